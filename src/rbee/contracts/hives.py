@@ -1,0 +1,139 @@
+"""A hive: what it has, how it is, what it tells the queen each second."""
+
+from typing import Literal
+
+import msgspec
+
+from rbee.contracts.models import Model
+from rbee.contracts.workers import WorkerStats
+
+DeviceType = Literal["cpu", "cuda", "rocm", "metal", "vulkan"]
+
+
+class Device(msgspec.Struct, kw_only=True):
+    """One thing that can hold a model. ``memory_mb`` is RAM for the CPU."""
+
+    id: str
+    name: str
+    device_type: DeviceType
+    vram_gb: float | None = None
+    memory_mb: int | None = None
+    compute_capability: str | None = None
+    driver: str | None = None
+
+
+class EngineInfo(msgspec.Struct, kw_only=True):
+    """An engine on a hive, and why it cannot be used if it cannot."""
+
+    name: str
+    usable: bool
+    version: str | None = None
+    reason: str | None = None
+
+
+class Capabilities(msgspec.Struct, kw_only=True):
+    """``GET {hive}/v1/capabilities`` (**S**)."""
+
+    devices: list[Device]
+    cpu_cores: int
+    total_ram_gb: float
+    engines: list[EngineInfo] = msgspec.field(default_factory=list[EngineInfo])
+
+
+class HiveInfo(msgspec.Struct, kw_only=True):
+    """Who the hive is. ``address`` and ``port`` are where others reach it."""
+
+    id: str
+    hostname: str
+    address: str
+    port: int
+    version: str
+    operational_status: Literal["ready", "starting", "stopping"] = "ready"
+    health_status: Literal["healthy", "degraded"] = "healthy"
+
+
+class GpuStats(msgspec.Struct, kw_only=True):
+    """A GPU's telemetry. Unknown is null."""
+
+    id: str
+    util_pct: float | None = None
+    vram_used_mb: float | None = None
+    vram_total_mb: float | None = None
+    temp_c: float | None = None
+    power_w: float | None = None
+
+
+class NodeStats(msgspec.Struct, kw_only=True):
+    """The machine's telemetry. ``disk_free_mb`` is of the models' disk."""
+
+    cpu_pct: float | None = None
+    ram_used_mb: float | None = None
+    ram_total_mb: float | None = None
+    disk_free_mb: float | None = None
+    gpus: list[GpuStats] = msgspec.field(default_factory=list[GpuStats])
+
+
+class Heartbeat(msgspec.Struct, kw_only=True):
+    """``POST /v1/hive-heartbeat`` (**S**), every second and at every change.
+
+    ``capabilities``, ``models`` and ``worker_keys`` are sent when they changed
+    or when the last ack wanted them; null means "as before". ``worker_keys``
+    maps worker ids to the bearer secrets that the queen needs to reach them; it
+    is never passed on to anyone.
+    """
+
+    hive_id: str
+    hive_info: HiveInfo
+    node: NodeStats
+    workers: list[WorkerStats]
+    timestamp: float
+    capabilities: Capabilities | None = None
+    models: list[Model] | None = None
+    worker_keys: dict[str, str] | None = None
+
+
+Wanted = Literal["capabilities", "models", "worker_keys"]
+
+
+class HeartbeatAck(msgspec.Struct, kw_only=True):
+    """The queen's answer; ``wanted`` names what the next beat should carry."""
+
+    status: Literal["ok"] = "ok"
+    message: str = ""
+    wanted: list[Wanted] = msgspec.field(default_factory=list[Wanted])
+
+
+class HiveReady(msgspec.Struct, kw_only=True):
+    """``POST /v1/hive/ready`` (**S**): a hive that joins."""
+
+    hive_id: str
+    hive_url: str
+    token: str | None = None
+
+
+class HiveReadyAck(msgspec.Struct, kw_only=True):
+    """The queen's answer to a hive that joins."""
+
+    status: Literal["accepted"] = "accepted"
+    message: str = ""
+
+
+class HiveTelemetry(msgspec.Struct, kw_only=True, tag_field="type", tag="hive_telemetry"):
+    """One hive's second on ``GET /v1/heartbeats/stream`` (**S**)."""
+
+    hive_id: str
+    timestamp: float
+    node: NodeStats
+    workers: list[WorkerStats]
+
+
+class QueenTelemetry(msgspec.Struct, kw_only=True, tag_field="type", tag="queen"):
+    """The colony's counts on ``GET /v1/heartbeats/stream``, every 2.5 s (**S**)."""
+
+    workers_online: int
+    workers_available: int
+    hives_online: int
+    hives_available: int
+    worker_ids: list[str]
+    hive_ids: list[str]
+    timestamp: float

@@ -1,0 +1,1 @@
+"""Mechanisms that two rooms or more use today. Nothing here knows what a queen is."""

@@ -1,0 +1,98 @@
+"""Settings: command line flag > environment > ``config.toml`` > default.
+
+A room describes its settings as one msgspec struct; this module fills it. The
+section of ``config.toml`` has the room's name, and the variable for ``[queen]
+port`` is ``RBEE_QUEEN_PORT``.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from rbee.errors import BadSettings
+from rbee.foundation import paths
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+COLONY_KEY_VARIABLE = "RBEE_API_KEY"
+
+
+def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -> T:
+    """Fill ``type_`` from all sources. A flag that is None was not given.
+
+    Raises:
+        BadSettings: the file is not TOML, or a value has the wrong type; the
+            message names the source.
+    """
+    values: dict[str, Any] = dict(_file_section(section))
+    _refuse_unknown(section, values, type_)
+    for field in msgspec.structs.fields(type_):
+        variable = f"RBEE_{section}_{field.name}".upper()
+        text = os.environ.get(variable)
+        if text is not None:
+            values[field.encode_name] = _parsed(text, field.type, variable)
+    values.update({name: value for name, value in (flags or {}).items() if value is not None})
+    try:
+        return msgspec.convert(values, type=type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"The setting {section}: {error}.") from None
+
+
+def colony_key() -> str | None:
+    """The one key of this colony, or None. From ``RBEE_API_KEY`` or the file ``api_key``.
+
+    The file stands in the config directory and holds the key alone.
+    """
+    text = os.environ.get(COLONY_KEY_VARIABLE, "").strip()
+    if text:
+        return text
+    try:
+        return (paths.config_dir() / "api_key").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def _file_section(section: str) -> dict[str, Any]:
+    path = paths.config_dir() / "config.toml"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise BadSettings(f"{path} cannot be read: {error.strerror}.") from None
+    return _section_of(content, section, path)
+
+
+def _section_of(content: bytes, section: str, path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(content.decode("utf-8")).get(section, {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path} is not valid TOML: {error}.") from None
+    if not isinstance(found, dict):
+        raise BadSettings(f"[{section}] in {path} is not a table.")
+    return cast("dict[str, Any]", found)
+
+
+def _refuse_unknown(section: str, values: Mapping[str, Any], type_: type[msgspec.Struct]) -> None:
+    known = {field.encode_name for field in msgspec.structs.fields(type_)}
+    for name in values:
+        if name not in known:
+            raise BadSettings(
+                f"config.toml has an unknown setting `{name}` in [{section}].",
+                remedy=f"The settings there are: {', '.join(sorted(known))}.",
+            )
+
+
+def _parsed(text: str, type_: object, variable: str) -> object:
+    """Read an environment variable as TOML would; lists are comma-separated."""
+    try:
+        if "list" in str(type_):
+            parts = [part.strip() for part in text.split(",") if part.strip()]
+            return msgspec.convert(parts, type=type_, strict=False)
+        return msgspec.convert(text, type=type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"{variable}={text!r}: {error}.") from None

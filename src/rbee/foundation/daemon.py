@@ -1,0 +1,131 @@
+"""The frame of a daemon: its sockets, its server, its end.
+
+``rbee queen run`` and ``rbee hive run`` both live in here: bind first (so that a
+taken port is told before anything starts), announce, serve until a signal or a
+shutdown request, and let the room wind down in between.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import msgspec
+import psutil
+from starlette.types import ASGIApp
+
+from rbee.foundation import logs, paths
+from rbee.foundation.files import make_private_dir, read_struct, write_struct
+from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
+from rbee.foundation.processes import ProcessMark, boot_id, is_alive
+
+Room = Literal["queen", "hive"]
+
+_log = logs.get(__name__)
+
+
+class Announcement(msgspec.Struct, kw_only=True):
+    """``<data>/run/<room>.json``: which process serves here, for the keeper."""
+
+    room: Room
+    base_url: str
+    port: int
+    process: ProcessMark
+
+
+class Stop:
+    """How a daemon is asked to end. ``keep_workers`` matters to a hive alone."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self.keep_workers = False
+
+    def ask(self, *, keep_workers: bool = False) -> None:
+        """Ask once; later calls change nothing."""
+        if not self._event.is_set():
+            self.keep_workers = keep_workers
+            self._event.set()
+
+    async def wait(self) -> None:
+        """Return when somebody asked."""
+        await self._event.wait()
+
+
+class Daemon:
+    """A bound port and the server on it."""
+
+    def __init__(self, room: Room, host: str, port: int) -> None:
+        """Bind.
+
+        Raises:
+            PortTaken: says by whom.
+            StartError: the address cannot be used.
+        """
+        self.room: Room = room
+        self.sockets = bind(host, port)
+        self.port = port_of(self.sockets[0])
+        self.base_url = f"http://{_url_host(host)}:{self.port}"
+        self.stop = Stop()
+
+    async def run(self, app: ASGIApp, wind_down: Callable[[], Awaitable[None]]) -> None:
+        """Serve until asked to stop, then ``wind_down``, then close the server.
+
+        The server still answers while the room winds down, so that streams end
+        well and ``status`` can be asked.
+        """
+        server = make_server(app)
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(self._watch_signals)
+            async with anyio.create_task_group() as serving:
+                serving.start_soon(self._serve, server)
+                announced = self._announce()
+                _log.info("listening", url=self.base_url)
+                try:
+                    await self.stop.wait()
+                    await wind_down()
+                finally:
+                    announced.unlink(missing_ok=True)
+                    server.should_exit = True
+            watching.cancel_scope.cancel()
+
+    async def _serve(self, server: DaemonServer) -> None:
+        await server.serve(sockets=self.sockets)
+
+    async def _watch_signals(self) -> None:
+        """SIGINT is a person's Ctrl+C: stop all. SIGTERM is a supervisor's: keep the workers."""
+        if sys.platform == "win32":
+            return  # asyncio has no signal handlers there; Ctrl+C raises KeyboardInterrupt
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                _log.info("signal", name=number.name)
+                self.stop.ask(keep_workers=number == signal.SIGTERM)
+
+    def _announce(self) -> Path:
+        path = announcement_path(self.room)
+        make_private_dir(path.parent)
+        me = ProcessMark(pid=os.getpid(), started=psutil.Process().create_time(), boot=boot_id())
+        write_struct(
+            path, Announcement(room=self.room, base_url=self.base_url, port=self.port, process=me)
+        )
+        return path
+
+
+def announcement_path(room: Room) -> Path:
+    """Where a running daemon of this user's colony says that it runs."""
+    return paths.data_dir() / "run" / f"{room}.json"
+
+
+def find_announced(room: Room) -> Announcement | None:
+    """The daemon that announced itself and still runs, or None."""
+    found = read_struct(announcement_path(room), Announcement)
+    return found if found is not None and is_alive(found.process) else None
+
+
+def _url_host(host: str) -> str:
+    """A host for URLs that reaches a server bound to ``host`` from this machine."""
+    if host in {"0.0.0.0", "::", "127.0.0.1"}:  # noqa: S104  compared, not bound
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

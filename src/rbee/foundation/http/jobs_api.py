@@ -1,0 +1,78 @@
+"""The job server's routes, the same on queen and hive (**S** in wire.md).
+
+The room gives ``submit``: it decodes the body, finds the handler and starts the
+job. Bodies are read as JSON whatever their Content-Type says.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from rbee.contracts.jobs import JobAccepted, JobCancelled, JobList
+from rbee.errors import InvalidRequest
+from rbee.foundation.http.answers import answer
+from rbee.foundation.http.body import read_body
+from rbee.foundation.jobserver import Job, JobServer
+
+Submit: TypeAlias = Callable[[bytes], Job]
+
+SSE_HEADERS = {
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",  # nginx would collect events into blocks of 4 KiB
+}
+
+
+def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
+    """Routes for ``/v1/jobs`` and below."""
+
+    async def post(request: Request) -> Response:
+        job = submit(await read_body(request))
+        return answer(
+            JobAccepted(
+                job_id=job.id,
+                sse_url=f"/v1/jobs/{job.id}/stream",
+                status=job.status,
+                created_at=job.created_at,
+            )
+        )
+
+    async def listing(_request: Request) -> Response:
+        return answer(JobList(jobs=[job.record() for job in jobs.list()]))
+
+    async def state(request: Request) -> Response:
+        return answer(jobs.get(request.path_params["job_id"]).record())
+
+    async def cancel(request: Request) -> Response:
+        return answer(JobCancelled(job_id=jobs.cancel(request.path_params["job_id"]).id))
+
+    async def stream(request: Request) -> Response:
+        job = jobs.get(request.path_params["job_id"])
+        after = _last_event_id(request)
+        if job.ended and after >= job.last_seq:
+            # A browser's EventSource reconnects after every end until it is told 204.
+            return Response(status_code=204)
+        return StreamingResponse(
+            job.frames(after), media_type="text/event-stream", headers=SSE_HEADERS
+        )
+
+    return [
+        Route("/v1/jobs", post, methods=["POST"]),
+        Route("/v1/jobs", listing, methods=["GET"]),
+        Route("/v1/jobs/{job_id}", state, methods=["GET"]),
+        Route("/v1/jobs/{job_id}", cancel, methods=["DELETE"]),
+        Route("/v1/jobs/{job_id}/stream", stream, methods=["GET"]),
+    ]
+
+
+def _last_event_id(request: Request) -> int:
+    text = request.headers.get("last-event-id", "").strip()
+    if not text:
+        return 0
+    if not text.isdigit():
+        raise InvalidRequest(
+            f"Last-Event-ID {text!r} is not an id of this stream.", param="Last-Event-ID"
+        )
+    return int(text)

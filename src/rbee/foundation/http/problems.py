@@ -1,0 +1,103 @@
+"""Errors out: the one place where an exception becomes an HTTP answer.
+
+Two dialects: the control plane's flat ``Problem`` and OpenAI's nested
+``{"error": {...}}``. No traceback reaches a client; what was not foreseen is
+logged with its traceback and answered as ``internal_error``.
+"""
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Send
+
+from rbee.contracts.openai import ErrorBody, ErrorEnvelope
+from rbee.contracts.service import Problem
+from rbee.errors import (
+    CapacityError,
+    ContractError,
+    InvalidApiKey,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RbeeError,
+)
+from rbee.foundation import logs
+
+_log = logs.get(__name__)
+
+_JSON = "application/json"
+
+
+def as_problem(error: RbeeError) -> bytes:
+    """The control plane's body for an error."""
+    title = error.code.replace("_", " ")
+    problem = Problem(
+        error=title[:1].upper() + title[1:],
+        details=error.message,
+        code=error.code,
+        remedy=error.remedy,
+        param=error.param,
+    )
+    return msgspec.json.encode(problem)
+
+
+def as_openai(error: RbeeError) -> bytes:
+    """OpenAI's body for an error; its clients map the status to exception classes."""
+    kind = "server_error"
+    if isinstance(error, InvalidApiKey):
+        kind = "authentication_error"
+    elif isinstance(error, ContractError):
+        kind = "invalid_request_error"
+    elif isinstance(error, CapacityError):
+        kind = "capacity_error"
+    body = ErrorBody(
+        message=f"{error.message} {error.remedy}",
+        type=kind,
+        code=error.code,
+        param=error.param,
+        remedy=error.remedy,
+    )
+    return msgspec.json.encode(ErrorEnvelope(error=body))
+
+
+def problem_headers(error: RbeeError) -> list[tuple[bytes, bytes]]:
+    """Headers that go with an error's body."""
+    headers = [(b"content-type", _JSON.encode()), (b"cache-control", b"no-store")]
+    if isinstance(error, CapacityError):
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    if isinstance(error, InvalidApiKey):
+        headers.append((b"www-authenticate", b"Bearer"))
+    return headers
+
+
+async def send_problem(send: Send, error: RbeeError, body: bytes) -> None:
+    """Answer an ASGI request with an error's body."""
+    headers = [*problem_headers(error), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def unforeseen(error: Exception, *, where: str) -> RbeeError:
+    """Log what nobody foresaw, with its traceback, and give what a client may see."""
+    _log.error("unforeseen error", where=where, exc_info=error)
+    return RbeeError("Something went wrong inside rbee; the log has the details.")
+
+
+async def problem_response(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler for the control plane."""
+    if isinstance(error, HTTPException):
+        error = _from_starlette(request, error)
+    elif not isinstance(error, RbeeError):
+        error = unforeseen(error, where=f"{request.method} {request.url.path}")
+    headers = {name.decode(): value.decode() for name, value in problem_headers(error)}
+    return Response(as_problem(error), status_code=error.status, headers=headers)
+
+
+def _from_starlette(request: Request, error: HTTPException) -> RbeeError:
+    path = request.url.path
+    if error.status_code == MethodNotAllowed.status:
+        return MethodNotAllowed(f"{request.method} is not allowed on {path}.")
+    if error.status_code == NotFound.status:
+        return NotFound(f"There is nothing at {path}.")
+    return InvalidRequest(str(error.detail))

@@ -1,0 +1,111 @@
+"""Sockets and uvicorn: one HTTP server inside a daemon that owns its own signals.
+
+Listening on ``localhost`` means both families. Sockets are made here with
+``proto=IPPROTO_TCP``, because asyncio sets TCP_NODELAY only then, and without it
+the first token of every stream waits 40 ms for a delayed ACK.
+"""
+
+import contextlib
+import errno
+import socket
+import sys
+from collections.abc import Generator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from rbee.errors import PortTaken, StartError
+from rbee.foundation.processes import port_owner
+
+_BACKLOG = 2048  # a burst of a thousand clients connecting at once must not see a reset
+_KEEP_ALIVE_S = 75  # longer than the 60 s of common proxies, so that they close first
+_GRACEFUL_STOP_S = 3  # open streams are cut after this; a drain happens before the server stops
+
+
+class DaemonServer(uvicorn.Server):
+    """uvicorn without its signal handlers: the daemon decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave the process's signal handlers alone."""
+        yield
+
+
+def make_server(app: ASGIApp) -> DaemonServer:
+    """A server for ``app``; run it with ``serve(sockets=...)``."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        loop="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACEFUL_STOP_S,
+        proxy_headers=False,
+    )
+    return DaemonServer(config)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets for ``host:port``; ``localhost`` and 127.0.0.1 also get ::1.
+
+    Port 0 picks a free one, the same for both families.
+
+    Raises:
+        PortTaken: says by whom, where the system tells.
+        StartError: the address is not this machine's.
+    """
+    first = _listen(_family(host), "127.0.0.1" if host == "localhost" else host, port)
+    sockets = [first]
+    if host in {"localhost", "127.0.0.1"} and socket.has_ipv6:
+        # Without IPv6 on the machine, 127.0.0.1 alone is all there is.
+        with contextlib.suppress(StartError):
+            sockets.append(_listen(socket.AF_INET6, "::1", port_of(first)))
+    return sockets
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port that a listening socket got."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform == "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _bind_error(error, host, port) from None
+    listener.setblocking(False)  # noqa: FBT003  the stdlib names it by position
+    return listener
+
+
+def _bind_error(error: OSError, host: str, port: int) -> StartError:
+    if error.errno == errno.EADDRINUSE:
+        owner = port_owner(port)
+        by = f" by {owner}" if owner else ""
+        return PortTaken(f"Port {port} is already taken{by}.")
+    if error.errno == errno.EACCES:
+        return StartError(
+            f"This user may not listen on port {port}.", remedy="Choose a port above 1023."
+        )
+    return StartError(
+        f"Cannot listen on {host}:{port}: {error.strerror}.",
+        remedy="Bind to 127.0.0.1, 0.0.0.0 or an address of this machine.",
+    )

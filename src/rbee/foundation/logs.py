@@ -1,0 +1,59 @@
+"""Logs of the daemons: one event per line on stderr, readable or JSON.
+
+Prompts, answers and keys are never logged: call sites pass names, counts and
+ids, and ``_hide_secrets`` is the net below them.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRET_WORDS = ("key", "token", "secret", "authorization", "password", "prompt")
+_HARMLESS = frozenset({"tokens", "max_tokens", "key_count"})
+
+
+def set_up(room: str, *, level: str = "info") -> None:
+    """Configure logging for this process. ``RBEE_LOG_FORMAT=json`` gives JSON lines."""
+    as_json = os.environ.get("RBEE_LOG_FORMAT", "").lower() == "json"
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _hide_secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(room=room)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+
+
+def get(name: str) -> structlog.typing.FilteringBoundLogger:
+    """The logger of a module."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
+    return logger
+
+
+def _hide_secrets(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for name in event:
+        lowered = name.lower()
+        if lowered not in _HARMLESS and any(word in lowered for word in _SECRET_WORDS):
+            event[name] = "(hidden)"
+    return event
