@@ -1,0 +1,402 @@
+"""Read what a GGUF file says of itself, without reading the file.
+
+The hive's catalogue calls this for every file it takes in, and whoever asks
+"does it fit?" reads the answer. A header is untrusted input from the internet,
+so every count and length has a limit, nothing is allocated by a number from the
+file, and arrays (the vocabulary: hundreds of thousands of strings) are walked
+over, not built. Memory stays at one window; the only exception that leaves is
+``CorruptModel``. The file's extent is checked too: a download that was cut is
+known by how many bytes it lacks.
+
+Format: GGUF 2 and 3, little endian: magic, version, two counts, key-value pairs,
+tensor descriptions, padding, tensor data.
+"""
+
+import math
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import msgspec
+
+from rbee.errors import CorruptModel
+from rbee.foundation.gguf_types import FILE_TYPES, SCALAR_FORMATS, TENSOR_TYPES, ValueType
+
+ReadAt: TypeAlias = Callable[[int, int], bytes]
+"""``read(offset, size)``: up to ``size`` bytes; fewer only at the end of the file."""
+
+MAGIC: Final = b"GGUF"
+VERSIONS: Final = (2, 3)  # 1 had 32-bit counts and is gone from the world
+WINDOW_BYTES: Final = 1024 * 1024  # one read; a whole header is 2 to 12 MiB
+HEADER_BYTES_MAX: Final = 256 * 1024 * 1024  # 20 times the largest vocabulary known
+PAIRS_MAX: Final = 16_384  # real files hold 20 to 60
+TENSORS_MAX: Final = 65_536  # the largest known has some 2,000
+KEY_BYTES_MAX: Final = 1_024  # the format allows 65,535, real keys have 10 to 60
+TENSOR_NAME_BYTES_MAX: Final = 1_024  # llama.cpp allows 64
+DIMENSIONS_MAX: Final = 8  # ggml has 4
+KEPT_STRING_BYTES_MAX: Final = 4_096  # names; longer ones (templates) are not kept
+KEPT_ARRAY_LENGTH_MAX: Final = 4_096  # per-layer numbers; 4,096 layers is plenty
+STEPS_MAX: Final = 8_000_000  # array elements looked at: 16 vocabularies, about 2 s
+ARRAY_DEPTH_MAX: Final = 4  # nested arrays are legal, no real file has any
+ALIGNMENT_DEFAULT: Final = 32
+ALIGNMENT_MAX: Final = 1024 * 1024
+COUNT_MAX: Final = 1 << 40  # a layer, width or context beyond this is nonsense
+ELEMENTS_MAX: Final = 1 << 50  # a thousand times the largest model of today
+
+_POOLING: Final = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
+_EMBEDDING_ARCHITECTURES: Final = frozenset(
+    {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert",
+     "neo-bert", "t5encoder", "gemma-embedding"}
+)  # fmt: skip
+
+_Value: TypeAlias = int | float | bool | str | tuple[int, ...] | None
+
+
+class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model file says of itself. Null where it does not say.
+
+    ``context_length`` is in tokens, the longest it was trained for.
+    ``head_count_kv_layers`` has one number per layer where they differ.
+    ``tensor_bytes`` is the size of the weights; ``parameters`` counts their
+    elements. ``pooling`` is set for embedding models that say how they pool.
+    ``split_count`` over 1 means that this file is one of several.
+    """
+
+    version: int
+    architecture: str
+    tensor_count: int
+    tensor_bytes: int
+    parameters: int
+    name: str | None = None
+    quantization: str | None = None
+    context_length: int | None = None
+    block_count: int | None = None
+    embedding_length: int | None = None
+    feed_forward_length: int | None = None
+    head_count: int | None = None
+    head_count_kv: int | None = None
+    head_count_kv_layers: tuple[int, ...] | None = None
+    key_length: int | None = None
+    value_length: int | None = None
+    sliding_window: int | None = None
+    expert_count: int | None = None
+    vocab_size: int | None = None
+    chat_template: bool = False
+    pooling: str | None = None
+    embedding: bool = False
+    split_count: int = 1
+
+
+def read_header(path: Path) -> GgufHeader:
+    """Read the header of the file at ``path``: some 10 ms for 50,000 words.
+
+    Raises:
+        CorruptModel: not a GGUF file, damaged, truncated (says by how many
+            bytes), or it cannot be read at all.
+    """
+    try:
+        with path.open("rb") as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+
+            def read_at(offset: int, size: int) -> bytes:
+                file.seek(offset)
+                return file.read(size)
+
+            return parse_header(read_at, size_bytes, path.name)
+    except OSError as error:
+        raise CorruptModel(
+            f"{path} cannot be read: {error.strerror or error}.",
+            remedy="Check that the file exists and that the hive's user may read it.",
+        ) from None
+
+
+def parse_header(read_at: ReadAt, size_bytes: int, label: str) -> GgufHeader:
+    """Read a header through ``read_at`` (a file, or a remote one by ranges).
+
+    ``size_bytes`` is the size of the whole file, ``label`` names it in errors.
+
+    Raises:
+        CorruptModel: as ``read_header``.
+    """
+    cursor = _Cursor(read_at, size_bytes, label)
+    version, tensor_count, pair_count = _read_preamble(cursor)
+    facts = _Facts()
+    for _ in range(pair_count):
+        key = cursor.text(KEY_BYTES_MAX)
+        kind = cursor.scalar("<I")
+        if kind == ValueType.ARRAY:
+            facts.put_array(key, *_read_array(cursor, wanted=_keeps_array(key)))
+        else:
+            facts.put(key, _read_value(cursor, int(kind)))
+    tensors = _read_tensors(cursor, tensor_count)
+    alignment = facts.count("general.alignment") or ALIGNMENT_DEFAULT
+    if alignment > ALIGNMENT_MAX:
+        raise cursor.corrupt(f"an alignment of {alignment} bytes")
+    data_start = math.ceil(cursor.position / alignment) * alignment
+    missing = data_start + tensors.extent_bytes - size_bytes
+    if tensor_count and missing > 0:
+        raise CorruptModel(
+            f"{label} is truncated: {missing:,} of {size_bytes + missing:,} bytes are missing."
+        )
+    return _header(facts, tensors, version, tensor_count)
+
+
+class _Cursor:
+    """A position in the header, over a window of bytes that moves with it."""
+
+    def __init__(self, read_at: ReadAt, size_bytes: int, label: str) -> None:
+        self._read_at = read_at
+        self._label = label
+        self._end = min(size_bytes, HEADER_BYTES_MAX)
+        self._cut = size_bytes <= HEADER_BYTES_MAX
+        self._window = b""
+        self._start = 0
+        self.position = 0
+        self._steps_left = STEPS_MAX
+
+    def corrupt(self, what: str) -> CorruptModel:
+        return CorruptModel(f"{self._label} is damaged: {what} near byte {self.position:,}.")
+
+    def need(self, size: int) -> int:
+        """Have ``size`` bytes in the window; their offset in it."""
+        offset = self.position - self._start
+        if offset >= 0 and offset + size <= len(self._window):
+            return offset
+        missing = self.position + size - self._end
+        if missing > 0:
+            if not self._cut:
+                raise self.corrupt(f"a header longer than {HEADER_BYTES_MAX:,} bytes")
+            raise CorruptModel(
+                f"{self._label} is truncated: its header goes on for at least {missing:,} bytes"
+                f" after the end of the file."
+            )
+        self._window = self._read_at(self.position, max(size, WINDOW_BYTES))
+        self._start = self.position
+        if len(self._window) < size:
+            raise CorruptModel(f"{self._label} became shorter while it was read.")
+        return 0
+
+    def scalar(self, layout: str) -> int | float | bool:
+        size = struct.calcsize(layout)
+        offset = self.need(size)
+        self.position += size
+        value: int | float | bool = struct.unpack_from(layout, self._window, offset)[0]
+        return value
+
+    def number(self, layout: str, limit: int, what: str) -> int:
+        value = int(self.scalar(layout))
+        if not 0 <= value <= limit:
+            raise self.corrupt(f"{what} {value:,} (at most {limit:,} make sense)")
+        return value
+
+    def raw(self, size: int) -> bytes:
+        offset = self.need(size)
+        self.position += size
+        return self._window[offset : offset + size]
+
+    def text(self, limit: int) -> str:
+        length = self.number("<Q", limit, "a name of length")
+        try:
+            return self.raw(length).decode()
+        except UnicodeDecodeError:
+            raise self.corrupt("a name that is not UTF-8") from None
+
+    def skip(self, size: int) -> None:
+        missing = self.position + size - self._end
+        if missing > 0:
+            self.need(size)
+        self.position += size
+
+    def spend(self, steps: int) -> None:
+        """Count elements that are looked at one by one, so that no header takes minutes."""
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise self.corrupt(f"more than {STEPS_MAX:,} array elements")
+
+    def skip_strings(self, count: int) -> None:
+        """Walk over ``count`` strings: the hot loop, so it works on the window itself."""
+        self.spend(count)
+        unpack = struct.Struct("<Q").unpack_from
+        window, start, position = self._window, self._start, self.position
+        for _ in range(count):
+            offset = position - start
+            if offset + 8 > len(window):
+                self.position = position
+                offset = self.need(8)
+                window, start = self._window, self._start
+            position += 8 + unpack(window, offset)[0]
+            if position > self._end:
+                self.position = position
+                self.need(0)
+        self.position = position
+
+
+class _Facts:
+    """The metadata that was kept: scalars, short strings, short arrays' numbers."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, _Value] = {}
+        self._lengths: dict[str, int] = {}
+
+    def put(self, key: str, value: _Value) -> None:
+        self._values[key] = value
+
+    def put_array(self, key: str, length: int, values: tuple[int, ...] | None) -> None:
+        self._lengths[key] = length
+        self._values[key] = values
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def length(self, key: str) -> int | None:
+        return self._lengths.get(key)
+
+    def string(self, key: str) -> str | None:
+        value = self._values.get(key)
+        return value if isinstance(value, str) and value else None
+
+    def count(self, key: str) -> int | None:
+        """A whole number in reason; of numbers per layer, the largest."""
+        value = self._values.get(key)
+        if isinstance(value, tuple):
+            value = max(value, default=None)
+        if isinstance(value, bool) or not isinstance(value, int):
+            return None
+        return value if 0 <= value <= COUNT_MAX else None
+
+    def per_layer(self, key: str) -> tuple[int, ...] | None:
+        value = self._values.get(key)
+        return value if isinstance(value, tuple) else None
+
+
+class _Tensors(msgspec.Struct):
+    """The sums over the tensor descriptions."""
+
+    size_bytes: int = 0
+    extent_bytes: int = 0
+    elements: int = 0
+    by_type: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+
+
+def _read_preamble(cursor: _Cursor) -> tuple[int, int, int]:
+    """The magic, then version, number of tensors, number of pairs."""
+    if cursor.raw(4) != MAGIC:
+        raise CorruptModel(
+            f"{cursor.corrupt('no GGUF magic').message}",
+            remedy="Give a .gguf file; other formats need another engine.",
+        )
+    version = int(cursor.scalar("<I"))
+    if version not in VERSIONS:
+        raise cursor.corrupt(f"GGUF version {version} (known: 2 and 3, little endian)")
+    tensor_count = cursor.number("<Q", TENSORS_MAX, "a tensor count of")
+    return version, tensor_count, cursor.number("<Q", PAIRS_MAX, "a metadata count of")
+
+
+def _read_value(cursor: _Cursor, kind: int) -> _Value:
+    """One value that is no array; null for a string too long to keep."""
+    if kind == ValueType.STRING:
+        length = cursor.number("<Q", HEADER_BYTES_MAX, "a string of length")
+        if length > KEPT_STRING_BYTES_MAX:
+            cursor.skip(length)
+            return None
+        return cursor.raw(length).decode(errors="replace")
+    layout = SCALAR_FORMATS.get(kind)
+    if layout is None:
+        raise cursor.corrupt(f"an unknown value type {kind}")
+    return cursor.scalar(layout)
+
+
+def _read_array(
+    cursor: _Cursor, *, wanted: bool, depth: int = 0
+) -> tuple[int, tuple[int, ...] | None]:
+    """An array's length, and its whole numbers where they are wanted and few."""
+    kind = int(cursor.scalar("<I"))
+    length = cursor.number("<Q", HEADER_BYTES_MAX, "an array of length")
+    if kind == ValueType.STRING:
+        cursor.skip_strings(length)
+        return length, None
+    if kind == ValueType.ARRAY:
+        if depth >= ARRAY_DEPTH_MAX or length > KEPT_ARRAY_LENGTH_MAX:
+            raise cursor.corrupt("arrays nested beyond reason")
+        cursor.spend(length)
+        for _ in range(length):
+            _read_array(cursor, wanted=False, depth=depth + 1)
+        return length, None
+    layout = SCALAR_FORMATS.get(kind)
+    if layout is None:
+        raise cursor.corrupt(f"an unknown array type {kind}")
+    if not wanted or length > KEPT_ARRAY_LENGTH_MAX or layout in {"<f", "<d"}:
+        cursor.skip(length * struct.calcsize(layout))
+        return length, None
+    cursor.spend(length)
+    return length, tuple(int(cursor.scalar(layout)) for _ in range(length))
+
+
+def _keeps_array(key: str) -> bool:
+    return key.endswith((".head_count", ".head_count_kv", ".feed_forward_length"))
+
+
+def _read_tensors(cursor: _Cursor, count: int) -> _Tensors:
+    """Walk the tensor descriptions. A type newer than this table adds no extent."""
+    sums = _Tensors()
+    for _ in range(count):
+        cursor.text(TENSOR_NAME_BYTES_MAX)
+        dimensions = cursor.number("<I", DIMENSIONS_MAX, "a number of dimensions")
+        elements = 1
+        for _ in range(dimensions):
+            elements *= cursor.number("<Q", COUNT_MAX, "a dimension of")
+        if elements > ELEMENTS_MAX:
+            raise cursor.corrupt(f"a tensor of {elements:,} elements")
+        kind = int(cursor.scalar("<I"))
+        offset = cursor.number("<Q", 1 << 62, "a tensor's offset")
+        sums.elements += elements
+        sums.extent_bytes = max(sums.extent_bytes, offset)
+        if known := TENSOR_TYPES.get(kind):
+            name, block, block_bytes = known
+            size = -(-elements // block) * block_bytes
+            sums.size_bytes += size
+            sums.extent_bytes = max(sums.extent_bytes, offset + size)
+            sums.by_type[name] = sums.by_type.get(name, 0) + size
+    return sums
+
+
+def _header(facts: _Facts, tensors: _Tensors, version: int, tensor_count: int) -> GgufHeader:
+    """Name the facts. Sizes are under the architecture's prefix."""
+    arch = facts.string("general.architecture") or "unknown"
+    kv_heads = f"{arch}.attention.head_count_kv"
+    pooling = facts.count(f"{arch}.pooling_type")
+    return GgufHeader(
+        version=version,
+        architecture=arch,
+        tensor_count=tensor_count,
+        tensor_bytes=tensors.size_bytes,
+        parameters=tensors.elements,
+        name=facts.string("general.name") or facts.string("general.basename"),
+        quantization=_quantization(facts, tensors),
+        context_length=facts.count(f"{arch}.context_length"),
+        block_count=facts.count(f"{arch}.block_count"),
+        embedding_length=facts.count(f"{arch}.embedding_length"),
+        feed_forward_length=facts.count(f"{arch}.feed_forward_length"),
+        head_count=facts.count(f"{arch}.attention.head_count"),
+        head_count_kv=facts.count(kv_heads),
+        head_count_kv_layers=facts.per_layer(kv_heads),
+        key_length=facts.count(f"{arch}.attention.key_length"),
+        value_length=facts.count(f"{arch}.attention.value_length"),
+        sliding_window=facts.count(f"{arch}.attention.sliding_window"),
+        expert_count=facts.count(f"{arch}.expert_count"),
+        vocab_size=facts.length("tokenizer.ggml.tokens") or facts.count(f"{arch}.vocab_size"),
+        chat_template=facts.has("tokenizer.chat_template"),
+        pooling=None if pooling is None else _POOLING.get(pooling),
+        embedding=arch in _EMBEDDING_ARCHITECTURES or bool(pooling),
+        split_count=facts.count("split.count") or 1,
+    )
+
+
+def _quantization(facts: _Facts, tensors: _Tensors) -> str | None:
+    """The file's own word, else the type that most of its bytes have."""
+    file_type = facts.count("general.file_type")
+    if file_type is not None and file_type in FILE_TYPES:
+        return FILE_TYPES[file_type]
+    return max(tensors.by_type, key=tensors.by_type.__getitem__, default=None)

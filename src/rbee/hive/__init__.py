@@ -1,0 +1,1 @@
+"""The room on every machine: its devices, models and worker processes."""
