@@ -1,0 +1,1 @@
+"""What runs inside a worker: one file per engine, each with ``serve(settings)``."""

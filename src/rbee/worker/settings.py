@@ -1,0 +1,133 @@
+"""What a worker is told on its command line.
+
+The hive writes this line (``hive/engines``) and the engines read the struct.
+The rule: everything is explicit, nothing is guessed from the environment, and
+the key comes in a file, because every user of the machine can read an argv.
+Plain argparse: a worker's start-up is part of every cold start.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import msgspec
+
+from rbee.errors import InvalidRequest
+
+EngineName = Literal["xllamacpp", "scripted"]
+Task = Literal["generate", "embeddings"]
+
+CONTEXT_TOKENS_MIN = 64  # less cannot hold a chat template and an answer
+CONTEXT_TOKENS_MAX = 16_777_216  # above any published model; a typing error, not a wish
+SLOTS_MAX = 256  # llama.cpp's own bound on parallel sequences
+THREADS_MAX = 1_024  # above the largest machine; a typing error, not a wish
+GPU_LAYERS_MAX = 100_000  # "all of them" is often written as a large number
+PORT_MAX = 65_535
+KEY_LENGTH_MIN = 16  # a shorter secret can be guessed by trying
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker, as its hive wants it.
+
+    ``context_tokens`` is shared by all ``slots`` (one unified cache). ``threads``
+    null lets the engine count cores; ``gpu_layers`` null lets it fit the device.
+    ``key_file`` lies in the worker's private directory, which is also where the
+    engine's own files go. ``script`` is for the scripted engine only.
+    """
+
+    engine: EngineName
+    model: Path
+    alias: str
+    host: str
+    port: int
+    key_file: Path
+    context_tokens: int
+    slots: int
+    threads: int | None = None
+    task: Task = "generate"
+    gpu_layers: int | None = None
+    script: Path | None = None
+
+    @property
+    def directory(self) -> Path:
+        """The worker's private directory."""
+        return self.key_file.parent
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises instead of printing its usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidRequest(
+            f"Wrong arguments for a worker: {message}.",
+            remedy="`python -m rbee.worker --help` lists them.",
+        )
+
+
+def parse_arguments(argv: Sequence[str]) -> WorkerSettings:
+    """Read a worker's command line (without the program's name).
+
+    Raises:
+        InvalidRequest: a flag is unknown, missing or out of range.
+    """
+    found = _parser().parse_args(argv)
+    settings = WorkerSettings(**vars(found))
+    _check_range("--port", settings.port, 1, PORT_MAX)
+    _check_range("--context", settings.context_tokens, CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_MAX)
+    _check_range("--slots", settings.slots, 1, SLOTS_MAX)
+    _check_range("--threads", settings.threads, 1, THREADS_MAX)
+    _check_range("--gpu-layers", settings.gpu_layers, 0, GPU_LAYERS_MAX)
+    if not settings.alias.strip():
+        raise InvalidRequest("--alias is empty.", remedy="Give the model's id.", param="--alias")
+    if settings.script is not None and settings.engine != "scripted":
+        raise InvalidRequest(
+            f"--script is for the scripted engine, not for {settings.engine}.", param="--script"
+        )
+    return settings
+
+
+def read_key(path: Path) -> str:
+    """Read the bearer secret that callers must send.
+
+    Raises:
+        InvalidRequest: the file cannot be read, or holds too short a key.
+    """
+    try:
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f"The key file {path} cannot be read: {_reason(error)}.", param="--key-file"
+        ) from None
+    if len(key) < KEY_LENGTH_MIN:
+        raise InvalidRequest(
+            f"The key in {path} is shorter than {KEY_LENGTH_MIN} characters.", param="--key-file"
+        )
+    return key
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m rbee.worker", description="Serve one model on one port.")
+    add = parser.add_argument
+    add("--engine", required=True, choices=("xllamacpp", "scripted"))
+    add("--model", required=True, type=Path, help="the model's file")
+    add("--alias", required=True, help="the model's id in the colony")
+    add("--host", required=True)
+    add("--port", required=True, type=int)
+    add("--key-file", required=True, type=Path, help="holds the bearer secret, mode 0600")
+    add("--context", required=True, type=int, dest="context_tokens", help="tokens for all slots")
+    add("--slots", required=True, type=int, help="requests at once")
+    add("--threads", type=int)
+    add("--task", choices=("generate", "embeddings"), default="generate")
+    add("--gpu-layers", type=int)
+    add("--script", type=Path, help="JSON file with faults (scripted only)")
+    return parser
+
+
+def _check_range(flag: str, value: int | None, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        raise InvalidRequest(f"{flag} is {value}, outside {low} to {high}.", param=flag)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not plain text"
