@@ -34,7 +34,9 @@
     ├─ StorageError             507  disk and files
     │  ├─ DiskFull
     │  └─ CorruptModel          422
- XX
+    └─ StartError             500  a daemon cannot start here
+       ├─ BadSettings
+       ├─ PortTaken
        ├─ AlreadyRunning
        └─ UnsafeBind
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rbee.contracts.service import Health
+from rbee.contracts.daemon import Health
 from rbee.errors import NotYet
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from rbee.contracts.openai import ErrorBody, ErrorEnvelope
-from rbee.contracts.service import Problem
+from rbee.contracts.daemon import Problem
 from rbee.errors import (
     CapacityError,
     ContractError,
