@@ -1,0 +1,48 @@
+# Everything a checkout needs, with Python >= 3.11, pip and make alone. `make help` lists it.
+PYTHON ?= python3
+BIN    := .venv/bin
+PIP     = PIP_CONSTRAINT=constraints.txt $(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check
+PROMPT ?= What is a bee colony? Answer in two sentences.
+
+.PHONY: help run test check format bench constraints clean
+.DEFAULT_GOAL := help
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+run: .venv/.run ## Set up, then answer PROMPT with the starter model
+	@$(BIN)/rbee infer -m starter "$(PROMPT)"
+	@echo && echo "That was one answer. To keep the colony running: $(BIN)/rbee up"
+
+test: .venv/.dev ## Set up, then run all tests
+	@$(BIN)/python -m pytest -q
+
+check: .venv/.dev ## Lint, format, types, import contracts, house rules (under 20 s)
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/lint-imports --no-logo && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/house
+
+format: .venv/.dev ## Format, and fix what can be fixed safely
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+bench: .venv/.dev ## Measure the queen's overhead against the worker directly
+	@$(BIN)/python benchmarks/overhead.py
+
+constraints: ## Write constraints.txt anew, from what resolves today
+	@rm -rf build/fresh && $(PYTHON) -m venv build/fresh && build/fresh/bin/pip install -q '.[dev,fast]' hatchling editables
+	@{ echo "# Exact versions of everything, for reproducible set-ups. Made by: make constraints"; build/fresh/bin/pip freeze --exclude rbee; } >constraints.txt && rm -rf build/fresh
+
+clean: ## Remove what was built here (models and state in your home stay)
+	@rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+
+# pip of the system installs into .venv, so that neither ensurepip nor python3-venv is needed.
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit("rbee needs Python 3.11 or newer; choose one: make PYTHON=python3.12 run" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@touch $@
+
+.venv/.run: .venv/.python pyproject.toml constraints.txt
+	@echo "Setting up .venv with what rbee needs (about a minute, once) ..."
+	@$(PIP) -e . && touch $@
+
+.venv/.dev: .venv/.run
+	@echo "Adding the test and lint tools to .venv (about a minute, once) ..."
+	@$(PIP) -e '.[dev]' && touch $@
