@@ -17,6 +17,7 @@ from rbee.errors import BadSettings
 from rbee.foundation import paths
 
 T = TypeVar("T", bound=msgspec.Struct)
+V = TypeVar("V")
 
 COLONY_KEY_VARIABLE = "RBEE_API_KEY"
 
@@ -40,6 +41,22 @@ def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -
         return msgspec.convert(values, type=type_, strict=False)
     except msgspec.ValidationError as error:
         raise BadSettings(f"The setting {section}: {error}.") from None
+
+
+def one(section: str, name: str, type_: type[V], default: V) -> V:
+    """One setting of another room, for a caller that does not know that room's struct.
+
+    Raises:
+        BadSettings: the file is not TOML, or the value has the wrong type.
+    """
+    variable = f"RBEE_{section}_{name}".upper()
+    text = os.environ.get(variable)
+    if text is not None:
+        return cast("V", _parsed(text, type_, variable))
+    try:
+        return msgspec.convert(_file_section(section).get(name, default), type=type_)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"The setting {section}.{name}: {error}.") from None
 
 
 def colony_key() -> str | None:

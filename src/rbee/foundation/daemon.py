@@ -10,30 +10,25 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
 
 import anyio
-import msgspec
 import psutil
 from starlette.types import ASGIApp
 
-from rbee.foundation import logs, paths
-from rbee.foundation.files import make_private_dir, read_struct, write_struct
+from rbee.foundation import logs
+from rbee.foundation.announcements import (
+    Announcement,
+    Room,
+    announcement_path,
+    find_announced,
+)
+from rbee.foundation.files import make_private_dir, write_struct
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
-from rbee.foundation.processes import ProcessMark, boot_id, is_alive
+from rbee.foundation.processes import ProcessMark, boot_id
 
-Room = Literal["queen", "hive"]
+__all__ = ["Announcement", "Daemon", "Room", "Stop", "announcement_path", "find_announced"]
 
 _log = logs.get(__name__)
-
-
-class Announcement(msgspec.Struct, kw_only=True):
-    """``<data>/run/<room>.json``: which process serves here, for the keeper."""
-
-    room: Room
-    base_url: str
-    port: int
-    process: ProcessMark
 
 
 class Stop:
@@ -111,17 +106,6 @@ class Daemon:
             path, Announcement(room=self.room, base_url=self.base_url, port=self.port, process=me)
         )
         return path
-
-
-def announcement_path(room: Room) -> Path:
-    """Where a running daemon of this user's colony says that it runs."""
-    return paths.data_dir() / "run" / f"{room}.json"
-
-
-def find_announced(room: Room) -> Announcement | None:
-    """The daemon that announced itself and still runs, or None."""
-    found = read_struct(announcement_path(room), Announcement)
-    return found if found is not None and is_alive(found.process) else None
 
 
 def _url_host(host: str) -> str:
