@@ -1,0 +1,133 @@
+"""The queen, as hives and the keeper see her: joining, beats, jobs, chat."""
+
+from collections.abc import AsyncGenerator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+import msgspec
+
+from rbee.client.jobs import JobClient
+from rbee.client.transport import Transport, error_from
+from rbee.contracts.daemon import Health, ServiceInfo, ShutdownAck, ShutdownRequest
+from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAck
+from rbee.contracts.jobs import DONE
+from rbee.contracts.openai import ModelObject, ModelObjects
+from rbee.errors import QueenUnreachable, RemoteError
+from rbee.foundation.sse import EventReader
+
+_BEAT_S = 3.0  # a beat that takes longer is older than the next three
+
+
+class QueenClient:
+    """The queen. Use as an async context manager, or call ``close``."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: str | None = None,
+        http: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.transport = Transport(base_url, unreachable=QueenUnreachable, key=key, http=http)
+        self.jobs = JobClient(self.transport)
+
+    async def __aenter__(self) -> Self:
+        """Give back itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.transport.close()
+
+    async def health(self) -> Health:
+        """Whether she answers.
+
+        Raises:
+            QueenUnreachable: she does not.
+        """
+        return await self.transport.ask("GET", "/health", Health)
+
+    async def info(self) -> ServiceInfo:
+        """Who she is.
+
+        Raises:
+            RbeeError: she refused, or does not answer.
+        """
+        return await self.transport.ask("GET", "/v1/info", ServiceInfo)
+
+    async def models(self) -> list[ModelObject]:
+        """The models of the colony, as the OpenAI door lists them.
+
+        Raises:
+            RbeeError: as ``info``.
+        """
+        return (await self.transport.ask("GET", "/v1/models", ModelObjects)).data
+
+    async def ready(self, message: HiveReady) -> HiveReadyAck:
+        """Join as a hive.
+
+        Raises:
+            RbeeError: as ``info``.
+        """
+        return await self.transport.ask("POST", "/v1/hive/ready", HiveReadyAck, body=message)
+
+    async def beat(self, heartbeat: Heartbeat) -> HeartbeatAck:
+        """Send a beat.
+
+        Raises:
+            HiveNotFound: she does not know this hive (any more): join again.
+            RbeeError: as ``info``.
+        """
+        return await self.transport.ask(
+            "POST", "/v1/hive-heartbeat", HeartbeatAck, body=heartbeat, timeout_s=_BEAT_S
+        )
+
+    async def shutdown(self) -> ShutdownAck:
+        """Ask her to end; running streams get a few seconds.
+
+        Raises:
+            RbeeError: as ``info``.
+        """
+        return await self.transport.ask("POST", "/v1/shutdown", ShutdownAck, body=ShutdownRequest())
+
+    async def chat(self, request: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """Stream ``/v1/chat/completions``: OpenAI's chunks as dicts, until ``[DONE]``.
+
+        ``request`` is OpenAI's body; ``stream`` is set here. Leaving early cancels
+        the request: wrap it in ``contextlib.aclosing`` if you may leave.
+
+        Raises:
+            RbeeError: before the first chunk or in between, as the queen sent it.
+        """
+        body = msgspec.json.encode({**request, "stream": True})
+        reader = EventReader()
+        try:
+            async with self.transport.stream("POST", "/v1/chat/completions", body=body) as response:
+                async for chunk in response.aiter_raw():
+                    for event in reader.feed(chunk):
+                        if event.data == DONE:
+                            return
+                        yield _chunk(event.data)
+        except httpx2.HTTPError as error:
+            raise self.transport.failure(error) from None
+        raise RemoteError("The answer ended in the middle.")
+
+
+def _chunk(text: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise RemoteError(f"The answer holds something that is no chunk: {error}.") from None
+    if found.get("error"):
+        raise error_from(RemoteError.status, text.encode(), {})
+    return found

@@ -1,0 +1,246 @@
+"""Errors in: the one place where an HTTP answer becomes an exception of ``rbee.errors``.
+
+Every request of our own clients passes through ``Transport``. It keeps two rules:
+a server that cannot be reached is ``HiveUnreachable`` or ``QueenUnreachable``
+(with what was tried), and an error that a server sent comes back as the very
+class that it was raised as there, found by its stable ``code``.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, cast
+
+import httpx2
+import msgspec
+
+from rbee.errors import CapacityError, DeadlineExceeded, RbeeError, RemoteError
+
+T = TypeVar("T")
+
+CONNECT_S: Final = 3.0  # a machine on the same network answers in milliseconds or not at all
+ANSWER_S: Final = 30.0  # control-plane requests only start things; none of them takes seconds
+SILENCE_S: Final = 50.0  # a stream has a keep-alive every 15 s: three missed ones and it is dead
+_TEXT_SHOWN_MAX: Final = 300  # of a foreign server's error page, enough to recognise it
+_LOWEST_ERROR_STATUS: Final = 400
+
+
+class Transport:
+    """One server's address, its key and a pool of connections to it.
+
+    Enter it as an async context manager, or call ``close``. ``unreachable`` is the
+    error to raise when nobody answers. ``http`` swaps the wire for tests
+    (``httpx2.ASGITransport``). The environment's proxies are not used: the
+    colony's own machines are on its own network, and loopback has no proxy.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        unreachable: type[RemoteError],
+        key: str | None = None,
+        http: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._unreachable = unreachable
+        self._http = httpx2.AsyncClient(
+            base_url=self.base_url,
+            headers={"authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S),
+            transport=http,
+            trust_env=False,
+            # Building a TLS context takes longer than the rest of a short command.
+            verify=self.base_url.startswith("https:"),
+        )
+
+    async def __aenter__(self) -> Self:
+        """Give back itself; connections open when they are needed."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        type_: type[T],
+        *,
+        body: object = None,
+        timeout_s: float = ANSWER_S,
+    ) -> T:
+        """One request with a JSON answer, read as ``type_``.
+
+        ``body`` is anything that msgspec encodes, or None for no body.
+
+        Raises:
+            RbeeError: whatever the server answered, as its own class.
+            RemoteError: nobody answers (the class given as ``unreachable``), or
+                the answer is not of the expected shape.
+            DeadlineExceeded: connected, and no answer within ``timeout_s``.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        headers = {} if body is None else {"content-type": "application/json"}
+        timeout = httpx2.Timeout(timeout_s, connect=CONNECT_S)
+        try:
+            response = await self._http.request(
+                method, path, content=content, headers=headers, timeout=timeout
+            )
+        except httpx2.HTTPError as error:
+            raise self.failure(error) from None
+        if response.status_code >= _LOWEST_ERROR_STATUS:
+            raise error_from(response.status_code, response.content, response.headers)
+        try:
+            return msgspec.json.decode(response.content, type=type_)
+        except msgspec.MsgspecError as error:
+            raise RemoteError(
+                f"{self.base_url}{path} answered something else than was expected: {error}.",
+                remedy="Is this address rbee's, and of the same version? `/v1/info` says.",
+            ) from None
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[httpx2.Response]:
+        """Open a stream; its head has arrived and is no error when the body is entered.
+
+        What goes wrong while the body is read leaves as ``httpx2.TransportError``:
+        only the reader knows whether it can go on elsewhere (see ``failure``).
+
+        Raises:
+            RbeeError: as ``ask``.
+        """
+        timeout = httpx2.Timeout(SILENCE_S, connect=CONNECT_S)
+        sent = {"accept": "text/event-stream", **(headers or {})}
+        if body is not None:
+            sent["content-type"] = "application/json"
+        request = self._http.build_request(
+            method, path, content=body, headers=sent, timeout=timeout
+        )
+        try:
+            response = await self._http.send(request, stream=True)
+        except httpx2.HTTPError as error:
+            raise self.failure(error) from None
+        try:
+            if response.status_code >= _LOWEST_ERROR_STATUS:
+                raise error_from(response.status_code, await response.aread(), response.headers)
+            yield response
+        finally:
+            await response.aclose()
+
+    def failure(self, error: httpx2.HTTPError) -> RemoteError:
+        """The error to raise for a request that got no whole answer."""
+        if isinstance(error, httpx2.ReadTimeout):
+            return DeadlineExceeded(
+                f"{self.base_url} took the request and did not answer in time.",
+                remedy="It may be overloaded or hung; its log says more.",
+            )
+        why = str(error).strip() or type(error).__name__
+        return self._unreachable(f"{self.base_url} does not answer: {why}.")
+
+
+class _OpenAIError(msgspec.Struct):
+    """The nested dialect's inner object, read tolerantly."""
+
+    message: str = ""
+    code: str | int | None = None
+    param: str | None = None
+    remedy: str | None = None
+
+
+class _AnyError(msgspec.Struct):
+    """Both dialects at once: ``error`` is a title, or OpenAI's object."""
+
+    error: str | _OpenAIError = ""
+    details: str = ""
+    code: str | None = None
+    remedy: str | None = None
+    param: str | None = None
+
+
+def error_from(status: int, body: bytes, headers: Mapping[str, str]) -> RbeeError:
+    """The exception that an error answer stands for.
+
+    Reads the control plane's ``Problem`` and OpenAI's envelope; any other body
+    (a proxy's page) becomes a RemoteError that quotes its beginning.
+    """
+    try:
+        read = msgspec.json.decode(body, type=_AnyError)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        read = _AnyError()
+    retry = headers.get("retry-after", "")
+    retry_after_s = int(retry) if retry.isdigit() else None
+    if isinstance(read.error, _OpenAIError):
+        inner = read.error
+        message = inner.message.removesuffix(f" {inner.remedy}") if inner.remedy else inner.message
+        return rebuild(
+            str(inner.code or ""), message, inner.remedy, inner.param, retry_after_s, status
+        )
+    if read.code:
+        message = read.details or read.error
+        return rebuild(read.code, message, read.remedy, read.param, retry_after_s, status)
+    text = body.decode("utf-8", "replace").strip()[:_TEXT_SHOWN_MAX]
+    return RemoteError(f"The server answered {status}: {text or 'nothing more'}")
+
+
+def error_from_event(message: str, data: object) -> RbeeError:
+    """The exception that a job's ``error`` event stands for."""
+    found: dict[str, Any] = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    code, remedy, param = (found.get(name) for name in ("code", "remedy", "param"))
+    retry, status = found.get("retry_after_s"), found.get("status")
+    return rebuild(
+        code if isinstance(code, str) else "",
+        message,
+        remedy if isinstance(remedy, str) else None,
+        param if isinstance(param, str) else None,
+        retry if isinstance(retry, int) else None,
+        status if isinstance(status, int) else RemoteError.status,
+    )
+
+
+def rebuild(
+    code: str,
+    message: str,
+    remedy: str | None,
+    param: str | None,
+    retry_after_s: int | None,
+    status: int,
+) -> RbeeError:
+    """An instance of the class that ``code`` names; an unknown code is a RemoteError."""
+    kind = _CLASS_BY_CODE.get(code)
+    if kind is None:
+        return RemoteError(f"{message} ({code or 'no code'}, HTTP {status})", remedy=remedy)
+    if issubclass(kind, CapacityError) and retry_after_s is not None:
+        return kind(message, remedy=remedy, param=param, retry_after_s=retry_after_s)
+    return kind(message, remedy=remedy, param=param)
+
+
+def _classes_below(kind: type[RbeeError]) -> list[type[RbeeError]]:
+    """``kind`` and all its subclasses, the nearer before the farther."""
+    found = [kind]
+    for child in kind.__subclasses__():
+        found += _classes_below(child)
+    return found
+
+
+# A child that keeps its parent's code (InvalidRequest under ContractError) is the
+# one that is raised, so the later and deeper entry wins.
+_CLASS_BY_CODE: Final[dict[str, type[RbeeError]]] = {
+    kind.code: kind for kind in _classes_below(RbeeError)
+}
