@@ -1,0 +1,105 @@
+"""An engine without a model, for tests, drills and faults.
+
+It has the same HTTP face as llama.cpp's server, its text is a pure function of
+the prompt (``scripted_text``), and a script (``script``) tells it how slow to be
+and how to fail. Unlike llama.cpp it notices callers that do not stream and
+leave. A user never gets it unless they ask for it by name.
+"""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+
+from rbee.contracts.exits import WorkerExit
+from rbee.worker.api.app import WorkerApi
+from rbee.worker.api.listener import serve_on
+from rbee.worker.engines.script import Fault, Script, read_script, script_for
+from rbee.worker.engines.scripted_text import (
+    number_at_end,
+    piece_id,
+    pieces,
+    render_chat,
+    tokens_after,
+    unit_vector,
+)
+from rbee.worker.leaving import leave
+from rbee.worker.preflight import listen
+from rbee.worker.settings import WorkerSettings, read_key
+from rbee.worker.slots import Slots
+
+
+class ScriptedEngine:
+    """A ``TextEngine`` that plays a script."""
+
+    def __init__(self, settings: WorkerSettings, script: Script) -> None:
+        self.alias = settings.alias
+        self.context_tokens = settings.context_tokens
+        self.embeds = settings.task == "embeddings"
+        self.ready = False
+        self.slots = Slots(script.slots or settings.slots)
+        self._script = script
+
+    async def load(self) -> None:
+        """Take the time that the script gives the load, and end as it says."""
+        await asyncio.sleep(self._script.load_s)
+        if self._script.exit_while_loading is not None:
+            status = self._script.exit_while_loading
+            sys.stderr.write(f"rbee worker: The script ends the load with {status.name}.\n")
+            leave(status)
+        self.ready = not self._script.never_ready
+
+    def render(self, turns: Sequence[tuple[str, str]]) -> str:
+        """Apply the chat template."""
+        return render_chat(turns)
+
+    def tokenize(self, text: str) -> list[tuple[int, str]]:
+        """Split into (id, piece) pairs."""
+        return [(piece_id(piece), piece) for piece in pieces(text)]
+
+    def embed(self, text: str) -> list[float]:
+        """A vector of length 1 that depends on nothing but the text."""
+        return unit_vector(text, self._script.dimensions)
+
+    def generate(self, prefix: str) -> AsyncIterator[str | Fault]:
+        """The script's tokens and faults after ``prefix``.
+
+        Raises:
+            InvalidRequest: the prompt's own script is wrong.
+        """
+        script = script_for(prefix, self._script)
+        if script.crash_at_token == 0:
+            leave(WorkerExit.CRASHED)
+        return _play(prefix, script)
+
+
+async def _play(prefix: str, script: Script) -> AsyncIterator[str | Fault]:
+    first = number_at_end(prefix) + 1
+    tokens = tokens_after(prefix, total=script.tokens, seed=script.seed)
+    for number, token in enumerate(tokens, start=first):
+        await asyncio.sleep(script.delay_first_s if number == first else script.delay_token_s)
+        fault = script.fault_at(number, first=first)
+        if fault is not None:
+            yield fault
+        yield token
+
+
+def serve(settings: WorkerSettings) -> None:
+    """Play the script on the settings' port until a signal ends the process.
+
+    The model's file is not read: a script needs none.
+
+    Raises:
+        InvalidRequest: the key file, the script or the address is wrong.
+        PortTaken: somebody else listens on the port.
+    """
+    key = read_key(settings.key_file)
+    script = read_script(settings.script)
+    listener = listen(settings.host, settings.port)
+    asyncio.run(_serve(listener, ScriptedEngine(settings, script), key))
+
+
+async def _serve(listener: socket.socket, engine: ScriptedEngine, key: str) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(engine.load())
+        await serve_on(listener, WorkerApi(engine, key))
