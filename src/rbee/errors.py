@@ -3,8 +3,9 @@
 ::
 
     RbeeError
-    ├─ ContractError            the caller's mistake, 4xx
+    ├─ ContractError         400  the caller's mistake: 4xx
     │  ├─ InvalidRequest        400  a field is missing, empty or of the wrong type
+    │  ├─ ContextExceeded       400  the prompt is longer than the worker's context
     │  ├─ InvalidApiKey         401
     │  ├─ Forbidden             403  Host, Origin or a key's scope
     │  ├─ NotFound              404
@@ -84,6 +85,13 @@ class ContractError(RbeeError):
 
 class InvalidRequest(ContractError):
     """A field is missing, empty, out of range or of the wrong type."""
+
+
+class ContextExceeded(ContractError):
+    """The prompt is longer than the worker's context."""
+
+    code = "context_length_exceeded"  # OpenAI's word for it: frameworks look for it
+    remedy = "Shorten the prompt, or spawn the worker with a larger `context_length`."
 
 
 class InvalidApiKey(ContractError):

@@ -1,0 +1,1 @@
+"""The queen's doors: OpenAI, jobs, heartbeats, control."""

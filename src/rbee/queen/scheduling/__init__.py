@@ -1,0 +1,1 @@
+"""What should exist and where: demand, placement. Pure: no I/O, no clock."""
