@@ -1,0 +1,33 @@
+"""What all tests share: asyncio as the loop, and a home that is nobody's.
+
+No test may touch the real user's models, settings or running colony, so the
+three directories of rbee point to a temporary place for the whole run, and what
+the environment says of keys and ports is taken away.
+"""
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+# Examples are counted, not timed: the tests share two cores with real engines.
+hypothesis.settings.register_profile("rbee", deadline=None)
+hypothesis.settings.load_profile("rbee")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("RBEE_")]:
+            patch.delenv(name)
+        patch.delenv("HF_TOKEN", raising=False)
+        for which in ("CONFIG", "CACHE", "DATA"):
+            patch.setenv(f"RBEE_{which}_DIR", str(home / which.lower()))
+        yield
