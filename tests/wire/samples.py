@@ -1,0 +1,197 @@
+"""One full example of every wire type; ``python tests/wire/samples.py`` writes the golden files.
+
+A golden file that changes is a change of the wire: read the difference before
+you commit it.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import msgspec
+
+import rbee.contracts
+from rbee.contracts import daemon, hives, jobs, models, openai, workers
+from rbee.contracts.aliases import Alias, ModelSource
+
+GOLDEN = Path(__file__).parent / "golden"
+AT = 1_790_000_000.5
+
+# In contracts, but never sent: tables and answers of pure functions.
+NOT_ON_THE_WIRE = {Alias, ModelSource}
+
+GPU = hives.GpuStats(
+    id="GPU-0",
+    util_pct=41.5,
+    vram_used_mb=8192.0,
+    vram_total_mb=24576.0,
+    temp_c=61.0,
+    power_w=210.5,
+)
+NODE = hives.NodeStats(
+    cpu_pct=12.5, ram_used_mb=4096.0, ram_total_mb=16384.0, disk_free_mb=100000.0, gpus=[GPU]
+)
+WORKER = workers.WorkerStats(
+    worker_id="worker-1",
+    model="starter",
+    engine="xllamacpp",
+    status="busy",
+    port=9001,
+    device="CPU-0",
+    pid=4242,
+    slots_total=4,
+    slots_busy=1,
+    queued=0,
+    cpu_pct=187.5,
+    rss_mb=340.0,
+    uptime_s=61.5,
+    tokens_per_s=74.25,
+    requests_total=17,
+    context_length=8192,
+    load_s=1.25,
+)
+MODEL = models.Model(
+    id="starter",
+    name="SmolLM2-135M-Instruct",
+    size_bytes=93_000_000,
+    quantization="Q4_1",
+    context_length=8192,
+    loaded=True,
+    aliases=["smollm2-135m"],
+    architecture="llama",
+    chat_template=True,
+    embedding=False,
+)
+DEVICE = hives.Device(id="CPU-0", name="A CPU", device_type="cpu", memory_mb=16384)
+ENGINE = hives.EngineInfo(name="xllamacpp", usable=True, version="1.0")
+CAPABILITIES = hives.Capabilities(
+    devices=[DEVICE], cpu_cores=2, total_ram_gb=16.0, engines=[ENGINE]
+)
+INFO = hives.HiveInfo(id="hive-1", hostname="bee", address="127.0.0.1", port=7835, version="0.1.0")
+RECORD = jobs.JobRecord(
+    job_id="job-1", operation="infer", status="completed", created_at=AT, started_at=AT, events=9
+)
+PLACE = openai.ModelPlace(
+    hives=["hive-1"], workers=["worker-1"], state="ready", size_bytes=93_000_000
+)
+MODEL_OBJECT = openai.ModelObject(id="starter", created=1_790_000_000, rbee=PLACE)
+ERROR = openai.ErrorBody(
+    message="No.", type="invalid_request_error", code="invalid_request", param="$.model"
+)
+
+SAMPLES: list[msgspec.Struct] = [
+    jobs.Status(),
+    jobs.Infer(model="llama-3-8b", prompt="Hello!", top_p=0.9, top_k=40, hive_id="hive-1"),
+    jobs.WorkerSpawn(model="llama-3-8b", worker="cuda", device=[0, 1], command_id="command-1"),
+    jobs.WorkerProcessList(hive_id="localhost"),
+    jobs.WorkerProcessGet(pid=4242),
+    jobs.WorkerProcessDelete(worker_id="worker-1", force=True),
+    jobs.ModelDownload(model="meta-llama/Llama-3.2-1B"),
+    jobs.ModelList(),
+    jobs.ModelGet(id="starter"),
+    jobs.ModelDelete(model="starter"),
+    jobs.JobAccepted(
+        job_id="job-1", sse_url="/v1/jobs/job-1/stream", status="queued", created_at=AT
+    ),
+    jobs.JobCancelled(job_id="job-1"),
+    RECORD,
+    jobs.JobList(jobs=[RECORD]),
+    jobs.JobEvent(
+        action="token",
+        message="Hello",
+        type="token",
+        job_id="job-1",
+        seq=3,
+        ts=AT,
+        actor="queen",
+        data={"index": 0},
+    ),
+    GPU,
+    NODE,
+    WORKER,
+    workers.as_process(WORKER),
+    MODEL,
+    models.DownloadProgress(bytes=1024, total=4096, rate_bytes_s=512.5, eta_s=6.0),
+    DEVICE,
+    ENGINE,
+    CAPABILITIES,
+    INFO,
+    hives.Heartbeat(
+        hive_id="hive-1",
+        hive_info=INFO,
+        node=NODE,
+        workers=[WORKER],
+        timestamp=AT,
+        capabilities=CAPABILITIES,
+        models=[MODEL],
+        worker_keys={"worker-1": "a made-up key"},
+    ),
+    hives.HeartbeatAck(message="welcome", wanted=["models"]),
+    hives.HiveReady(hive_id="hive-1", hive_url="http://localhost:7835", token="a made-up token"),
+    hives.HiveReadyAck(message="welcome"),
+    hives.HiveTelemetry(hive_id="hive-1", timestamp=AT, node=NODE, workers=[WORKER]),
+    hives.QueenTelemetry(
+        workers_online=1,
+        workers_available=1,
+        hives_online=1,
+        hives_available=1,
+        worker_ids=["worker-1"],
+        hive_ids=["hive-1"],
+        timestamp=AT,
+    ),
+    openai.RequestPeek(model="starter", stream=True),
+    openai.StreamOptions(include_usage=True),
+    PLACE,
+    MODEL_OBJECT,
+    openai.ModelObjects(data=[MODEL_OBJECT]),
+    ERROR,
+    openai.ErrorEnvelope(error=ERROR),
+    openai.Usage(prompt_tokens=8, completion_tokens=2, total_tokens=10),
+    daemon.Health(),
+    daemon.ServiceInfo(
+        service="queen",
+        version="0.1.0",
+        base_url="http://localhost:7833",
+        port=7833,
+        pid=4243,
+        features=["jobs", "openai"],
+    ),
+    daemon.ShutdownRequest(keep_workers=True),
+    daemon.ShutdownAck(message="One worker stops first."),
+    daemon.Problem(
+        error="Invalid request",
+        details="The required field `model` is missing at `$.model`.",
+        code="invalid_request",
+        param="$.model",
+    ),
+]
+
+
+def wire_types() -> set[type[msgspec.Struct]]:
+    """Every public struct that the contracts define, without those that are never sent."""
+    found: set[type[msgspec.Struct]] = set()
+    for info in pkgutil.iter_modules(rbee.contracts.__path__):
+        module = importlib.import_module(f"rbee.contracts.{info.name}")
+        for name, value in vars(module).items():
+            is_struct = isinstance(value, type) and issubclass(value, msgspec.Struct)
+            if is_struct and value.__module__ == module.__name__ and not name.startswith("_"):
+                found.add(value)
+    return found - NOT_ON_THE_WIRE
+
+
+def as_text(sample: msgspec.Struct) -> bytes:
+    """A sample as its golden file has it."""
+    return msgspec.json.format(msgspec.json.encode(sample), indent=2) + b"\n"
+
+
+def golden_path(type_: type[msgspec.Struct]) -> Path:
+    """The golden file of a type."""
+    return GOLDEN / f"{type_.__name__}.json"
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for path in GOLDEN.glob("*.json"):
+        path.unlink()
+    for sample in SAMPLES:
+        golden_path(type(sample)).write_bytes(as_text(sample))

@@ -1,0 +1,283 @@
+"""Every line of the published interface, with the step of the plan that delivers it.
+
+``docs/wire.md`` is the same in prose. A row whose step is at most ``DELIVERED`` is
+tested against the real code; a route whose step is later must answer 501
+``not_yet``. ``fixed`` rows were given and may not change shape; the rest are ours.
+
+Steps: 2 the colony runs, 3 devices and engines, 4 the router, 5 many machines,
+6 the console, 7 after that.
+"""
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from rbee.contracts import daemon, hives, jobs, models, openai, workers
+from rbee.errors import (
+    DeadlineExceeded,
+    Forbidden,
+    InvalidApiKey,
+    InvalidRequest,
+    ModelNotFound,
+    NoCapacity,
+    NotYet,
+    QueueFull,
+    RbeeError,
+    TooLarge,
+    WorkerFailed,
+)
+
+DELIVERED = 2
+
+Server = Literal["queen", "hive"]
+
+
+class Route(NamedTuple):
+    """One method on one path of one server."""
+
+    server: Server
+    method: str
+    path: str
+    step: int
+    fixed: bool = False
+
+
+def _both(method: str, path: str, step: int, *, fixed: bool = False) -> list[Route]:
+    return [Route("queen", method, path, step, fixed), Route("hive", method, path, step, fixed)]
+
+
+_OPENAI = [
+    ("POST", "chat/completions", 2, True),
+    ("POST", "completions", 2, False),
+    ("POST", "embeddings", 2, False),
+    ("POST", "rerank", 4, False),
+    ("POST", "responses", 4, False),
+    ("POST", "audio/transcriptions", 7, False),
+    ("POST", "audio/speech", 7, False),
+    ("POST", "images/generations", 7, False),
+    ("GET", "models", 2, True),
+    ("GET", "models/{model}", 2, True),
+]
+
+OPENAI_PREFIXES = ("/openai/v1", "/v1", "/openai")
+
+ROUTES: list[Route] = [
+    *_both("POST", "/v1/jobs", 2, fixed=True),
+    *_both("GET", "/v1/jobs", 2, fixed=True),
+    *_both("GET", "/v1/jobs/{id}", 2, fixed=True),
+    *_both("DELETE", "/v1/jobs/{id}", 2, fixed=True),
+    *_both("GET", "/v1/jobs/{id}/stream", 2, fixed=True),
+    *[
+        Route("queen", method, f"{prefix}/{path}", step, fixed)
+        for prefix in OPENAI_PREFIXES
+        for method, path, step, fixed in _OPENAI
+    ],
+    Route("queen", "POST", "/v1/messages", 4),
+    Route("queen", "POST", "/v1/messages/count_tokens", 4),
+    Route("queen", "POST", "/v1/hive-heartbeat", 2, fixed=True),
+    Route("queen", "POST", "/v1/hive/ready", 2),
+    Route("hive", "GET", "/v1/capabilities", 2),
+    Route("queen", "GET", "/v1/heartbeats/stream", 2, fixed=True),
+    Route("queen", "GET", "/v1/ws", 6, fixed=True),
+    Route("queen", "GET", "/v1/state/stream", 6),
+    *_both("GET", "/health", 2),
+    *_both("GET", "/v1/info", 2),
+    *_both("GET", "/metrics", 4),
+    *_both("GET", "/openapi.json", 6),
+    *_both("POST", "/v1/shutdown", 2),
+    *_both("GET", "/", 6),
+]
+
+
+class Operation(NamedTuple):
+    """One operation of ``POST /v1/jobs``: its type, and its fields with their defaults."""
+
+    server: Server
+    name: str
+    type: type[msgspec.Struct]
+    required: tuple[str, ...]
+    optional: dict[str, object]
+    step: int = 2
+
+
+OPERATIONS: list[Operation] = [
+    Operation("queen", "status", jobs.Status, (), {}),
+    Operation(
+        "queen",
+        "infer",
+        jobs.Infer,
+        ("model", "prompt"),
+        {
+            "max_tokens": 100,
+            "temperature": 0.7,
+            "top_p": None,
+            "top_k": None,
+            "stream": True,
+            "raw": False,
+            "hive_id": None,
+            "device": None,
+            "worker_id": None,
+            "priority": None,
+            "deadline_s": None,
+        },
+    ),
+    Operation(
+        "hive",
+        "worker_spawn",
+        jobs.WorkerSpawn,
+        ("model",),
+        {"hive_id": None, "worker": "auto", "device": None},
+    ),
+    Operation("hive", "worker_process_list", jobs.WorkerProcessList, (), {"hive_id": None}),
+    Operation(
+        "hive", "worker_process_get", jobs.WorkerProcessGet, (), {"pid": None, "worker_id": None}
+    ),
+    Operation(
+        "hive",
+        "worker_process_delete",
+        jobs.WorkerProcessDelete,
+        (),
+        {"pid": None, "worker_id": None},
+    ),
+    Operation("hive", "model_download", jobs.ModelDownload, ("model",), {"hive_id": None}),
+    Operation("hive", "model_list", jobs.ModelList, (), {"hive_id": None}),
+    Operation("hive", "model_get", jobs.ModelGet, (), {"id": None, "model": None}),
+    Operation("hive", "model_delete", jobs.ModelDelete, (), {"id": None, "model": None}),
+]
+
+
+class Shape(NamedTuple):
+    """A type's field names: those of the published interface, and those that we added."""
+
+    type: type[msgspec.Struct]
+    published: str
+    ours: str = ""
+
+
+SHAPES: list[Shape] = [
+    Shape(jobs.JobAccepted, "job_id sse_url status created_at"),
+    Shape(jobs.JobCancelled, "job_id status"),
+    Shape(jobs.JobEvent, "action message type job_id seq ts actor data"),
+    Shape(
+        hives.Heartbeat,
+        "hive_id hive_info capabilities node workers models timestamp",
+        "worker_keys",
+    ),
+    Shape(
+        hives.HiveInfo,
+        "id hostname address port version operational_status health_status",
+    ),
+    Shape(hives.NodeStats, "cpu_pct ram_used_mb ram_total_mb disk_free_mb gpus"),
+    Shape(hives.GpuStats, "id util_pct vram_used_mb vram_total_mb temp_c power_w"),
+    Shape(
+        workers.WorkerStats,
+        "worker_id pid model engine device port address status slots_total slots_busy queued"
+        " cpu_pct rss_mb io_r_mb_s io_w_mb_s uptime_s gpu_util_pct vram_mb total_vram_mb"
+        " tokens_per_s requests_total",
+        "generation restarts context_length unary_cancel manual load_s reason",
+    ),
+    Shape(
+        workers.WorkerProcess,
+        "pid worker_id model port device engine status",
+        "reason",
+    ),
+    Shape(
+        models.Model,
+        "id name size_bytes status quantization context_length loaded",
+        "aliases architecture chat_template embedding sha256 source reason",
+    ),
+    Shape(hives.HiveReady, "hive_id hive_url token"),
+    Shape(hives.HiveReadyAck, "status message"),
+    Shape(hives.HeartbeatAck, "status message", "wanted"),
+    Shape(hives.Capabilities, "devices cpu_cores total_ram_gb engines"),
+    Shape(hives.Device, "id name device_type vram_gb memory_mb compute_capability driver"),
+    Shape(hives.HiveTelemetry, "hive_id timestamp node workers"),
+    Shape(
+        hives.QueenTelemetry,
+        "workers_online workers_available hives_online hives_available worker_ids hive_ids"
+        " timestamp",
+    ),
+    Shape(openai.ModelObject, "id object created owned_by rbee"),
+    Shape(openai.ModelPlace, "hives workers state size_bytes", "aliases"),
+    Shape(openai.ErrorBody, "message type code param", "remedy"),
+    Shape(daemon.Health, "status"),
+    Shape(
+        daemon.ServiceInfo,
+        "service version base_url port features",
+        "pid hive_id queen_url started_at",
+    ),
+    Shape(daemon.Problem, "error details", "code remedy param data"),
+]
+
+
+class ErrorLine(NamedTuple):
+    """An HTTP status with its code, and the class that carries it (null: not due yet)."""
+
+    status: int
+    code: str
+    type: type[RbeeError] | None
+    step: int = 2
+
+
+ERRORS: list[ErrorLine] = [
+    ErrorLine(400, "invalid_request", InvalidRequest),
+    ErrorLine(401, "invalid_api_key", InvalidApiKey),
+    ErrorLine(403, "forbidden", Forbidden),
+    ErrorLine(404, "model_not_found", ModelNotFound),
+    ErrorLine(413, "too_large", TooLarge),
+    ErrorLine(429, "rate_limited", None, 4),
+    ErrorLine(429, "quota_exceeded", None, 4),
+    ErrorLine(499, "client_gone", None, 4),
+    ErrorLine(501, "not_yet", NotYet),
+    ErrorLine(502, "worker_error", WorkerFailed),
+    ErrorLine(503, "no_capacity", NoCapacity),
+    ErrorLine(503, "queue_full", QueueFull),
+    ErrorLine(504, "deadline", DeadlineExceeded),
+]
+
+
+class Word(NamedTuple):
+    """A header, an action of a job's event, or a command, and its step."""
+
+    text: str
+    step: int = 2
+
+
+REQUEST_HEADERS = [
+    Word("X-Request-Id"),
+    Word("X-Hive-Preference", 4),
+    Word("X-Priority", 4),
+    Word("X-Session-Id", 4),
+    Word("X-Deadline-S", 4),
+]
+RESPONSE_HEADERS = [
+    Word("X-Request-Id"),
+    Word("X-Rbee-Job"),
+    Word("X-Rbee-Worker"),
+    Word("X-Rbee-Hive"),
+    Word("X-Rbee-Queue-Ms"),
+    Word("x-ratelimit-limit-requests", 4),
+]
+ACTIONS = [
+    *map(Word, ["infer_start", "infer_queued", "infer_worker_sel", "infer_worker_spawn", "token"]),
+    *map(Word, ["infer_complete", "error", "cancelled"]),
+    Word("infer_resumed", 4),
+    *map(Word, ["status_start", "status_hives", "status_workers", "status_complete"]),
+    *map(Word, ["worker_spawn_start", "worker_spawn_progress", "worker_spawn_health_check"]),
+    *map(Word, ["worker_spawn_complete", "worker_proc_list_entry"]),
+    *map(Word, ["worker_proc_del_start", "worker_proc_del_sigterm", "worker_proc_del_ok"]),
+    *map(Word, ["model_download_start", "model_download_progress", "model_download_complete"]),
+    *map(Word, ["model_list_entry", "model_get_details", "model_delete_complete"]),
+]
+COMMANDS = [
+    *[Word(f"queen {verb}") for verb in ("run", "start", "stop", "status")],
+    *[Word(f"hive {verb}") for verb in ("run", "start", "stop", "status")],
+    *[Word(f"hive {verb}", 5) for verb in ("install", "uninstall", "join", "approve")],
+    *[Word(f"worker {verb}") for verb in ("spawn", "list", "get", "stop", "restart", "logs")],
+    *[Word(f"model {verb}") for verb in ("download", "list", "get", "delete")],
+    Word("model search", 3),
+    *[Word(name) for name in ("up", "infer", "chat", "status", "logs", "doctor")],
+    *[Word(name, 4) for name in ("why", "plan", "bench", "drill")],
+    *[Word(name, 5) for name in ("keys",)],
+    *[Word(name, 6) for name in ("top", "keeper")],
+]
