@@ -38,7 +38,9 @@ def test_a_chat_answer_has_its_text_finish_reason_and_usage() -> None:
         chunk({"role": "assistant", "content": None}),
         chunk({"content": "Hel"}) + chunk({"content": "lo"}),
         chunk({}, "stop"),
-        event(id="c1", object="chat.completion.chunk", created=7, model="m", choices=[], usage=usage),
+        event(
+            id="c1", object="chat.completion.chunk", created=7, model="m", choices=[], usage=usage
+        ),
         DONE,
     )
     assert body == {
@@ -60,8 +62,12 @@ def test_a_chat_answer_has_its_text_finish_reason_and_usage() -> None:
 def test_a_plain_completion_has_its_text_and_every_choice() -> None:
     body = assembled(
         event(object="text_completion", choices=[{"index": 1, "text": "b", "finish_reason": None}]),
-        event(object="text_completion", choices=[{"index": 0, "text": "a", "finish_reason": "stop"}]),
-        event(object="text_completion", choices=[{"index": 1, "text": "c", "finish_reason": "length"}]),
+        event(
+            object="text_completion", choices=[{"index": 0, "text": "a", "finish_reason": "stop"}]
+        ),
+        event(
+            object="text_completion", choices=[{"index": 1, "text": "c", "finish_reason": "length"}]
+        ),
         DONE,
     )
     assert body["object"] == "text_completion"

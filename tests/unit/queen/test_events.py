@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from rbee.queen.inference.events import TAIL_BYTES_MAX, EventCutter
 
-EVENT = st.binary(max_size=40).map(lambda data: b"data: " + data.replace(b"\n", b"").replace(b"\r", b""))
+EVENT = st.binary(max_size=40).map(
+    lambda data: b"data: " + data.replace(b"\n", b"").replace(b"\r", b"")
+)
 
 
 @given(st.lists(EVENT, max_size=8), st.lists(st.integers(1, 30), max_size=40), st.booleans())

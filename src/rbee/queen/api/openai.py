@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
-from rbee.queen.registry.colony import Colony
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -31,6 +30,7 @@ from rbee.foundation.http.body import receive_body
 from rbee.foundation.http.problems import as_openai, problem_headers, unforeseen
 from rbee.queen.inference.admission import Waiting
 from rbee.queen.inference.dispatch import Answer, Call, Dispatcher
+from rbee.queen.registry.colony import Colony
 
 PREFIXES = ("/openai/v1/", "/openai/", "/v1/")
 INFERENCE = frozenset({"chat/completions", "completions", "embeddings"})

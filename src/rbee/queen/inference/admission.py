@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import msgspec
-from rbee.queen.registry.colony import Colony
-from rbee.queen.registry.workers import RoutableWorker
 
 from rbee.contracts.aliases import looks_like_repository, resolve_alias
 from rbee.errors import ModelNotFound, QueueFull, RbeeError, ShuttingDown, WorkerNotFound
 from rbee.queen.inference.routing import Choice, choose
+from rbee.queen.registry.colony import Colony
+from rbee.queen.registry.workers import RoutableWorker
 from rbee.queen.scheduling.demand import Demand, Ticket
 
 TELL_EVERY_S = 1.0  # waiting clients hear of their position this often at most

@@ -8,7 +8,7 @@ asks for a stream and builds the one answer that the client expects.
 other value as they are; ``Assembler`` adds the deltas up.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -77,14 +77,13 @@ class Assembler:
             self._done = True
             return
         try:
-            event = msgspec.json.decode(data)
-        except msgspec.DecodeError:
-            raise WorkerFailed("The worker sent an event that is not JSON.") from None
-        if not isinstance(event, dict):
-            raise WorkerFailed("The worker sent an event that is not an object.")
+            event = msgspec.json.decode(data, type=dict[str, Any])
+            choices = msgspec.convert(event.pop("choices", None) or [], list[dict[str, Any]])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise WorkerFailed("The worker sent an event that is no answer's.") from None
         if "error" in event:
             raise stream_error(event["error"])
-        for choice in event.pop("choices", None) or ():
+        for choice in choices:
             self._add(choice)
         for name, value in event.items():
             if value is not None or name not in self._envelope:
@@ -94,7 +93,9 @@ class Assembler:
         index = int(choice.get("index") or 0)
         whole = self._choices.setdefault(index, {"index": index, "finish_reason": None})
         if "delta" in choice:
-            message = whole.setdefault("message", {"role": "assistant", "content": None})
+            message: dict[str, Any] = whole.setdefault(
+                "message", {"role": "assistant", "content": None}
+            )
             _merge(message, choice["delta"] or {})
         if "text" in choice:
             whole["text"] = whole.get("text", "") + (choice["text"] or "")
@@ -106,7 +107,9 @@ class Assembler:
 
 def stream_error(error: object) -> WorkerFailed:
     """The error that a worker reported inside a stream."""
-    message = error.get("message") if isinstance(error, dict) else error
+    message = error
+    if isinstance(error, dict):
+        message = cast("dict[str, Any]", error).get("message")
     return WorkerFailed(f"The worker failed: {message or 'it gave no reason'}.")
 
 
@@ -120,7 +123,7 @@ def _merge(whole: dict[str, Any], delta: dict[str, Any]) -> None:
         elif isinstance(value, str):
             whole[name] = (whole.get(name) or "") + value
         elif isinstance(value, dict):
-            _merge(whole.setdefault(name, {}), value)
+            _merge(whole.setdefault(name, {}), cast("dict[str, Any]", value))
         elif value is not None or name not in whole:
             whole[name] = value
 
@@ -138,5 +141,5 @@ def _joined_logprobs(whole: dict[str, Any] | None, more: dict[str, Any]) -> dict
     joined = dict(whole or {})
     for name, value in more.items():
         before = joined.get(name)
-        joined[name] = before + value if isinstance(before, list) and value else value or before
+        joined[name] = [*before, *value] if before and value else value or before
     return joined

@@ -8,11 +8,9 @@ dies is replaced by the next one and the client sees only success.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
-from rbee.queen.registry.colony import Colony
-from rbee.queen.registry.workers import RoutableWorker
 
 from rbee.errors import (
     ContextExceeded,
@@ -26,6 +24,8 @@ from rbee.queen.inference.admission import Admission, Grant, OnWait, Wish
 from rbee.queen.inference.assemble import STREAMING_PATHS, Assembler, as_streaming
 from rbee.queen.inference.events import EventCutter
 from rbee.queen.inference.upstream import Request, Upstream, WorkerGone, open_upstream
+from rbee.queen.registry.colony import Colony
+from rbee.queen.registry.workers import RoutableWorker
 from rbee.queen.scheduling.demand import Demand
 
 ATTEMPTS_MAX = 3  # a third dead worker in a row is no accident of one process
@@ -119,7 +119,7 @@ class Dispatcher:
         self._admission = admission
 
     @contextlib.asynccontextmanager
-    async def answer(self, call: Call, on_wait: OnWait | None = None) -> AsyncIterator[Answer]:
+    async def answer(self, call: Call, on_wait: OnWait | None = None) -> AsyncGenerator[Answer]:
         """The answer to a call; leaving the block early stops the worker's work.
 
         ``on_wait`` is awaited about once a second while the request is queued.

@@ -10,6 +10,7 @@ every instant, where a heartbeat is up to a second old.
 from collections.abc import Mapping, Sequence
 
 import msgspec
+
 from rbee.queen.registry.workers import RoutableWorker
 
 SLOTS_WHEN_UNKNOWN = 1  # an engine that does not tell gets one request at a time

@@ -14,9 +14,9 @@ import asyncio
 from typing import NamedTuple
 
 import httptools
-from rbee.queen.registry.workers import RoutableWorker
 
 from rbee.errors import DeadlineExceeded, WorkerFailed
+from rbee.queen.registry.workers import RoutableWorker
 
 CONNECT_S = 5.0  # a worker's kernel answers at once; a machine that is gone does not
 HEAD_S = 600.0  # a 128k prompt on a CPU takes minutes before the first token
@@ -81,7 +81,8 @@ class Upstream(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail(WorkerFailed(f"The worker's answer is not valid HTTP: {error}."))
-            self.abort()
+            if self._transport is not None:
+                self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """An end before the message's end is the worker's death."""
@@ -219,10 +220,10 @@ async def open_upstream(worker: RoutableWorker, request: Request) -> Upstream:
     try:
         async with asyncio.timeout(CONNECT_S):
             _, upstream = await loop.create_connection(Upstream, worker.address, worker.port)
-    except (OSError, TimeoutError) as error:
+    except OSError as error:  # a timeout is one, without a text
         raise WorkerGone(
             f"The worker {worker.worker_id} cannot be reached on port {worker.port}: "
-            f"{error.strerror if isinstance(error, OSError) else 'no answer'}."
+            f"{error.strerror or 'no answer'}."
         ) from None
     try:
         await upstream.send(request, worker)
