@@ -1,0 +1,284 @@
+"""Bring models to this machine: one download per model, however many ask.
+
+The hive's operations call ``ensure``; it answers with a model that is here.
+What is missing comes from the source that the name means: a path on disk, the
+starter's package, the hub. Requests for one model share its download: each sees
+the progress, and only when the last of them has left is it cancelled. What was
+fetched by then stays in ``<id>.part``, and the next request goes on from it.
+
+All state belongs to the event loop's thread; downloads run in a task group that
+the hive holds open (``async with``), so none outlives it.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+import anyio.to_thread
+
+from rbee.contracts.aliases import known_names, resolve_alias
+from rbee.contracts.models import DownloadProgress, Model
+from rbee.errors import CorruptModel, ModelNotFound, RbeeError, ShuttingDown
+from rbee.foundation.files import write_struct
+from rbee.hive.models.catalog import Catalog
+from rbee.hive.models.hub import HubSettings, find_on_hub, hub_settings
+from rbee.hive.models.local import add_local, looks_like_path
+from rbee.hive.models.metadata import as_model, describe
+from rbee.hive.models.package import STARTER_PACKAGE, PackagedModel, packaged
+from rbee.hive.models.partial import (
+    METADATA_FILE,
+    Part,
+    bytes_in,
+    check_disk,
+    install,
+    open_part,
+    sync_file,
+)
+from rbee.hive.models.rate import Rate
+from rbee.hive.models.wanted import Phase, Say, Wanted
+
+PARALLEL_MAX: Final = 2  # more share one line and one disk, and all get later
+
+Progress = Callable[[DownloadProgress], None]
+
+
+class _Shared:
+    """One running download and those who wait for it."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.scope = anyio.CancelScope()
+        self.ended = anyio.Event()
+        self.listeners: list[tuple[Progress, Say]] = []
+        self.last: DownloadProgress | None = None
+        self.model: Model | None = None
+        self.error: RbeeError | None = None
+        self._rate = Rate()
+
+    def report(self, have: int, total: int | None, phase: Phase) -> None:
+        """Tell the listeners, at most five times a second and at every new phase."""
+        now = time.monotonic()
+        self._rate.add(have, now)
+        self.last = self._rate.progress(have, total, phase)
+        if self._rate.due(phase, now) or (phase == "download" and have == total):
+            for on_progress, _ in list(self.listeners):
+                on_progress(self.last)
+
+    def say(self, text: str) -> None:
+        for _, on_message in list(self.listeners):
+            on_message(text)
+
+
+class Downloads:
+    """The coordinator. Use as ``async with Downloads(catalog) as downloads``.
+
+    ``hub`` and ``environ`` are read at each request, so a token that was set
+    later counts. ``starter`` is the model behind the name ``starter``.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        hub: Callable[[], HubSettings] = hub_settings,
+        environ: Mapping[str, str] | None = None,
+        starter: PackagedModel = STARTER_PACKAGE,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._catalog = catalog
+        self._hub = hub
+        self._environ = environ
+        self._starter = starter
+        self._on_change = on_change
+        self._running: dict[str, _Shared] = {}
+        self._turns = anyio.Semaphore(PARALLEL_MAX)
+        self._group = anyio.create_task_group()
+        self._open = False
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._group)
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open = False
+        self._group.cancel_scope.cancel()
+        await self._stack.__aexit__(kind, error, trace)
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The ids that are being downloaded now."""
+        return frozenset(self._running)
+
+    async def ensure(
+        self,
+        name: str,
+        on_progress: Progress = lambda _: None,
+        on_message: Say = lambda _: None,
+    ) -> Model:
+        """Have the model that ``name`` means, from here or from its source.
+
+        Both callbacks are called on the loop's thread. Cancelling this call
+        leaves a download to the others who wait for it.
+
+        Raises:
+            ModelNotFound, NoUsableFile, GatedRepository, HubError: the source.
+            DiskFull, StorageError, CorruptModel: the disk and the file.
+            InvalidRequest: a path that is no model. ShuttingDown: the hive goes.
+        """
+        here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
+        if here is not None and here.status == "available":
+            return here
+        if looks_like_path(name):
+            model = await anyio.to_thread.run_sync(add_local, self._catalog, name)
+            self._on_change()
+            return model
+        wanted = await self._find(here.id if here is not None else name, name, on_message)
+        present = await anyio.to_thread.run_sync(self._present, wanted, name)
+        return present or await self._share(wanted, on_progress, on_message)
+
+    async def _find(self, name: str, asked: str, say: Say) -> Wanted:
+        """Which source has it. ``name`` is the exact id where a part of it is here."""
+        source = resolve_alias(name)
+        if name == self._starter.id or (source is not None and source.kind == "package"):
+            if self._environ is None:
+                return packaged(self._starter)
+            return packaged(self._starter, self._environ)
+        wanted = await find_on_hub(name, self._hub(), say)
+        if wanted is None:
+            raise ModelNotFound(
+                f"No model is called {asked!r}.",
+                remedy=f"Give `org/repo`, a path, or one of: {', '.join(known_names())}.",
+                param="$.model",
+            )
+        return wanted
+
+    def _present(self, wanted: Wanted, asked: str) -> Model | None:
+        """The model, if it turned out to be here under another name."""
+        model = self._catalog.resolve(wanted.id)
+        if model is None or model.id != wanted.id or model.status != "available":
+            return None
+        self._catalog.add_alias(model.id, asked.strip())
+        return self._catalog.resolve(wanted.id)
+
+    async def _share(self, wanted: Wanted, on_progress: Progress, on_message: Say) -> Model:
+        """Join the model's download, or start it."""
+        while (shared := self._running.get(wanted.id)) and shared.scope.cancel_called:
+            await shared.ended.wait()
+        if shared is None:
+            if not self._open:
+                raise ShuttingDown("The hive is stopping: no download starts.")
+            shared = self._running[wanted.id] = _Shared(wanted)
+            self._group.start_soon(self._run, shared)
+        listener = (on_progress, on_message)
+        shared.listeners.append(listener)
+        if shared.last is not None:
+            on_progress(shared.last)
+        try:
+            await shared.ended.wait()
+        finally:
+            shared.listeners.remove(listener)
+            if not shared.listeners and not shared.ended.is_set():
+                shared.scope.cancel()
+        if shared.error is not None:
+            raise shared.error
+        if shared.model is None:
+            raise ShuttingDown("The download was stopped with the hive; it can go on later.")
+        return shared.model
+
+    async def _run(self, shared: _Shared) -> None:
+        """A download from its turn to its end; it never raises into the group."""
+        try:
+            with shared.scope:
+                if self._turns.statistics().tasks_waiting or not self._turns.value:
+                    shared.say(f"Waiting: {PARALLEL_MAX} other downloads are running.")
+                async with self._turns:
+                    self._on_change()
+                    shared.model = await _bring(self._catalog, shared)
+        except RbeeError as error:
+            shared.error = error
+        finally:
+            del self._running[shared.wanted.id]
+            shared.ended.set()
+            self._on_change()
+
+
+async def _bring(catalog: Catalog, shared: _Shared) -> Model:
+    """Fetch into the part, verify, read the header, make it a model."""
+    wanted = shared.wanted
+    part = Part(
+        id=wanted.id,
+        name=wanted.name or wanted.id,
+        file=wanted.file,
+        source=wanted.source,
+        fingerprint=wanted.fingerprint,
+        size_bytes=wanted.size_bytes,
+        aliases=list(wanted.aliases),
+    )
+    with open_part(catalog.root, part) as folder:
+        have = bytes_in(folder)
+        if wanted.disk_bytes is not None:
+            check_disk(folder, max(wanted.disk_bytes - have, 0), wanted.id)
+        if have:
+            shared.say(f"Going on after {have:,} bytes.")
+        await wanted.bring(folder, shared.report)
+        path = folder / wanted.file
+        shared.report(path.stat().st_size, wanted.size_bytes, "verify")
+        digest = await anyio.to_thread.run_sync(_digest, path, abandon_on_cancel=True)
+        if wanted.sha256 is not None and digest != wanted.sha256:
+            path.unlink()
+            raise CorruptModel(
+                f"{wanted.id} arrived damaged: its sha256 is {digest}, not {wanted.sha256}.",
+                remedy="Download it again; the damaged bytes are gone.",
+            )
+        shared.report(path.stat().st_size, wanted.size_bytes, "install")
+        return await anyio.to_thread.run_sync(_install, catalog, wanted, folder, digest)
+
+
+def _install(catalog: Catalog, wanted: Wanted, folder: Path, digest: str) -> Model:
+    """The last step: the metadata, then the one rename."""
+    path = folder / wanted.file
+    try:
+        metadata = describe(
+            path,
+            id=wanted.id,
+            source=wanted.source,
+            name=wanted.name,
+            aliases=list(wanted.aliases),
+            sha256=digest,
+        )
+    except CorruptModel:
+        path.unlink()
+        raise
+    sync_file(path)
+    write_struct(folder / METADATA_FILE, metadata)
+    install(folder, catalog.folder_of(wanted.id))
+    return as_model(metadata, loaded=False, reason=None)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def fetch_starter(models: Path, on_progress: Progress = lambda _: None) -> Path:
+    """Have the starter in the catalogue at ``models``; its file. For tests and tools.
+
+    Raises:
+        RbeeError: as ``Downloads.ensure``.
+    """
+    catalog = Catalog(models)
+    async with Downloads(catalog) as downloads:
+        model = await downloads.ensure(STARTER_PACKAGE.id, on_progress)
+    return catalog.file_of(model.id)

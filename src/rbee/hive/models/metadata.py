@@ -1,0 +1,109 @@
+"""``metadata.json``: what the catalogue knows of one model.
+
+Written once, when a file has been taken in and its header read, so that listing
+a catalogue costs a few ``stat`` calls and no header.
+"""
+
+import time
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import msgspec
+
+from rbee.contracts.models import Model
+from rbee.foundation.gguf import GgufHeader, read_header
+
+MODEL_SUFFIX: Final = ".gguf"
+FORMAT_VERSION: Final = 1
+
+Facts: TypeAlias = GgufHeader
+
+
+class Metadata(msgspec.Struct, kw_only=True):
+    """One model. ``file`` is a name in its folder, or an absolute path when ``in_place``.
+
+    ``size_bytes`` and ``mtime_ns`` are the file's when it was taken in;
+    ``added_at`` is Unix seconds; ``aliases`` are all its other names.
+    """
+
+    id: str
+    name: str
+    file: str
+    source: str
+    size_bytes: int
+    mtime_ns: int
+    added_at: float
+    in_place: bool = False
+    sha256: str | None = None
+    aliases: list[str] = msgspec.field(default_factory=list[str])
+    header: Facts
+    format: int = FORMAT_VERSION
+
+    def path(self, folder: Path) -> Path:
+        """Where the file is, given the model's folder."""
+        return Path(self.file) if self.in_place else folder / self.file
+
+
+def describe(
+    path: Path,
+    *,
+    id: str,
+    source: str,
+    name: str | None = None,
+    aliases: list[str] | None = None,
+    sha256: str | None = None,
+    in_place: bool = False,
+) -> Metadata:
+    """Read the file's header and make its metadata.
+
+    Raises:
+        CorruptModel: the file is damaged, truncated or no model.
+    """
+    header = read_header(path)
+    found = path.stat()
+    return Metadata(
+        id=id,
+        name=name or header.name or path.stem,
+        file=str(path) if in_place else path.name,
+        source=source,
+        size_bytes=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        added_at=time.time(),
+        in_place=in_place,
+        sha256=sha256,
+        aliases=aliases or [],
+        header=header,
+    )
+
+
+def as_model(metadata: Metadata, *, loaded: bool, reason: str | None) -> Model:
+    """The row of the wire; ``reason`` says what is wrong with the file, if anything is."""
+    header = metadata.header
+    return Model(
+        id=metadata.id,
+        name=metadata.name,
+        size_bytes=metadata.size_bytes,
+        status="corrupt" if reason else "available",
+        quantization=header.quantization,
+        context_length=header.context_length,
+        loaded=loaded,
+        aliases=metadata.aliases,
+        architecture=header.architecture,
+        chat_template=header.chat_template,
+        embedding=header.embedding,
+        sha256=metadata.sha256,
+        source=metadata.source,
+        reason=reason,
+    )
+
+
+def complaint(metadata: Metadata, folder: Path) -> str | None:
+    """What is wrong with the model's file now, as far as ``stat`` can tell; null if nothing."""
+    path = metadata.path(folder)
+    try:
+        found = path.stat()
+    except OSError:
+        return f"its file {path} is gone"
+    if found.st_size != metadata.size_bytes:
+        return f"its file has {found.st_size:,} bytes, not {metadata.size_bytes:,}"
+    return None
