@@ -1,0 +1,198 @@
+"""Hives as the queen sees them: the last beat, and what earlier beats said once.
+
+``take`` folds a beat into the entry and says what the next one should carry. A
+beat that is older than the last one (two posts overtook each other) and a beat of
+a second machine under the same id change nothing.
+"""
+
+import ipaddress
+from typing import Final
+
+import msgspec
+
+from rbee.contracts.hives import Capabilities, Heartbeat, HiveInfo, NodeStats, Wanted
+from rbee.contracts.ids import HiveId
+from rbee.contracts.models import Model
+from rbee.contracts.workers import WorkerStats
+from rbee.errors import InvalidRequest
+from rbee.queen.registry.liveness import DEGRADED_AFTER_S, REVIVE_AFTER_S, HiveState
+from rbee.queen.registry.workers import WorkerEntry
+
+WORKERS_MAX: Final = 1000  # a machine with 16 GPUs runs dozens; this bounds the queen's memory
+MODELS_MAX: Final = 10_000  # the catalogue of a large shared disk
+DEVICES_MAX: Final = 256  # twice the largest machine on the market
+NAME_LENGTH_MAX: Final = 256  # ids and host names; DNS allows 253
+KEY_LENGTH_MAX: Final = 1024  # a bearer secret is 43 characters
+MODEL_NAME_LENGTH_MAX: Final = 1024  # `org/repo:file.gguf` with all parts at their longest
+_REORDER_S: Final = 5.0  # posts overtake each other by less; more is a clock that was set back
+_PORT_MAX: Final = 65_535
+
+
+class HiveEntry(msgspec.Struct, kw_only=True):
+    """A hive in the registry. ``beat_at`` is null until its first beat."""
+
+    id: HiveId
+    url: str
+    joined_at: float
+    info: HiveInfo | None = None
+    beat_at: float | None = None
+    beat_stamp: float = 0.0
+    node: NodeStats = msgspec.field(default_factory=NodeStats)
+    capabilities: Capabilities | None = None
+    models: list[Model] | None = None
+    workers: dict[str, WorkerEntry] = msgspec.field(default_factory=dict[str, WorkerEntry])
+    state: HiveState = "down"
+    local: bool = False
+
+
+class HiveView(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot for decisions and for people; holds no keys."""
+
+    id: HiveId
+    url: str
+    state: HiveState
+    local: bool
+    beat_age_s: float | None
+    info: HiveInfo | None
+    node: NodeStats
+    capabilities: Capabilities | None
+    models: list[Model]
+    workers: list[WorkerStats]
+
+
+def check_beat(beat: Heartbeat) -> None:
+    """Refuse a beat that is out of bounds: a faulty hive must not cost the queen her memory.
+
+    Raises:
+        InvalidRequest: names the field.
+    """
+    check_hive_id(beat.hive_id)
+    if beat.hive_info.id != beat.hive_id:
+        raise _bad("hive_info.id", f"{beat.hive_info.id!r} is not the hive_id {beat.hive_id!r}")
+    _short("hive_info.hostname", beat.hive_info.hostname, NAME_LENGTH_MAX)
+    _short("hive_info.address", beat.hive_info.address, NAME_LENGTH_MAX)
+    _port("hive_info.port", beat.hive_info.port)
+    _few("workers", len(beat.workers), WORKERS_MAX)
+    _few("models", len(beat.models or ()), MODELS_MAX)
+    _few("worker_keys", len(beat.worker_keys or ()), WORKERS_MAX)
+    _few("node.gpus", len(beat.node.gpus), DEVICES_MAX)
+    for index, worker in enumerate(beat.workers):
+        _short(f"workers[{index}].worker_id", worker.worker_id, NAME_LENGTH_MAX)
+        _short(f"workers[{index}].model", worker.model, MODEL_NAME_LENGTH_MAX)
+        _short(f"workers[{index}].address", worker.address, NAME_LENGTH_MAX)
+        _port(f"workers[{index}].port", worker.port)
+    for index, model in enumerate(beat.models or ()):
+        _short(f"models[{index}].id", model.id, MODEL_NAME_LENGTH_MAX)
+    for worker_id, key in (beat.worker_keys or {}).items():
+        if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
+            raise _bad("worker_keys", f"the key of {worker_id[:NAME_LENGTH_MAX]!r} is no key")
+
+
+def check_hive_id(hive_id: str) -> None:
+    """Refuse what cannot be a hive's id.
+
+    Raises:
+        InvalidRequest: empty, too long, or not printable.
+    """
+    _short("hive_id", hive_id, NAME_LENGTH_MAX)
+    if not hive_id.isprintable() or hive_id != hive_id.strip():
+        raise _bad("hive_id", "it holds blanks at its ends or unprintable characters")
+
+
+def is_twin(entry: HiveEntry, beat: Heartbeat, now: float) -> bool:
+    """Whether this beat comes from a second hive with the id of one that is alive."""
+    if entry.info is None or entry.beat_at is None or now - entry.beat_at > DEGRADED_AFTER_S:
+        return False
+    return _place(entry.info) != _place(beat.hive_info)
+
+
+def is_overtaken(entry: HiveEntry, beat: Heartbeat) -> bool:
+    """Whether a later beat of the same hive was here first."""
+    return 0 < entry.beat_stamp - beat.timestamp < _REORDER_S
+
+
+def take(entry: HiveEntry, beat: Heartbeat, now: float) -> list[Wanted]:
+    """Fold a beat into the entry; returns what the next beat should carry."""
+    entry.info = beat.hive_info
+    entry.beat_at = now
+    entry.beat_stamp = beat.timestamp
+    entry.node = beat.node
+    if beat.capabilities is not None:
+        entry.capabilities = beat.capabilities
+    if beat.models is not None:
+        entry.models = beat.models
+    _take_workers(entry, beat, now)
+    wanted: list[Wanted] = []
+    if entry.capabilities is None:
+        wanted.append("capabilities")
+    if entry.models is None:
+        wanted.append("models")
+    if any(worker.key is None for worker in entry.workers.values()):
+        wanted.append("worker_keys")
+    return wanted
+
+
+def view(entry: HiveEntry, now: float) -> HiveView:
+    """The entry as a value."""
+    return HiveView(
+        id=entry.id,
+        url=entry.url,
+        state=entry.state,
+        local=entry.local,
+        beat_age_s=None if entry.beat_at is None else max(0.0, now - entry.beat_at),
+        info=entry.info,
+        node=entry.node,
+        capabilities=entry.capabilities,
+        models=list(entry.models or ()),
+        workers=[worker.stats for worker in entry.workers.values()],
+    )
+
+
+def url_of(info: HiveInfo) -> str:
+    """Where a hive that never said its URL is reached."""
+    host = f"[{info.address}]" if ":" in info.address else info.address
+    return f"http://{host}:{info.port}"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only its own machine reaches this address."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"
+
+
+def _take_workers(entry: HiveEntry, beat: Heartbeat, now: float) -> None:
+    keys = beat.worker_keys or {}
+    before, entry.workers = entry.workers, {}
+    for stats in beat.workers:
+        worker = before.get(stats.worker_id)
+        if worker is None:
+            worker = WorkerEntry(stats=stats)
+        else:
+            worker.take(stats, now=now, revive_after_s=REVIVE_AFTER_S)
+        worker.key = keys.get(stats.worker_id, worker.key)
+        entry.workers[stats.worker_id] = worker
+
+
+def _place(info: HiveInfo) -> tuple[str, str, int]:
+    return info.hostname, info.address, info.port
+
+
+def _few(field: str, count: int, count_max: int) -> None:
+    if count > count_max:
+        raise _bad(field, f"{count} entries, over the limit of {count_max}")
+
+
+def _short(field: str, text: str, length_max: int) -> None:
+    if not 0 < len(text) <= length_max:
+        raise _bad(field, f"{len(text)} characters, outside 1 to {length_max}")
+
+
+def _port(field: str, port: int) -> None:
+    if not 0 <= port <= _PORT_MAX:
+        raise _bad(field, f"{port} is no port")
+
+
+def _bad(field: str, what: str) -> InvalidRequest:
+    return InvalidRequest(f"The beat is out of bounds: {what} at `$.{field}`.", param=f"$.{field}")

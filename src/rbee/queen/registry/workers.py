@@ -1,0 +1,93 @@
+"""Workers as the queen sees them: the hive's word, the key, and what the relay saw."""
+
+import msgspec
+
+from rbee.contracts.ids import HiveId, ModelId, WorkerId
+from rbee.contracts.workers import SERVING, WorkerStats, WorkerStatus
+
+
+class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """All that routing and the relay need of a worker.
+
+    ``key`` is the bearer secret of this worker; it stays in the queen. ``local``
+    says whether it runs on the queen's own machine. Unknown is null.
+    """
+
+    worker_id: WorkerId
+    hive_id: HiveId
+    model: ModelId
+    address: str
+    port: int
+    key: str
+    generation: int
+    pid: int | None
+    status: WorkerStatus
+    slots_total: int | None
+    slots_busy: int | None
+    queued: int | None
+    gpu_util_pct: float | None
+    tokens_per_s: float | None
+    unary_cancel: bool
+    local: bool
+
+    def __repr__(self) -> str:
+        """Without the key: this is what a log or a failing assertion would print."""
+        return f"<worker {self.worker_id} of {self.hive_id}: {self.model}, {self.status}>"
+
+
+class Death(msgspec.Struct, frozen=True):
+    """The relay saw this process refuse or reset a connection, ``at`` so many seconds."""
+
+    generation: int
+    pid: int | None
+    at: float
+
+
+class WorkerEntry(msgspec.Struct, kw_only=True):
+    """A worker in the registry. ``answered_at`` is when it last answered the queen itself."""
+
+    stats: WorkerStats
+    key: str | None = None
+    death: Death | None = None
+    answered_at: float | None = None
+
+    def take(self, stats: WorkerStats, *, now: float, revive_after_s: float) -> None:
+        """A beat's word on this worker. A newer process is not held liable for the old one's death."""
+        self.stats = stats
+        death = self.death
+        if death is None:
+            return
+        newer = stats.generation > death.generation or (
+            stats.pid is not None and stats.pid != death.pid
+        )
+        still_there = stats.status in SERVING and now - death.at >= revive_after_s
+        if newer or still_there:
+            self.death = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether it could take a request, its hive's state aside."""
+        return self.stats.status in SERVING and self.death is None and self.key is not None
+
+
+def as_routable(entry: WorkerEntry, hive_id: HiveId, *, local: bool) -> RoutableWorker:
+    """The view that routing gets."""
+    stats = entry.stats
+    return RoutableWorker(
+        worker_id=WorkerId(stats.worker_id),
+        hive_id=hive_id,
+        model=ModelId(stats.model),
+        address=stats.address,
+        port=stats.port,
+        key=entry.key or "",
+        generation=stats.generation,
+        pid=stats.pid,
+        status=stats.status,
+        slots_total=stats.slots_total,
+        slots_busy=stats.slots_busy,
+        queued=stats.queued,
+        gpu_util_pct=stats.gpu_util_pct,
+        tokens_per_s=stats.tokens_per_s,
+        unary_cancel=stats.unary_cancel,
+        local=local,
+    )

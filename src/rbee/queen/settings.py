@@ -1,0 +1,41 @@
+"""The queen's settings and limits: ``[queen]`` in config.toml, ``RBEE_QUEEN_*``, flags."""
+
+from typing import Final
+
+import msgspec
+
+PORT: Final = 7833  # **S** in wire.md
+HIVE_PORT: Final = 7835  # **S**; named to people who send a hive's operation here
+
+QUIET_S: Final = 3.0
+"""After her start the queen spawns nothing for so long: hives beat every second, and a
+worker that she cannot see yet must not be started twice."""
+
+DRAIN_S: Final = 10.0
+"""Running streams get so long at shutdown: systemd's own patience is 90 s, a person's less."""
+
+TELEMETRY_EVERY_S: Final = 2.5  # **S** in wire.md: the ``queen`` event
+SUBSCRIBER_EVENTS_MAX: Final = 1000  # wire.md: minutes of telemetry; who is further behind is gone
+
+KNOWN_HIVES_FILE: Final = "hives.json"
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True):
+    """What an operator may change. Lengths of time in seconds.
+
+    ``bind`` other than loopback needs a key. ``allowed_hosts`` and
+    ``allowed_origins`` add to the gate's own list (a reverse proxy's name, a web
+    page of one's own). ``auto_download`` lets the first request for a model that
+    no hive has fetch it to the hive on the queen's own machine.
+    """
+
+    bind: str = "127.0.0.1"
+    port: int = PORT
+    allowed_hosts: list[str] = msgspec.field(default_factory=list[str])
+    allowed_origins: list[str] = msgspec.field(default_factory=list[str])
+    auto_download: bool = True
+    queue_max: int = 1000  # a waiting request costs about 20 KiB and its client's patience
+    queue_per_model_max: int = 256  # one model's rush must leave room for the others
+    wait_max_s: float = 300.0  # common proxies and clients give up at 300 s at the latest
+    quiet_s: float = QUIET_S
+    log_level: str = "info"
