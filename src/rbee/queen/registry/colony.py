@@ -29,6 +29,7 @@ from rbee.queen.registry.hives import (
     view,
 )
 from rbee.queen.registry.liveness import (
+    ANSWER_COUNTS_S,
     HiveState,
     hive_state,
     may_route,
