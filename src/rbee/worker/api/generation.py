@@ -62,37 +62,43 @@ async def answer_text(
     # Asked before the head is sent, so that a wrong script is a plain 400.
     steps = engine.generate(prefix)
     if request.stream:
-        await exchange.start_stream()
-        async with asyncio.TaskGroup() as group:
-            pings = group.create_task(exchange.ping())
-            await _stream(run, steps)
-            pings.cancel()
+        await _stream(run, steps)
     else:
-        given = request.given if chat else ""
-        await _unary(run, steps, given)
+        await _unary(run, steps, request.given if chat else "")
 
 
 async def _stream(run: Run, steps: AsyncIterator[str | Fault]) -> None:
-    exchange, scribe = run.exchange, run.scribe
-    opening = scribe.opening()
-    broken = False
+    """Send the events; the head goes out with the slot, as llama.cpp does it (measured)."""
+    exchange = run.exchange
     async with run.engine.slots.take(
         prompt_tokens=run.tally.prompt_tokens, limit=run.limit
     ) as slot:
-        async for step in _counted(run, steps, slot):
-            if step is Fault.HALF_CHUNK:
-                broken = True
-            elif step is Fault.GARBAGE:
-                await exchange.write(GARBAGE_EVENT)
-            elif isinstance(step, str):
-                events = opening + scribe.token(step)
-                if broken:
-                    exchange.die_inside_chunk(events)
-                await exchange.write(events)
-                opening = b""
+        await exchange.start_stream()
+        async with asyncio.TaskGroup() as group:
+            pings = group.create_task(exchange.ping())
+            opening = await _send_tokens(run, _counted(run, steps, slot))
+            pings.cancel()
     usage = run.request.wants_usage
-    await exchange.write(opening + scribe.ending(run.finish, run.prefix, usage=usage))
+    await exchange.write(opening + run.scribe.ending(run.finish, run.prefix, usage=usage))
     await exchange.end_stream()
+
+
+async def _send_tokens(run: Run, steps: AsyncIterator[str | Fault]) -> bytes:
+    """Send every step; the answer is the opening if no token carried it."""
+    opening = run.scribe.opening()
+    broken = False
+    async for step in steps:
+        if step is Fault.HALF_CHUNK:
+            broken = True
+        elif step is Fault.GARBAGE:
+            await run.exchange.write(GARBAGE_EVENT)
+        elif isinstance(step, str):
+            events = opening + run.scribe.token(step)
+            if broken:
+                run.exchange.die_inside_chunk(events)
+            await run.exchange.write(events)
+            opening = b""
+    return opening
 
 
 async def _unary(run: Run, steps: AsyncIterator[str | Fault], given: str) -> None:
