@@ -1,76 +1,58 @@
 """One conversation with a worker, against real sockets that misbehave."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from rbee.contracts.ids import HiveId, ModelId, WorkerId
 from rbee.errors import WorkerFailed
 from rbee.queen.inference.upstream import (
     BUFFERED_BYTES_MAX,
     Request,
+    Upstream,
     WorkerGone,
     open_upstream,
 )
+from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
+from rbee.testing.raw_worker import (
+    CHUNKED_HEAD,
+    Conversation,
+    Play,
+    beat,
+    chunk,
+    raw_worker,
+    ready_worker,
+)
 
 pytestmark = pytest.mark.anyio
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = Request("/v1/completions", b'{"model":"m"}')
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nServer: x\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[RoutableWorker]:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(len(REQUEST.body))
-        try:
-            await handler(reader, writer)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        yield worker_at(server.sockets[0].getsockname()[1])
 
 
 def worker_at(port: int) -> RoutableWorker:
-    return RoutableWorker(
-        worker_id=WorkerId("w"),
-        hive_id=HiveId("h"),
-        model=ModelId("m"),
-        address="127.0.0.1",
-        port=port,
-        key="secret",
-        generation=1,
-        pid=1,
-        status="ready",
-        slots_total=1,
-        slots_busy=None,
-        queued=None,
-        gpu_util_pct=None,
-        tokens_per_s=None,
-        unary_cancel=False,
-        local=True,
-    )
+    colony = Colony()
+    colony.beat(beat([ready_worker("w", port)]), 1.0)
+    return colony.serving("m")[0]
 
 
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
+@asynccontextmanager
+async def serving(play: Play) -> AsyncGenerator[RoutableWorker]:
+    async with raw_worker(play) as port:
+        yield worker_at(port)
+
+
+async def read_until_it_raises(upstream: Upstream, got: bytearray) -> None:
+    while data := await upstream.read():
+        got += data
 
 
 async def test_the_body_comes_without_its_framing_and_the_workers_own_headers() -> None:
-    async def handler(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(CHUNKED + chunk(b"data: 1\n\n") + chunk(b"data: 2\n\n") + chunk(b""))
-        await writer.drain()
+    async def play(wire: Conversation) -> None:
+        await wire.say(CHUNKED_HEAD, chunk(b"data: 1\n\n"), chunk(b"data: 2\n\n"), chunk(b""))
 
-    async with serving(handler) as worker:
+    async with serving(play) as worker:
         upstream = await open_upstream(worker, REQUEST)
         assert upstream.status == 200
         assert upstream.is_event_stream
@@ -81,56 +63,50 @@ async def test_the_body_comes_without_its_framing_and_the_workers_own_headers() 
 
 
 async def test_the_workers_key_is_sent_and_the_body_is_not_touched() -> None:
-    seen: list[bytes] = []
+    seen: list[Conversation] = []
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n"))
-        seen.append(await reader.readexactly(len(REQUEST.body)))
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        writer.close()
+    async def play(wire: Conversation) -> None:
+        seen.append(wire)
+        await wire.answer(200, {})
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        upstream = await open_upstream(worker_at(server.sockets[0].getsockname()[1]), REQUEST)
+    async with serving(play) as worker:
+        upstream = await open_upstream(worker, REQUEST)
         upstream.abort()
-    assert b"Authorization: Bearer secret\r\n" in seen[0]
-    assert seen[1] == REQUEST.body
+    assert b"Authorization: Bearer secret\r\n" in seen[0].head
+    assert seen[0].body == REQUEST.body
 
 
 async def test_nobody_there_is_a_worker_that_is_gone() -> None:
-    async def handler(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def play(_wire: Conversation) -> None:
         raise AssertionError("nobody should get here")
 
-    async with serving(handler) as worker:
+    async with serving(play) as worker:
         pass
     with pytest.raises(WorkerGone, match="cannot be reached"):
         await open_upstream(worker, REQUEST)
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 2", CHUNKED])
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 2", CHUNKED_HEAD])
 async def test_an_end_before_the_first_byte_is_known_before_anything_is_forwarded(
     said: bytes,
 ) -> None:
-    async def handler(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(said)
-        await writer.drain()
+    async def play(wire: Conversation) -> None:
+        await wire.say(said)
 
-    async with serving(handler) as worker:
+    async with serving(play) as worker:
         with pytest.raises(WorkerGone):
             await open_upstream(worker, REQUEST)
 
 
 async def test_a_death_in_the_middle_of_a_chunk_gives_what_came_and_then_the_error() -> None:
-    async def handler(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(CHUNKED + chunk(b"data: 1\n\n") + b"ff\r\ndata: ha")
-        await writer.drain()
+    async def play(wire: Conversation) -> None:
+        await wire.say(CHUNKED_HEAD, chunk(b"data: 1\n\n"), b"ff\r\ndata: ha")
 
-    async with serving(handler) as worker:
+    async with serving(play) as worker:
         upstream = await open_upstream(worker, REQUEST)
-        got = b""
+        got = bytearray()
         with pytest.raises(WorkerGone):
-            while True:
-                got += await upstream.read()
+            await read_until_it_raises(upstream, got)
         assert got == b"data: 1\n\ndata: ha"
         assert upstream.gone
 
@@ -139,18 +115,17 @@ async def test_a_death_in_the_middle_of_a_chunk_gives_what_came_and_then_the_err
     "said",
     [
         b"this is no HTTP\r\n\r\n",
-        HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-        CHUNKED + b"zz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello",
+        CHUNKED_HEAD + b"zz\r\n",
     ],
     ids=["no http", "two lengths", "no chunk size"],
 )
 async def test_what_is_not_valid_http_is_refused(said: bytes) -> None:
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(said)
-        await writer.drain()
-        await reader.read()
+    async def play(wire: Conversation) -> None:
+        await wire.say(said)
+        await wire.left()
 
-    async with serving(handler) as worker:
+    async with serving(play) as worker:
         with pytest.raises(WorkerFailed):
             await (await open_upstream(worker, REQUEST)).read_all()
 
@@ -159,15 +134,14 @@ async def test_a_reader_that_stops_stops_the_worker() -> None:
     sent = 0
     block = b"x" * 65536
 
-    async def handler(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(wire: Conversation) -> None:
         nonlocal sent
-        writer.write(CHUNKED)
+        await wire.say(CHUNKED_HEAD)
         for _ in range(1000):
-            writer.write(chunk(block))
-            await writer.drain()
+            await wire.say(chunk(block))
             sent += len(block)
 
-    async with serving(handler) as worker:
+    async with serving(play) as worker:
         upstream = await open_upstream(worker, REQUEST)
         before = -1
         while before != sent:  # until the worker has been stopped by the full sockets
@@ -184,14 +158,12 @@ async def test_a_reader_that_stops_stops_the_worker() -> None:
 async def test_abort_closes_the_workers_side() -> None:
     closed = asyncio.Event()
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(CHUNKED + chunk(b"data: 1\n\n"))
-        await writer.drain()
-        with contextlib.suppress(ConnectionResetError):
-            await reader.read()
+    async def play(wire: Conversation) -> None:
+        await wire.say(CHUNKED_HEAD, chunk(b"data: 1\n\n"))
+        await wire.left()
         closed.set()
 
-    async with serving(handler) as worker:
+    async with serving(play) as worker:
         upstream = await open_upstream(worker, REQUEST)
         upstream.abort()
         await asyncio.wait_for(closed.wait(), 5)

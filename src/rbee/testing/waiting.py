@@ -1,0 +1,33 @@
+"""Waiting for a condition, with an end: the only way in which tests wait."""
+
+import time
+from collections.abc import Callable
+
+import anyio
+
+WITHIN_S = 10.0  # far longer than anything takes; a test that fails here hangs for good
+_LOOK_EVERY_S = 0.005
+
+
+async def until(condition: Callable[[], object], *, within_s: float = WITHIN_S) -> None:
+    """Return as soon as ``condition()`` is true.
+
+    Raises:
+        TimeoutError: it did not become true in time.
+    """
+    with anyio.fail_after(within_s):
+        while not condition():
+            await anyio.sleep(0)
+
+
+def until_now(condition: Callable[[], object], *, within_s: float = WITHIN_S) -> None:
+    """As ``until``, for tests without an event loop; looks every 5 ms.
+
+    Raises:
+        TimeoutError: it did not become true in time.
+    """
+    end = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"the condition did not become true in {within_s} s")
+        time.sleep(_LOOK_EVERY_S)
