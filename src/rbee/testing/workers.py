@@ -21,7 +21,7 @@ from rbee.worker.engines.script import Script
 from rbee.worker.settings import EngineName, Task
 
 READY_WITHIN_S = 60.0  # the starter loads in a second; a loaded machine of two cores needs more
-_LOOK_EVERY_S = 0.02
+_LOOK_EVERY_S = 0.02  # a fraction of the fastest start (0.2 s)
 _END_WITHIN_S = 10.0  # a worker leaves at once; this is where a test gives up and kills it
 _CALL_S = 60.0  # longer than any answer that a test asks for
 

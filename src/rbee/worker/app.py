@@ -61,9 +61,9 @@ def run(argv: Sequence[str]) -> int:
 def _serve(settings: WorkerSettings) -> None:
     """Hand over to the engine; each one's libraries load only when it is chosen."""
     if settings.engine == "scripted":
-        from rbee.worker.engines import scripted  # noqa: PLC0415 - uvicorn: 0.1 s not paid by others
+        from rbee.worker.api import host  # noqa: PLC0415 - uvicorn: 0.1 s not paid by others
 
-        scripted.serve(settings)
+        host.serve(settings)
     else:
         from rbee.worker.engines import xllamacpp  # noqa: PLC0415 - as above
 

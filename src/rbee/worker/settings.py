@@ -23,7 +23,7 @@ CONTEXT_TOKENS_MAX = 16_777_216  # above any published model; a typing error, no
 SLOTS_MAX = 256  # llama.cpp's own bound on parallel sequences
 THREADS_MAX = 1_024  # above the largest machine; a typing error, not a wish
 GPU_LAYERS_MAX = 100_000  # "all of them" is often written as a large number
-PORT_MAX = 65_535
+PORT_MAX = 65_535  # a port is 16 bits
 KEY_LENGTH_MIN = 16  # a shorter secret can be guessed by trying
 
 

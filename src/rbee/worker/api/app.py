@@ -21,6 +21,7 @@ from rbee.worker.api.requests import (
     read,
 )
 from rbee.worker.engines.text_engine import TextEngine
+from rbee.worker.slots import Slots
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -36,6 +37,7 @@ class WorkerApi:
 
     def __init__(self, engine: TextEngine, key: str) -> None:
         self._engine = engine
+        self._slots = Slots(engine.slot_count)
         self._authorization = f"Bearer {key}".encode()
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -81,30 +83,35 @@ class WorkerApi:
         """``GET /props``."""
         del body
         engine = self._engine
-        slots = len(engine.slots.rows)
-        await exchange.json(200, answers.props(engine.alias, engine.context_tokens, slots))
+        await exchange.json(
+            200, answers.props(engine.alias, engine.context_tokens, engine.slot_count)
+        )
 
     async def slots(self, exchange: Exchange, body: bytes) -> None:
         """``GET /slots``."""
         del body
-        await exchange.json(200, self._engine.slots.listing(self._engine.context_tokens))
+        await exchange.json(200, self._slots.listing(self._engine.context_tokens))
 
     async def metrics(self, exchange: Exchange, body: bytes) -> None:
         """``GET /metrics``."""
         del body
-        await exchange.answer(200, self._engine.slots.metrics().encode(), _METRICS_TYPE)
+        await exchange.answer(200, self._slots.metrics().encode(), _METRICS_TYPE)
 
     async def chat(self, exchange: Exchange, body: bytes) -> None:
         """``POST /v1/chat/completions``."""
-        await answer_text(self._engine, exchange, read(body, ChatRequest), "chat")
+        await answer_text(self._engine, self._slots, exchange, read(body, ChatRequest), "chat")
 
     async def completions(self, exchange: Exchange, body: bytes) -> None:
         """``POST /v1/completions``."""
-        await answer_text(self._engine, exchange, read(body, CompletionRequest), "completions")
+        await answer_text(
+            self._engine, self._slots, exchange, read(body, CompletionRequest), "completions"
+        )
 
     async def completion(self, exchange: Exchange, body: bytes) -> None:
         """``POST /completion``."""
-        await answer_text(self._engine, exchange, read(body, CompletionRequest), "completion")
+        await answer_text(
+            self._engine, self._slots, exchange, read(body, CompletionRequest), "completion"
+        )
 
     async def apply_template(self, exchange: Exchange, body: bytes) -> None:
         """``POST /apply-template``."""
@@ -129,7 +136,7 @@ class WorkerApi:
             raise Refusal(501, message, "not_supported_error")
         request = read(body, EmbeddingsRequest)
         tokens = sum(len(engine.tokenize(text)) for text in request.texts)
-        async with engine.slots.take(prompt_tokens=tokens, limit=0):
+        async with self._slots.take(prompt_tokens=tokens, limit=0):
             vectors = [engine.embed(text) for text in request.texts]
         model = request.model or engine.alias
         as_base64 = request.encoding_format == "base64"

@@ -19,13 +19,13 @@ from rbee.worker.api.requests import ChatRequest, TextRequest
 from rbee.worker.engines.script import Fault
 from rbee.worker.engines.text_engine import TextEngine
 from rbee.worker.leaving import leave
-from rbee.worker.slots import Slot
+from rbee.worker.slots import Slot, Slots
 
 
 class Run(msgspec.Struct, kw_only=True):
     """One request on its way. ``limit`` counts tokens of this answer."""
 
-    engine: TextEngine
+    slots: Slots
     exchange: Exchange
     request: TextRequest
     scribe: Scribe
@@ -36,7 +36,7 @@ class Run(msgspec.Struct, kw_only=True):
 
 
 async def answer_text(
-    engine: TextEngine, exchange: Exchange, request: TextRequest, route: Route
+    engine: TextEngine, slots: Slots, exchange: Exchange, request: TextRequest, route: Route
 ) -> None:
     """Answer one of the three generating routes.
 
@@ -51,7 +51,7 @@ async def answer_text(
     if room <= 0:
         raise _too_long(tally.prompt_tokens, engine.context_tokens)
     run = Run(
-        engine=engine,
+        slots=slots,
         exchange=exchange,
         request=request,
         scribe=Scribe(route, engine.alias, tally),
@@ -70,9 +70,7 @@ async def answer_text(
 async def _stream(run: Run, steps: AsyncIterator[str | Fault]) -> None:
     """Send the events; the head goes out with the slot, as llama.cpp does it (measured)."""
     exchange = run.exchange
-    async with run.engine.slots.take(
-        prompt_tokens=run.tally.prompt_tokens, limit=run.limit
-    ) as slot:
+    async with run.slots.take(prompt_tokens=run.tally.prompt_tokens, limit=run.limit) as slot:
         await exchange.start_stream()
         async with asyncio.TaskGroup() as group:
             pings = group.create_task(exchange.ping())
@@ -104,9 +102,7 @@ async def _send_tokens(run: Run, steps: AsyncIterator[str | Fault]) -> bytes:
 async def _unary(run: Run, steps: AsyncIterator[str | Fault], given: str) -> None:
     parts = [given]
     faults: set[Fault] = set()
-    async with run.engine.slots.take(
-        prompt_tokens=run.tally.prompt_tokens, limit=run.limit
-    ) as slot:
+    async with run.slots.take(prompt_tokens=run.tally.prompt_tokens, limit=run.limit) as slot:
         async for step in _counted(run, steps, slot):
             if isinstance(step, str):
                 parts.append(step)
@@ -138,12 +134,12 @@ async def _counted(
         number = next(made)
         run.tally.predicted_tokens = number
         run.tally.predicted_s = monotonic() - started_s
-        run.engine.slots.count_token(slot)
+        run.slots.count_token(slot)
         yield step
         if number >= run.limit:
             run.finish = "length"
             break
-    run.engine.slots.counters.predicted_s += monotonic() - started_s
+    run.slots.counters.predicted_s += monotonic() - started_s
 
 
 def _too_long(prompt_tokens: int, context_tokens: int) -> Refusal:

@@ -21,6 +21,7 @@ KEEP_ALIVE_S = 5  # llama.cpp's own, so that clients meet the same reuse race
 class _Protocol(HttpToolsProtocol):
     """HTTP as uvicorn speaks it, with the transport within reach of the fault scripts."""
 
+    # asyncio types the argument wider than what a TCP server ever passes.
     def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, transport: asyncio.Transport
     ) -> None:

@@ -18,7 +18,7 @@ from rbee.errors import CorruptModel, EngineError, OutOfMemory, PortTaken, RbeeE
 
 LOG_NAME = "load.log"
 _SETTLE_S = 0.3  # the engine's log thread writes its last lines within some ms of the failure
-_SETTLE_STEP_S = 0.02
+_SETTLE_STEP_S = 0.02  # two looks apart by this see a log that still grows
 _REASON_LENGTH_MAX = 300  # one readable line; the whole text is in the log
 _STDERR = 2
 

@@ -3,18 +3,15 @@
 It has the same HTTP face as llama.cpp's server, its text is a pure function of
 the prompt (``scripted_text``), and a script (``script``) tells it how slow to be
 and how to fail. Unlike llama.cpp it notices callers that do not stream and
-leave. A user never gets it unless they ask for it by name.
+leave. A user never gets it unless they ask for it by name. ``api.host`` serves it.
 """
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 
 from rbee.contracts.exits import WorkerExit
-from rbee.worker.api.app import WorkerApi
-from rbee.worker.api.listener import serve_on
-from rbee.worker.engines.script import Fault, Script, read_script, script_for
+from rbee.worker.engines.script import Fault, Script, script_for
 from rbee.worker.engines.scripted_text import (
     number_at_end,
     piece_id,
@@ -24,9 +21,7 @@ from rbee.worker.engines.scripted_text import (
     unit_vector,
 )
 from rbee.worker.leaving import leave
-from rbee.worker.preflight import listen
-from rbee.worker.settings import WorkerSettings, read_key
-from rbee.worker.slots import Slots
+from rbee.worker.settings import WorkerSettings
 
 
 class ScriptedEngine:
@@ -37,7 +32,7 @@ class ScriptedEngine:
         self.context_tokens = settings.context_tokens
         self.embeds = settings.task == "embeddings"
         self.ready = False
-        self.slots = Slots(script.slots or settings.slots)
+        self.slot_count = script.slots or settings.slots
         self._script = script
 
     async def load(self) -> None:
@@ -82,24 +77,3 @@ async def _play(prefix: str, script: Script) -> AsyncIterator[str | Fault]:
         if fault is not None:
             yield fault
         yield token
-
-
-def serve(settings: WorkerSettings) -> None:
-    """Play the script on the settings' port until a signal ends the process.
-
-    The model's file is not read: a script needs none.
-
-    Raises:
-        InvalidRequest: the key file, the script or the address is wrong.
-        PortTaken: somebody else listens on the port.
-    """
-    key = read_key(settings.key_file)
-    script = read_script(settings.script)
-    listener = listen(settings.host, settings.port)
-    asyncio.run(_serve(listener, ScriptedEngine(settings, script), key))
-
-
-async def _serve(listener: socket.socket, engine: ScriptedEngine, key: str) -> None:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(engine.load())
-        await serve_on(listener, WorkerApi(engine, key))

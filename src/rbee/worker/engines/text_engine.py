@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from rbee.worker.engines.script import Fault
-from rbee.worker.slots import Slots
 
 
 class TextEngine(Protocol):
@@ -31,8 +30,8 @@ class TextEngine(Protocol):
         ...
 
     @property
-    def slots(self) -> Slots:
-        """Its slots and counters."""
+    def slot_count(self) -> int:
+        """How many requests may run at once."""
         ...
 
     def render(self, turns: Sequence[tuple[str, str]]) -> str:
