@@ -258,10 +258,11 @@ class JobServer:
                 job.begin()
                 await handler(job)
                 job.end("completed")
-        except RbeeError as error:
-            job.end("failed", error)
         except Exception as error:  # noqa: BLE001  a job is a process boundary: it must end
-            job.end("failed", unforeseen(error, where=f"job {job.operation}"))
+            cause = _cause(error)
+            if not isinstance(cause, RbeeError):
+                cause = unforeseen(cause, where=f"job {job.operation}")
+            job.end("failed", cause)
         finally:
             if not job.ended:
                 self._end_cancelled(job, deadline_s)
@@ -279,3 +280,10 @@ class JobServer:
         for index, job in enumerate(ended):
             if index < surplus or (job.ended_at or 0.0) < self._now() - ENDED_KEPT_S:
                 del self._jobs[job.id]
+
+
+def _cause(error: Exception) -> Exception:
+    """The one error inside the groups that task groups wrap around it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

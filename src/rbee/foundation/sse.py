@@ -36,16 +36,22 @@ class ServerEvent(msgspec.Struct):
 class EventReader:
     """Turns the bytes of a stream into events, wherever the reads are cut.
 
+    Lines may end in LF, CR LF or CR; a CR at the end of a read waits for the next
+    one, since its LF may still come.
+
     Raises:
         ValueError: from ``feed``, when one event is larger than 8 MiB.
     """
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._held = b""
 
     def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
         """Take a chunk, yield the events that it completes."""
-        self._buffer += chunk.replace(b"\r\n", b"\n")
+        if b"\r" in chunk or self._held:
+            chunk = self._with_plain_ends(chunk)
+        self._buffer += chunk
         while (end := self._buffer.find(b"\n\n")) >= 0:
             block, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
             event = _parsed(block)
@@ -53,6 +59,12 @@ class EventReader:
                 yield event
         if len(self._buffer) > _EVENT_BYTES_MAX:
             raise ValueError(f"an event is longer than {_EVENT_BYTES_MAX} bytes")
+
+    def _with_plain_ends(self, chunk: bytes) -> bytes:
+        chunk = self._held + chunk
+        self._held = b"\r" if chunk.endswith(b"\r") else b""
+        chunk = chunk[: len(chunk) - len(self._held)]
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _parsed(block: bytes) -> ServerEvent | None:

@@ -162,7 +162,8 @@ def _host_name(value: str) -> str:
     """The name in a Host header, without port and brackets, in lower case."""
     value = value.strip().lower()
     if value.startswith("["):
-        return value[1:].partition("]")[0]
+        inside, closed, _ = value[1:].partition("]")
+        return inside if closed else value
     name, colon, port = value.rpartition(":")
     return name if colon and port.isdigit() else value
 

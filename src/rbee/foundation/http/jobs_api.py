@@ -24,6 +24,8 @@ SSE_HEADERS = {
     "x-accel-buffering": "no",  # nginx would collect events into blocks of 4 KiB
 }
 
+_EVENT_ID_DIGITS_MAX = 18  # more events than that no job will ever have
+
 
 def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
     """Routes for ``/v1/jobs`` and below."""
@@ -71,7 +73,7 @@ def _last_event_id(request: Request) -> int:
     text = request.headers.get("last-event-id", "").strip()
     if not text:
         return 0
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > _EVENT_ID_DIGITS_MAX:
         raise InvalidRequest(
             f"Last-Event-ID {text!r} is not an id of this stream.", param="Last-Event-ID"
         )

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Send
 
-from rbee.contracts.openai import ErrorBody, ErrorEnvelope
 from rbee.contracts.daemon import Problem
+from rbee.contracts.openai import ErrorBody, ErrorEnvelope
 from rbee.errors import (
     CapacityError,
     ContractError,
