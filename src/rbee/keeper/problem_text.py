@@ -2,7 +2,7 @@
 
 A daemon that cannot start writes its error to its log in this form, and
 ``daemons`` reads it from there: so ``rbee queen start`` says what ``rbee queen
-run`` would have said. The rule: one line for what is wrong, one for what to do.
+run`` would have said. The rule: what is wrong first, then what to do.
 """
 
 import re
@@ -15,9 +15,9 @@ _BLOCK = re.compile(rf"^{_WHAT}(?P<what>[^\n]+)(?:\n{_REMEDY}(?P<remedy>[^\n]+))
 
 
 def render_problem(error: RbeeError) -> str:
-    """Two lines: what is wrong, and what to do."""
-    what = f"{_WHAT}{_one_line(error.message)}"
-    return f"{what}\n{_REMEDY}{_one_line(error.remedy)}" if error.remedy else what
+    """What is wrong, then what to do; further lines of either are indented."""
+    what = f"{_WHAT}{_indented(error.message)}"
+    return f"{what}\n{_REMEDY}{_indented(error.remedy)}" if error.remedy else what
 
 
 def last_problem(log: str) -> tuple[str, str | None] | None:
@@ -26,5 +26,5 @@ def last_problem(log: str) -> tuple[str, str | None] | None:
     return (blocks[-1]["what"], blocks[-1]["remedy"]) if blocks else None
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _indented(text: str) -> str:
+    return text.strip().replace("\n", "\n    ")

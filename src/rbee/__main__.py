@@ -1,0 +1,131 @@
+"""The front door: the only file that knows every room.
+
+``rbee queen run`` and ``rbee hive run`` become those rooms in this process;
+everything else goes to ``keeper.cli``. The rule: no traceback reaches a user.
+An error is two lines on stderr, what is wrong and what to do; ``RBEE_DEBUG=1``
+shows where it came from. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not
+running (``queen status``, ``hive status``), 130 Ctrl+C, 141 the reader left.
+"""
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
+
+from rbee.errors import InvalidRequest, RbeeError
+from rbee.keeper.cli.frame import examples, make_app
+from rbee.keeper.problem_text import render_problem
+from rbee.keeper.screen import note
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+BindFlag = Annotated[
+    str | None, Parameter(name="--bind", help="Address to listen on; not loopback needs a key.")
+]
+PortFlag = Annotated[int | None, Parameter(name="--port", help="Port to listen on; 0 picks one.")]
+
+
+def main() -> None:
+    """Run what was typed and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; returns the exit code."""
+    try:
+        app = make_app()
+        _attach_rooms(app, words)
+        result = app(
+            list(words), print_error=False, exit_on_error=False, result_action="return_value"
+        )
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _usage(error, words)
+    except RbeeError as error:
+        _show_origin()
+        note(render_problem(error))
+        return EXIT_USAGE if isinstance(error, InvalidRequest) else EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; the interpreter's own flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001  the process's boundary: a message, no traceback
+        _show_origin()
+        what = " ".join(str(error).split())
+        note(render_problem(RbeeError(f"Unforeseen {type(error).__name__}: {what}")))
+        note("    RBEE_DEBUG=1 shows where.")
+        return EXIT_FAILED
+    return result if isinstance(result, int) else 0
+
+
+def run_queen(*, bind: BindFlag = None, port: PortFlag = None) -> None:
+    """Run the queen in the foreground; Ctrl+C ends her."""
+    # The room is imported here: the command line must not wait for servers that it does not run.
+    from rbee.foundation import config  # noqa: PLC0415
+    from rbee.queen import app  # noqa: PLC0415
+    from rbee.queen.settings import Settings  # noqa: PLC0415
+
+    app.run(config.load("queen", Settings, {"bind": bind, "port": port}))
+
+
+def run_hive(
+    *,
+    bind: BindFlag = None,
+    port: PortFlag = None,
+    queen: Annotated[str | None, Parameter(name="--queen", help="The queen to join.")] = None,
+) -> None:
+    """Run the hive in the foreground; Ctrl+C ends it and its workers."""
+    # As in run_queen.
+    from rbee.foundation import config  # noqa: PLC0415
+    from rbee.hive import app  # noqa: PLC0415
+    from rbee.hive.settings import HiveSettings  # noqa: PLC0415
+
+    app.run(config.load("hive", HiveSettings, {"bind": bind, "port": port, "queen_url": queen}))
+
+
+def _attach_rooms(app: App, words: Sequence[str]) -> None:
+    """Add ``run`` to the noun that was typed; the keeper itself cannot know the rooms."""
+    noun = words[0] if words else ""
+    room = {"queen": run_queen, "hive": run_hive}.get(noun)
+    if room is not None:
+        app[noun].command(
+            room,
+            name="run",
+            help_epilogue=examples(f"rbee {noun} run", f"RBEE_LOG_FORMAT=json rbee {noun} run"),
+        )
+
+
+def _usage(error: CycloptsError, words: Sequence[str]) -> int:
+    """Say what was typed wrongly, and where the right way is written."""
+    chain = [word for word in error.command_chain or () if word in words]
+    if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
+        what = _unknown_command(error.unused_tokens[0], list(error.app))
+    else:
+        what = " ".join(str(error).split())
+    note(f"rbee: {what}")
+    note(f"  → `{' '.join(['rbee', *chain])} --help` shows how it is used.")
+    return EXIT_USAGE
+
+
+def _unknown_command(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, [name for name in known if name[0] != "-"], n=1)
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    return f"There is no command `{word}`.{hint}"
+
+
+def _show_origin() -> None:
+    if os.environ.get("RBEE_DEBUG"):
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()

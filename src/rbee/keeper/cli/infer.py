@@ -1,0 +1,116 @@
+"""``rbee infer``: one question, its answer on stdout.
+
+The prompt goes to the queen as an ``infer`` job; its tokens are printed as they
+come. The rules: stdout holds the answer and nothing else; Ctrl+C cancels the job
+on the server; what was started for this one answer ends with it, unless
+``--keep`` says otherwise.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from rbee.contracts.aliases import STARTER
+from rbee.contracts.jobs import MAX_TOKENS_DEFAULT, TEMPERATURE_DEFAULT, Infer
+from rbee.errors import InvalidRequest
+from rbee.keeper.answer import Answer, summary_text
+from rbee.keeper.cli.frame import examples
+from rbee.keeper.cli.options import HiveIdFlag, JsonFlag, QueenFlag
+from rbee.keeper.colony import Session, colony
+from rbee.keeper.hive_door import show_event, told_when_cancelled
+from rbee.keeper.screen import Live, note, out, out_json
+
+infer_app = App(
+    name="infer",
+    help_epilogue=examples(
+        'rbee infer "Say hi"',
+        'rbee infer -m llama-3-8b --max-tokens 300 "Why is the sky blue?"',
+        "cat letter.txt | rbee infer -m starter -",
+        'rbee infer --json "Say hi" | jq -r .text',
+    ),
+)
+
+
+@infer_app.default
+async def infer(
+    *prompt: Annotated[str, Parameter(help="What to ask; `-` reads it from stdin.")],
+    model: Annotated[str, Parameter(name=["--model", "-m"], help="Which model to ask.")] = STARTER,
+    max_tokens: Annotated[int, Parameter(help="Longest answer.")] = MAX_TOKENS_DEFAULT,
+    temperature: Annotated[float, Parameter(help="0 is the surest.")] = TEMPERATURE_DEFAULT,
+    top_p: Annotated[float | None, Parameter(help="Choose among the likeliest, 0 to 1.")] = None,
+    top_k: Annotated[int | None, Parameter(help="Choose among so many.")] = None,
+    raw: Annotated[
+        bool, Parameter(help="Send the prompt without the chat template.", show_default=False)
+    ] = False,
+    no_stream: Annotated[
+        bool, Parameter(help="Print the answer when it is whole.", show_default=False)
+    ] = False,
+    keep: Annotated[
+        bool, Parameter(help="Leave running what was started.", show_default=False)
+    ] = False,
+    json: JsonFlag = False,
+    hive_id: HiveIdFlag = None,
+    queen: QueenFlag = None,
+) -> None:
+    """Ask a model once; the answer goes to stdout. Starts what is missing, and stops it again."""
+    operation = Infer(
+        model=model,
+        prompt=read_prompt(prompt),
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        raw=raw,
+        stream=not no_stream,
+        hive_id=hive_id,
+    )
+    with Live() as live:
+        async with colony(queen, live, keep=keep) as session:
+            answer = await _ask(session, operation, live, print_tokens=not (json or no_stream))
+            if json:
+                out_json(answer)
+            elif no_stream:
+                out(answer.text)
+            note(summary_text(answer))
+
+
+def read_prompt(words: Sequence[str]) -> str:
+    """What was typed, quoted or not; stdin for ``-`` or, in a pipe, for nothing.
+
+    Raises:
+        InvalidRequest: there is nothing in it.
+    """
+    piped = list(words) == ["-"] or not (words or sys.stdin.isatty())
+    text = sys.stdin.read() if piped else " ".join(words)
+    if not text.strip():
+        raise InvalidRequest(
+            "The prompt is empty.", remedy='Write it in quotes: rbee infer "Say hi".'
+        )
+    return text
+
+
+async def _ask(session: Session, operation: Infer, live: Live, *, print_tokens: bool) -> Answer:
+    """Run the job; print its tokens as they come."""
+    answer = Answer(model=operation.model, asked_at=time.monotonic())
+    async with session.client() as client:
+        with told_when_cancelled("\nCancelled."):
+            async with aclosing(client.jobs.run(operation)) as events:
+                async for event in events:
+                    if event.type == "token":
+                        if print_tokens:
+                            live.clear()
+                            out(event.message, end="")
+                        answer.token(event.message, time.monotonic())
+                    elif event.action == "infer_complete":
+                        answer.complete(event)
+                    else:
+                        answer.note_worker(event)
+                        show_event(event, live, what=f"downloading {operation.model}")
+    live.clear()
+    if print_tokens and not answer.text.endswith("\n"):
+        out("")
+    return answer

@@ -1,0 +1,93 @@
+"""``rbee status``: the queen, her hives, their workers and models."""
+
+import msgspec
+from cyclopts import App
+
+from rbee.client.queen import QueenClient
+from rbee.contracts.daemon import ServiceInfo
+from rbee.contracts.jobs import Status
+from rbee.contracts.openai import ModelObject
+from rbee.foundation import config
+from rbee.keeper.addresses import address_of
+from rbee.keeper.cli.frame import examples
+from rbee.keeper.cli.options import JsonFlag, QueenFlag
+from rbee.keeper.glance import Glance, HiveGlance, WorkerGlance, read_glance
+from rbee.keeper.screen import out, out_json, out_table
+from rbee.keeper.units import UNKNOWN, size_text
+
+status_app = App(name="status", help_epilogue=examples("rbee status", "rbee status --json"))
+
+
+class ColonyStatus(msgspec.Struct, kw_only=True):
+    """``rbee status --json``."""
+
+    queen: ServiceInfo
+    hives: list[HiveGlance]
+    workers: list[WorkerGlance]
+    models: list[ModelObject]
+
+
+@status_app.default
+async def status(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
+    """The colony at a glance: queen, hives, workers, models."""
+    async with QueenClient(address_of("queen", queen).url, key=config.colony_key()) as client:
+        info = await client.info()
+        glance = read_glance(await client.jobs.collect(Status()))
+        models = await client.models()
+    if json:
+        found = ColonyStatus(queen=info, hives=glance.hives, workers=glance.workers, models=models)
+        out_json(found)
+        return
+    out(f"queen {info.base_url}, version {info.version}")
+    _print_hives(glance)
+    _print_workers(glance)
+    out("")
+    out_table(
+        ("model", "state", "size", "hives"),
+        [
+            (
+                model.id,
+                model.rbee.state,
+                size_text(model.rbee.size_bytes),
+                ",".join(model.rbee.hives),
+            )
+            for model in models
+        ],
+        empty="No models yet. `rbee model download starter` fetches a small first one.",
+    )
+
+
+def _print_hives(glance: Glance) -> None:
+    out("")
+    out_table(
+        ("hive", "state", "address", "version"),
+        [
+            (hive.hive_id, hive.state or UNKNOWN, hive.url or UNKNOWN, hive.version or UNKNOWN)
+            for hive in glance.hives
+        ],
+        empty="No hive has joined. `rbee hive start` starts the one of this machine.",
+    )
+
+
+def _print_workers(glance: Glance) -> None:
+    out("")
+    out_table(
+        ("worker", "model", "status", "hive", "device", "slots", "tok/s"),
+        [_worker_row(worker) for worker in glance.workers],
+        empty="No workers run. The first request for a model starts one.",
+    )
+
+
+def _worker_row(worker: WorkerGlance) -> tuple[str, ...]:
+    busy = UNKNOWN if worker.slots_busy is None else str(worker.slots_busy)
+    total = UNKNOWN if worker.slots_total is None else str(worker.slots_total)
+    speed = UNKNOWN if worker.tokens_per_s is None else f"{worker.tokens_per_s:.1f}"
+    return (
+        worker.worker_id,
+        worker.model,
+        worker.status,
+        worker.hive_id or UNKNOWN,
+        worker.device or UNKNOWN,
+        f"{busy}/{total}",
+        speed,
+    )

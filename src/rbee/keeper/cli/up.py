@@ -1,0 +1,158 @@
+"""``rbee up`` and ``rbee down``: the whole colony of this machine at once.
+
+Queen and hive are daemons of their own either way. In the foreground ``up``
+stays, says what changes, and Ctrl+C stops what it started; with ``--detach`` it
+returns and ``rbee down`` is the way to stop.
+"""
+
+from typing import Annotated
+
+import anyio
+from cyclopts import App, Parameter
+
+from rbee.contracts.aliases import STARTER
+from rbee.contracts.jobs import ModelDownload, ModelList, Status
+from rbee.contracts.models import Model
+from rbee.errors import RbeeError
+from rbee.foundation import config
+from rbee.keeper import daemons
+from rbee.keeper.cli.frame import examples
+from rbee.keeper.cli.options import JsonFlag
+from rbee.keeper.colony import Session, close_session, open_session, stop_like_ctrl_c
+from rbee.keeper.glance import glance_text, read_glance
+from rbee.keeper.hive_door import data_of, hive_door, told_when_cancelled
+from rbee.keeper.screen import Live, note, out, out_json
+
+up_app = App(
+    name="up",
+    help_epilogue=examples(
+        "rbee up                       until Ctrl+C",
+        "rbee up -d                    in the background; `rbee down` stops it",
+        "RBEE_API_KEY=... rbee up -d --bind 0.0.0.0",
+    ),
+)
+down_app = App(name="down", help_epilogue=examples("rbee down"))
+
+_LOOK_EVERY_S = 2.0  # people read one line in that time
+
+
+@up_app.default
+async def up(
+    *,
+    detach: Annotated[
+        bool,
+        Parameter(name=["--detach", "-d"], help="Return when everything runs.", show_default=False),
+    ] = False,
+    bind: Annotated[
+        str | None, Parameter(help="Address for the queen; not loopback needs a key.")
+    ] = None,
+    no_browser: Annotated[
+        bool,
+        Parameter(
+            help="Open no browser (the console comes in a later version).", show_default=False
+        ),
+    ] = False,
+) -> None:
+    """Start a colony on this machine: queen, hive, and a small first model."""
+    del no_browser  # accepted already, so that scripts stay valid when the console is there
+    stop_like_ctrl_c()
+    flags = () if bind is None else ("--bind", bind)
+    staying = False
+    with Live() as live:
+        session = await open_session(None, live, queen_flags=flags)
+        try:
+            models = await _first_model(live)
+            live.clear()
+            out(summary_text(session, [model.id for model in models]))
+            staying = detach or not session.started
+            if not staying:
+                note("\nCtrl+C stops it.")
+                await _watch(session, live)
+        except anyio.get_cancelled_exc_class():
+            if staying or not session.started:
+                raise
+            live.clear()
+            # Ctrl+C is how a foreground colony is meant to end: a clean stop, exit code 0.
+        finally:
+            if not staying:
+                live.clear()
+                await _stop_started(session)
+
+
+@down_app.default
+async def down(*, json: JsonFlag = False) -> None:
+    """Stop the colony on this machine: the hive with its workers, then the queen."""
+    stopped: dict[str, bool] = {}
+    with Live(quiet=json) as live:
+        for room in ("hive", "queen"):
+            live.say(f"stopping the {room}")
+            stopped[room] = await daemons.stop(room, live.say)
+    if json:
+        out_json(stopped)
+    elif any(stopped.values()):
+        note(f"Stopped: {', '.join(room for room, was_there in stopped.items() if was_there)}.")
+    else:
+        note("Nothing was running here.")
+
+
+async def _first_model(live: Live) -> list[Model]:
+    """The models that are here; the starter is fetched when there is none."""
+    async with hive_door(hive=None, hive_id=None, queen=None) as door:
+        listed = await door.run(ModelList(), Live(quiet=True))
+        models = [
+            model
+            for model in data_of(listed, "model_list_entry", Model)
+            if model.status == "available"
+        ]
+        if models:
+            return models
+        with told_when_cancelled("Cancelled. What has arrived is kept: `rbee up` goes on from it."):
+            try:
+                events = await door.run(
+                    ModelDownload(model=STARTER), live, what="downloading the starter model"
+                )
+            except RbeeError as error:
+                # A colony without a model is still a colony: say it and go on.
+                live.clear()
+                note(f"note: the starter model could not be fetched: {error.message}")
+                note(f"  → {error.remedy}")
+                return []
+        return data_of(events, "model_download_complete", Model)
+
+
+def summary_text(session: Session, models: list[str]) -> str:
+    """What runs, how to call it, what to type next."""
+    url = session.queen.url
+    model = models[0] if models else STARTER
+    key = "YOUR_KEY" if config.colony_key() else "none"
+    auth = ' -H "Authorization: Bearer $RBEE_API_KEY"' if config.colony_key() else ""
+    state = "is up" if session.started else "runs already"
+    return f"""\
+The colony {state} at {url}
+  models   {", ".join(models) or "none yet"}
+
+  curl     curl {url}/v1/chat/completions{auth} -H "Content-Type: application/json" \\
+             -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hi"}}]}}'
+  python   OpenAI(base_url="{url}/v1", api_key="{key}")
+
+  next     rbee chat · rbee infer "Say hi" · rbee model download llama-3-8b · rbee status
+  stop     rbee down"""
+
+
+async def _watch(session: Session, live: Live) -> None:
+    """Say what changes, until cancelled; return when the queen is gone."""
+    async with session.client() as client:
+        while await daemons.find("queen") is not None:
+            try:
+                live.say(glance_text(read_glance(await client.jobs.collect(Status()))))
+            except RbeeError as error:
+                live.say(error.message)
+            await anyio.sleep(_LOOK_EVERY_S)
+    note("The queen has been stopped from elsewhere.")
+
+
+async def _stop_started(session: Session) -> None:
+    if session.started:
+        note(f"stopping the {' and the '.join(sorted(session.started))}")
+        await close_session(session)
+        note("stopped.")

@@ -1,0 +1,1 @@
+"""``rbee doctor``: ``facts`` looks, ``checks`` judges (pure), ``cli.doctor`` prints."""
