@@ -62,9 +62,16 @@ def bind(host: str, port: int) -> list[socket.socket]:
     first = _listen(_family(host), "127.0.0.1" if host == "localhost" else host, port)
     sockets = [first]
     if host in {"localhost", "127.0.0.1"} and socket.has_ipv6:
-        # Without IPv6 on the machine, 127.0.0.1 alone is all there is.
-        with contextlib.suppress(StartError):
+        try:
             sockets.append(_listen(socket.AF_INET6, "::1", port_of(first)))
+        except PortTaken:
+            # A stranger there would answer for us to whoever asks `localhost`.
+            first.close()
+            if port:
+                raise
+            return bind(host, port)
+        except StartError:
+            pass  # without IPv6 on the machine, 127.0.0.1 alone is all there is
     return sockets
 
 
