@@ -17,7 +17,7 @@ async def until(condition: Callable[[], object], *, within_s: float = WITHIN_S) 
         TimeoutError: it did not become true in time.
     """
     with anyio.fail_after(within_s):
-        while not condition():  # noqa: ASYNC110  conditions of real parts have no event
+        while not condition():
             await anyio.lowlevel.checkpoint()
 
 

@@ -54,9 +54,12 @@ def endpoint_of(path: str) -> str | None:
 class OpenAIDoor:
     """Handles inference and ``models``; ``handles`` says which paths are its own."""
 
-    def __init__(self, dispatcher: Dispatcher, colony: Colony) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, colony: Colony, *, early_head_s: float = EARLY_HEAD_S
+    ) -> None:
         self._dispatcher = dispatcher
         self._colony = colony
+        self._early_head_s = early_head_s
 
     def handles(self, path: str) -> bool:
         """Whether a path belongs to this door."""
@@ -67,7 +70,7 @@ class OpenAIDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every error leaves in OpenAI's shape."""
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(scope, receive, send, self._early_head_s)
         try:
             await self._answer(exchange)
         except ClientDisconnect:
@@ -126,12 +129,13 @@ class OpenAIDoor:
 class _Exchange:
     """One request and its answer on the wire."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, early_head_s: float) -> None:
         self.path: str = scope["path"]
         self.method: str = scope["method"]
         self.receive = receive
         self.job_id = f"job-{secrets.token_hex(8)}"
         self._send = send
+        self._early_head_s = early_head_s
         self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self._head_sent = False
         self._early = False
@@ -173,8 +177,8 @@ class _Exchange:
         return _Telling(self) if call.stream else None
 
     async def tell(self, waiting: Waiting) -> None:
-        """After ``EARLY_HEAD_S``: 200 and comments, so that people and proxies see life."""
-        if waiting.waited_s < EARLY_HEAD_S:
+        """After a while: 200 and comments, so that people and proxies see life."""
+        if waiting.waited_s < self._early_head_s:
             return
         if not self._head_sent:
             self._early = True

@@ -19,8 +19,6 @@ from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
 from rbee.queen.scheduling.demand import Demand, Ticket
 
-TELL_EVERY_S = 1.0  # waiting clients hear of their position this often at most
-
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The queue's bounds; wire.md gives the numbers, settings may change them."""
@@ -28,6 +26,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     waiting_max: int = 1000
     waiting_per_model_max: int = 256
     wait_max_s: float = 300.0
+    tell_every_s: float = 1.0  # how often a waiting client hears of its position
     may_fetch: bool = True
 
 
@@ -194,7 +193,7 @@ class Admission:
             if on_wait is not None:
                 await on_wait(self._waiting(ticket, waited_s))
             left_s = self._limits.wait_max_s - waited_s
-            await asyncio.wait({future}, timeout=min(TELL_EVERY_S, left_s))
+            await asyncio.wait({future}, timeout=min(self._limits.tell_every_s, left_s))
 
     def _waiting(self, ticket: Ticket, waited_s: float) -> Waiting:
         serving = self._colony.serving(ticket.model)
