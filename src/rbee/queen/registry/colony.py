@@ -213,9 +213,12 @@ class Colony:
             for worker in entry.workers.values()
         ]
 
-    def has_worker(self, worker_id: str) -> bool:
-        """Whether a beat has shown this worker."""
-        return self._worker(worker_id) is not None
+    def is_serving(self, worker_id: str) -> bool:
+        """Whether this worker takes requests now."""
+        found = self._worker(worker_id)
+        return found is not None and any(
+            worker.worker_id == worker_id for worker in self.serving(found.stats.model)
+        )
 
     def facts(self, model: str) -> Model | None:
         """What the catalogues say of a model id."""

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from rbee.contracts.aliases import STARTER, resolve_alias
 from rbee.errors import (
     ContractError,
     HubError,
@@ -77,27 +78,41 @@ def decide(
 ) -> list[Action]:
     """The actions for now, those who wait longest first.
 
-    ``spawning`` holds the models (and the names they were asked by) whose spawn is
-    in flight; ``failures`` the last failure by model; ``now`` is of the clock that
+    ``spawning`` holds the keys (``source_key``) of the models whose spawn is in
+    flight; ``failures`` the last failure by key; ``now`` is of the clock that
     ``Wanted.oldest_since`` uses.
     """
     if quiet:
         return []
     actions: list[Action] = []
+    taken = set(spawning)
     for row in wanted:
+        key = source_key(row.model)
         has = supply(row.model)
-        if has.serving or has.coming or row.model in spawning:
+        if has.serving or has.coming or key in taken:
             continue
-        failure = failures.get(row.model)
+        failure = failures.get(key)
         if failure is not None and now < failure.again_at:
             actions.append(Refuse(row.model, too_soon(failure, now)))
             continue
         found = place(row.model, hives, policy, hive_id=row.hive_id)
         if isinstance(found, Placement):
             actions.append(Spawn(row.model, found))
+            taken.add(key)
         elif not _wait_for_silent(found, row, now):
             actions.append(Refuse(row.model, found.error))
     return actions
+
+
+def source_key(model: str) -> str:
+    """One key for all names that lead to the same files: two aliases are one spawn.
+
+    A model's id, and a name that no table knows, is its own key.
+    """
+    source = resolve_alias(model)
+    if source is None:
+        return model.casefold()
+    return source.repo.casefold() if source.kind == "hub" else STARTER
 
 
 def spawn_error(model: str, hive_id: str, error: RbeeError) -> RbeeError:

@@ -1,0 +1,138 @@
+"""What the queen's job server does: her own operations, and those of her hives.
+
+``submit`` is what ``POST /v1/jobs`` calls: it refuses at once what can be refused
+at once, and starts a job for the rest. ``status`` reads the registry. ``infer``
+lives in ``infer_operation``. A hive's operation that names a joined hive is passed
+on: a job there, whose events become events of the job here, and whose cancel is
+passed on too.
+"""
+
+from contextlib import aclosing
+from typing import Final
+
+from rbee.contracts.jobs import (
+    HiveOperation,
+    Infer,
+    Status,
+    decode_operation,
+)
+from rbee.contracts.status import HiveRow, StatusComplete, WorkerRow
+from rbee.errors import Conflict, InvalidRequest
+from rbee.foundation.jobserver import Job, JobServer
+from rbee.queen.infer_operation import InferOperation
+from rbee.queen.lines import HiveLines
+from rbee.queen.registry.colony import Colony
+from rbee.queen.registry.hives import HiveView
+from rbee.queen.scheduling.demand import Demand
+from rbee.queen.settings import HIVE_PORT
+
+_URLS_SHOWN_MAX: Final = 5  # an error names the nearest few hives, not ten thousand
+
+
+class Operations:
+    """The queen's operations, run as jobs."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobServer,
+        colony: Colony,
+        demand: Demand,
+        lines: HiveLines,
+        infer: InferOperation,
+    ) -> None:
+        self._jobs = jobs
+        self._colony = colony
+        self._demand = demand
+        self._lines = lines
+        self._infer = infer
+
+    def submit(self, body: bytes) -> Job:
+        """Start the job that ``body`` describes.
+
+        Raises:
+            InvalidRequest: the body is no operation, or a hive's without a hive.
+            HiveNotFound: the named hive has not joined.
+            CapacityError: too many jobs run already, or the queen is stopping.
+        """
+        operation = decode_operation(body)
+        name = operation.__struct_config__.tag
+        label = name if isinstance(name, str) else type(operation).__name__
+        match operation:
+            case Status():
+                return self._jobs.submit(label, self._status)
+            case Infer():
+                call = self._infer.prepared(operation)
+                return self._jobs.submit(label, call, deadline_s=operation.deadline_s)
+            case _:
+                hive = self._named_hive(label, operation)
+                operation.hive_id = str(hive.id)
+
+                async def pass_on(job: Job) -> None:
+                    await self._pass_on(job, hive, operation)
+
+                return self._jobs.submit(label, pass_on)
+
+    async def _status(self, job: Job) -> None:
+        job.emit("status_start", "Looking at the colony")
+        hives = self._colony.hives()
+        rows = [_hive_row(hive) for hive in hives]
+        job.emit("status_hives", f"{len(rows)} hive(s)", type="data", data=rows)
+        workers = [
+            WorkerRow(hive_id=str(hive.id), worker=worker)
+            for hive in hives
+            for worker in hive.workers
+        ]
+        job.emit("status_workers", f"{len(workers)} worker(s)", type="data", data=workers)
+        available = sum(self._colony.is_serving(row.worker.worker_id) for row in workers)
+        counts = StatusComplete(
+            hives=len(rows),
+            hives_available=sum(hive.state == "fresh" for hive in hives),
+            workers=len(workers),
+            workers_available=available,
+            models=len(self._colony.models()),
+            waiting=self._demand.total,
+        )
+        message = (
+            f"{counts.hives_available} of {counts.hives} hive(s) and "
+            f"{available} of {counts.workers} worker(s) are available"
+        )
+        job.emit("status_complete", message, type="data", data=counts)
+
+    def _named_hive(self, label: str, operation: HiveOperation) -> HiveView:
+        if operation.hive_id is not None:
+            return self._colony.find_hive(operation.hive_id)
+        urls = [hive.url for hive in self._colony.hives()][:_URLS_SHOWN_MAX]
+        there = ", ".join(urls) if urls else f"http://localhost:{HIVE_PORT}"
+        raise InvalidRequest(
+            f"`{label}` is a hive's operation and names no hive at `$.hive_id`.",
+            remedy=f'Send it to a hive ({there}), or add "hive_id" (e.g. "localhost") '
+            "and the queen passes it on.",
+            param="$.hive_id",
+        )
+
+    async def _pass_on(self, job: Job, hive: HiveView, operation: HiveOperation) -> None:
+        """Run it on the hive; leaving early (a cancel here) cancels it there."""
+        async with aclosing(self._lines.to(hive.url).jobs.run(operation)) as events:
+            async for event in events:
+                if event.action == "cancelled":
+                    raise Conflict(f"The job was cancelled on the hive {hive.id}.")
+                job.emit(event.action, event.message, type=event.type, data=event.data)
+
+
+def _hive_row(hive: HiveView) -> HiveRow:
+    info, capabilities = hive.info, hive.capabilities
+    return HiveRow(
+        hive_id=str(hive.id),
+        url=hive.url,
+        state=hive.state,
+        local=hive.local,
+        beat_age_s=None if hive.beat_age_s is None else round(hive.beat_age_s, 3),
+        hostname=info.hostname if info else None,
+        version=info.version if info else None,
+        node=hive.node,
+        devices=capabilities.devices if capabilities else [],
+        engines=capabilities.engines if capabilities else [],
+        models=len(hive.models),
+        workers=len(hive.workers),
+    )

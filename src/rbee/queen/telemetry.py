@@ -1,0 +1,123 @@
+"""Live figures for clients: every beat, and the colony's counts every 2.5 s.
+
+Each message is encoded once, however many listen. A listener that falls 1,000
+messages behind is cut off with a comment: telemetry has no past worth keeping,
+and a new subscription begins with the present.
+"""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+
+import anyio
+import msgspec
+
+from rbee.contracts.hives import Heartbeat, HiveTelemetry, QueenTelemetry
+from rbee.contracts.workers import SERVING
+from rbee.foundation import sse
+from rbee.queen.registry.colony import Colony
+from rbee.queen.settings import SUBSCRIBER_EVENTS_MAX, TELEMETRY_EVERY_S
+
+
+class _Subscriber:
+    """One listener's backlog."""
+
+    def __init__(self) -> None:
+        self.frames: deque[bytes] = deque()
+        self.changed = anyio.Event()
+        self.behind = False
+
+    def put(self, frame: bytes) -> None:
+        if len(self.frames) >= SUBSCRIBER_EVENTS_MAX:
+            self.behind = True
+        else:
+            self.frames.append(frame)
+        self.changed.set()
+
+
+class Telemetry:
+    """Publishes to all subscribers. ``wall_clock`` gives Unix seconds."""
+
+    def __init__(self, colony: Colony, *, wall_clock: Callable[[], float]) -> None:
+        self._colony = colony
+        self._wall_clock = wall_clock
+        self._subscribers: set[_Subscriber] = set()
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Pass a beat on to the listeners, without its keys."""
+        if not self._subscribers:
+            return
+        self._publish(
+            HiveTelemetry(
+                hive_id=heartbeat.hive_id,
+                timestamp=heartbeat.timestamp,
+                node=heartbeat.node,
+                workers=heartbeat.workers,
+            )
+        )
+
+    async def run(self) -> None:
+        """Publish the colony's counts for ever."""
+        while True:
+            await anyio.sleep(TELEMETRY_EVERY_S)
+            if self._subscribers:
+                self._publish(self.counts())
+
+    def counts(self) -> QueenTelemetry:
+        """The colony's counts now."""
+        workers = [
+            (entry.stats, bool(self._colony.is_serving(entry.stats.worker_id)))
+            for _, entry in self._colony.workers()
+        ]
+        hives = self._colony.hives()
+        online = [hive.id for hive in hives if hive.state in {"fresh", "degraded"}]
+        return QueenTelemetry(
+            workers_online=sum(stats.status not in _ENDED for stats, _ in workers),
+            workers_available=sum(
+                serving and stats.status in SERVING for stats, serving in workers
+            ),
+            hives_online=len(online),
+            hives_available=sum(hive.state == "fresh" for hive in hives),
+            worker_ids=[stats.worker_id for stats, _ in workers],
+            hive_ids=[str(hive.id) for hive in hives],
+            timestamp=self._wall_clock(),
+        )
+
+    async def frames(self) -> AsyncGenerator[bytes]:
+        """SSE frames for one subscriber: the present first, then what happens."""
+        subscriber = _Subscriber()
+        subscriber.put(_frame(self.counts()))
+        for hive in self._colony.hives():
+            if hive.beat_age_s is not None:
+                stamp = self._wall_clock() - hive.beat_age_s
+                subscriber.put(
+                    _frame(
+                        HiveTelemetry(
+                            hive_id=hive.id, timestamp=stamp, node=hive.node, workers=hive.workers
+                        )
+                    )
+                )
+        self._subscribers.add(subscriber)
+        try:
+            while not subscriber.behind:
+                while subscriber.frames:
+                    yield subscriber.frames.popleft()
+                subscriber.changed = anyio.Event()
+                with anyio.move_on_after(sse.KEEP_ALIVE_EVERY_S) as waiting:
+                    await subscriber.changed.wait()
+                if waiting.cancelled_caught:
+                    yield sse.KEEP_ALIVE
+            yield sse.comment(f"more than {SUBSCRIBER_EVENTS_MAX} messages behind: subscribe again")
+        finally:
+            self._subscribers.discard(subscriber)
+
+    def _publish(self, message: HiveTelemetry | QueenTelemetry) -> None:
+        frame = _frame(message)
+        for subscriber in self._subscribers:
+            subscriber.put(frame)
+
+
+_ENDED = frozenset({"stopped", "error"})
+
+
+def _frame(message: HiveTelemetry | QueenTelemetry) -> bytes:
+    return sse.frame(msgspec.json.encode(message))

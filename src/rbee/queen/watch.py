@@ -1,0 +1,57 @@
+"""Time and silence: the loop that lets the liveness table work.
+
+Twice a second the registry is swept. Workers whose hive has missed beats are
+asked directly, so that a hive's restart costs no request: they stay in use while
+they answer, and leave at once when nobody listens on their port any more.
+"""
+
+from typing import Final
+
+import anyio
+import httpx2
+
+from rbee.queen.registry.colony import SWEEP_EVERY_S, Colony
+from rbee.queen.registry.workers import RoutableWorker
+
+PROBE_S: Final = 1.0  # a worker that needs longer to say "ok" is in no state to answer well
+PROBES_AT_ONCE: Final = 32  # a lost rack must not cost the queen a thousand sockets
+
+_STATUS_OK = 200
+
+
+class Watch:
+    """Sweeps and probes; ``run`` never returns."""
+
+    def __init__(self, colony: Colony) -> None:
+        self._colony = colony
+        self._room = anyio.CapacityLimiter(PROBES_AT_ONCE)
+        self._asking: set[str] = set()
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        async with (
+            httpx2.AsyncClient(timeout=PROBE_S, trust_env=False, verify=False) as http,
+            anyio.create_task_group() as tasks,
+        ):
+            while True:
+                now = anyio.current_time()
+                self._colony.sweep(now)
+                for worker in self._colony.to_probe(now):
+                    if worker.worker_id not in self._asking:
+                        self._asking.add(worker.worker_id)
+                        tasks.start_soon(self._probe, http, worker)
+                await anyio.sleep(SWEEP_EVERY_S)
+
+    async def _probe(self, http: httpx2.AsyncClient, worker: RoutableWorker) -> None:
+        host = f"[{worker.address}]" if ":" in worker.address else worker.address
+        try:
+            async with self._room:
+                response = await http.get(f"http://{host}:{worker.port}/health")
+            if response.status_code == _STATUS_OK:
+                self._colony.answered(worker.worker_id, anyio.current_time())
+        except (httpx2.ConnectTimeout, httpx2.ReadTimeout, httpx2.PoolTimeout):
+            pass  # silence is not death
+        except httpx2.HTTPError:
+            self._colony.mark_dead(worker.worker_id, worker.generation)
+        finally:
+            self._asking.discard(worker.worker_id)
