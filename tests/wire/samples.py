@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 import rbee.contracts
-from rbee.contracts import daemon, hives, jobs, models, openai, workers
+from rbee.contracts import daemon, hives, jobs, models, openai, status, workers
 from rbee.contracts.aliases import Alias, ModelSource
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -147,6 +147,41 @@ SAMPLES: list[msgspec.Struct] = [
     ERROR,
     openai.ErrorEnvelope(error=ERROR),
     openai.Usage(prompt_tokens=8, completion_tokens=2, total_tokens=10),
+    status.HiveRow(
+        hive_id="hive-1",
+        url="http://localhost:7835",
+        state="fresh",
+        local=True,
+        beat_age_s=0.25,
+        hostname="bee",
+        version="0.1.0",
+        node=NODE,
+        devices=[DEVICE],
+        engines=[ENGINE],
+        models=1,
+        workers=1,
+    ),
+    status.WorkerRow(hive_id="hive-1", worker=WORKER),
+    status.StatusComplete(
+        hives=1, hives_available=1, workers=1, workers_available=1, models=1, waiting=0
+    ),
+    status.InferQueued(position=2, eta_s=None, waited_s=0.5, reason="all slots are busy"),
+    status.InferSpawning(
+        model="starter", hive_id="hive-1", why=["the model is on its disk"], download=False
+    ),
+    status.InferSelected(
+        worker_id="worker-1", hive_id="hive-1", model="starter", queue_ms=3, why="least loaded"
+    ),
+    status.InferComplete(
+        worker_id="worker-1",
+        hive_id="hive-1",
+        model="starter",
+        queue_ms=3,
+        tokens=2,
+        tokens_per_s=74.25,
+        finish_reason="stop",
+        usage=openai.Usage(prompt_tokens=8, completion_tokens=2, total_tokens=10),
+    ),
     daemon.Health(),
     daemon.ServiceInfo(
         service="queen",
