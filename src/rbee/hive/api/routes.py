@@ -1,0 +1,120 @@
+"""The hive's routes: jobs, capabilities, logs of workers, its own end.
+
+The gate (Host, Origin, key) stands before all of them. What wire.md describes
+for later answers 501, anything else 404.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+import anyio.to_thread
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from rbee.contracts.daemon import ServiceInfo, ShutdownAck, ShutdownRequest
+from rbee.contracts.decode import decode_json
+from rbee.contracts.hives import Capabilities
+from rbee.contracts.ids import WorkerId
+from rbee.errors import InvalidRequest, RbeeError, WorkerNotFound
+from rbee.foundation import sse
+from rbee.foundation.daemon import Stop
+from rbee.foundation.http.answers import answer, health_route, not_yet_routes
+from rbee.foundation.http.body import read_body
+from rbee.foundation.http.gate import Gate, Policy
+from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
+from rbee.foundation.http.problems import as_problem, problem_response
+from rbee.foundation.jobserver import JobServer
+from rbee.hive.operations import Operations
+from rbee.hive.workers import logs
+from rbee.hive.workers.state import StateStore
+
+_NOT_YET = (("GET", "/metrics"), ("GET", "/openapi.json"), ("GET", "/"))
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the routes reach."""
+
+    jobs: JobServer
+    operations: Operations
+    capabilities: Callable[[], Capabilities]
+    info: Callable[[], ServiceInfo]
+    workers: StateStore
+    stop: Stop
+
+
+def make_app(parts: Parts, policy: Policy) -> ASGIApp:
+    """The whole server behind its gate."""
+
+    async def capabilities(_request: Request) -> Response:
+        return answer(parts.capabilities())
+
+    async def info(_request: Request) -> Response:
+        return answer(parts.info())
+
+    async def shutdown(request: Request) -> Response:
+        body = await read_body(request)
+        asked = decode_json(body, ShutdownRequest) if body.strip() else ShutdownRequest()
+        parts.stop.ask(keep_workers=asked.keep_workers)
+        words = "Its workers stay." if asked.keep_workers else "Its workers are stopped first."
+        return answer(ShutdownAck(message=f"The hive is stopping. {words}"))
+
+    async def worker_logs(request: Request) -> Response:
+        return await _worker_logs(request, parts.workers)
+
+    app = Starlette(
+        routes=[
+            health_route(),
+            *job_routes(parts.jobs, lambda body: parts.operations.submit(parts.jobs, body)),
+            Route("/v1/capabilities", capabilities, methods=["GET"]),
+            Route("/v1/info", info, methods=["GET"]),
+            Route("/v1/workers/{worker_id}/logs", worker_logs, methods=["GET"]),
+            Route("/v1/shutdown", shutdown, methods=["POST"]),
+            *not_yet_routes(_NOT_YET),
+        ],
+        exception_handlers={
+            RbeeError: problem_response,
+            Exception: problem_response,
+            404: problem_response,
+            405: problem_response,
+        },
+    )
+    return Gate(app, policy, lambda error, _path: as_problem(error))
+
+
+async def _worker_logs(request: Request, store: StateStore) -> Response:
+    """The tail as text, or with ``follow=1`` the tail and what comes as SSE messages."""
+    path = logs.log_path(_directory(request, store))
+    lines = _lines(request)
+    if request.query_params.get("follow", "0") in {"1", "true"}:
+        return StreamingResponse(
+            _followed(path, lines), media_type="text/event-stream", headers=SSE_HEADERS
+        )
+    found = await anyio.to_thread.run_sync(logs.tail, path, lines)
+    return PlainTextResponse("".join(f"{line}\n" for line in found))
+
+
+async def _followed(path: "logs.Path", lines: int) -> AsyncIterator[bytes]:
+    offset = logs.size_of(path)
+    for line in await anyio.to_thread.run_sync(logs.tail, path, lines):
+        yield sse.frame(msgspec.json.encode({"line": line}))
+    async for line in logs.follow(path, offset):
+        yield sse.KEEP_ALIVE if line is None else sse.frame(msgspec.json.encode({"line": line}))
+
+
+def _directory(request: Request, store: StateStore) -> "logs.Path":
+    """The worker's directory; ended workers keep theirs for a while."""
+    worker_id: str = request.path_params["worker_id"]
+    directory = store.find(WorkerId(worker_id))
+    if directory is None:
+        raise WorkerNotFound(f"There is no worker {worker_id!r} here.")
+    return directory
+
+
+def _lines(request: Request) -> int:
+    text = request.query_params.get("lines", str(logs.LINES_DEFAULT))
+    if not text.isdigit():
+        raise InvalidRequest(f"`lines` is {text!r}, not a number.", param="lines")
+    return min(int(text), logs.LINES_MAX)

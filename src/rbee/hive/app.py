@@ -1,0 +1,223 @@
+"""The hive, composed: one process that owns this machine's devices, models and workers.
+
+Only the front door starts it (``rbee hive run``). The order matters: the lock
+first (one hive per data directory), then the port, then engines and devices,
+then the workers of an earlier hive, and only then the doors and the beats.
+"""
+
+import os
+import socket
+import time
+
+import anyio
+import anyio.to_thread
+import psutil
+
+import rbee
+from rbee.contracts.daemon import ServiceInfo
+from rbee.contracts.hives import Capabilities, Device, HiveInfo
+from rbee.contracts.ids import HiveId
+from rbee.contracts.models import Model
+from rbee.foundation import config, logs, paths
+from rbee.foundation.daemon import Daemon
+from rbee.foundation.http.gate import make_policy
+from rbee.foundation.jobserver import JobServer
+from rbee.hive.address import advertised
+from rbee.hive.api.routes import Parts, make_app
+from rbee.hive.devices.choice import find_devices
+from rbee.hive.devices.cpu import cpu_cores
+from rbee.hive.devices.node import Node
+from rbee.hive.engines.catalog import Engines, make_engines
+from rbee.hive.heartbeat import Facts, Sender
+from rbee.hive.keep_alive import ASK_EVERY_S, KeepAlive
+from rbee.hive.models.catalog import Catalog
+from rbee.hive.models.downloads import Downloads
+from rbee.hive.only_one import only_one
+from rbee.hive.operations import Operations
+from rbee.hive.settings import HiveSettings, hive_dir, script_of, stable_hive_id
+from rbee.hive.workers.lifecycle import Budget
+from rbee.hive.workers.supervisor import Supervisor, SupervisorLimits
+
+ENGINES_FILE = "engines.json"
+ALIVE_FILE = "alive"
+_GIB = 1024**3
+
+_log = logs.get(__name__)
+
+
+def run(settings: HiveSettings) -> None:
+    """Be a hive in this process; see ``serve``.
+
+    Raises:
+        RbeeError: as ``serve``.
+    """
+    logs.set_up("hive", level=settings.log_level)
+    anyio.run(serve, settings)
+
+
+async def serve(settings: HiveSettings) -> None:
+    """Be a hive until a signal or ``POST /v1/shutdown``.
+
+    SIGTERM leaves the workers to the next hive; SIGINT and a shutdown request
+    drain and stop them (unless it says ``keep_workers``).
+
+    Raises:
+        AlreadyRunning: another hive uses this data directory.
+        PortTaken, UnsafeBind, BadSettings: the address or a setting.
+        StorageError: the data directory cannot be written.
+    """
+    directory = hive_dir()
+    hive_id = stable_hive_id(settings, directory)
+    key = config.colony_key()
+    make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[])  # before anything
+    with only_one(directory):
+        daemon = Daemon("hive", settings.bind, settings.port)
+        engines = make_engines(scripted=settings.scripted_engine, script=script_of(settings))
+        await engines.probe(directory / ENGINES_FILE)
+        await _Hive(settings, hive_id, key, daemon, engines, find_devices()).serve()
+
+
+class _Hive:
+    """The parts of a running hive and what binds them."""
+
+    def __init__(
+        self,
+        settings: HiveSettings,
+        hive_id: HiveId,
+        key: str | None,
+        daemon: Daemon,
+        engines: Engines,
+        devices: list[Device],
+    ) -> None:
+        self._settings = settings
+        self._id = hive_id
+        self._key = key
+        self._daemon = daemon
+        self._engines = engines
+        self._devices = devices
+        self._started_at = time.time()
+        self._stopping = False
+        self._address = advertised(settings)
+        self._catalog = Catalog(paths.models_dir())
+        self._supervisor = Supervisor(
+            hive_dir() / "workers",
+            hive_dir() / ALIVE_FILE,
+            engines,
+            SupervisorLimits(
+                first_port=settings.first_worker_port,
+                budget=Budget(
+                    restarts_max=settings.restarts_max, window_s=settings.restart_window_s
+                ),
+                drain_s=settings.drain_s,
+                load_s=settings.load_s,
+                orphan_s=settings.orphan_s,
+                log_bytes_max=settings.log_bytes_max,
+            ),
+        )
+
+    async def serve(self) -> None:
+        """Adopt, open the doors, beat; return when everything has ended."""
+        roster = self._supervisor.roster
+        async with (
+            anyio.create_task_group() as group,
+            Downloads(self._catalog, on_change=roster.pulse.beat) as downloads,
+            JobServer(actor=f"hive {self._id}") as jobs,
+        ):
+            self._operations = Operations(
+                self._id,
+                self._settings,
+                engines=self._engines,
+                devices=self._devices,
+                catalog=self._catalog,
+                downloads=downloads,
+                supervisor=self._supervisor,
+            )
+            await group.start(self._supervisor.run)
+            self._sender = Sender(self._settings.queen_url, self._key, self._facts(), roster)
+            group.start_soon(self._sender.run)
+            group.start_soon(self._keep_alive)
+            policy = make_policy(
+                self._settings.bind,
+                self._daemon.port,
+                key=self._key,
+                hosts=self._settings.allowed_hosts,
+                origins=self._settings.allowed_origins,
+            )
+            parts = Parts(
+                jobs=jobs,
+                operations=self._operations,
+                capabilities=self._capabilities,
+                info=self._service_info,
+                workers=self._supervisor.store,
+                stop=self._daemon.stop,
+            )
+            await self._daemon.run(make_app(parts, policy), self._wind_down)
+            group.cancel_scope.cancel()
+
+    async def _wind_down(self) -> None:
+        """End the workers, or leave them; the doors still answer meanwhile."""
+        self._stopping = self._operations.stopping = True
+        if self._daemon.stop.keep_workers:
+            _log.info("leaving workers", count=len(self._supervisor.roster.by_id))
+        else:
+            await self._supervisor.stop_all()
+        await self._sender.last()
+
+    async def _keep_alive(self) -> None:
+        keep_alive = KeepAlive(self._settings.keep_alive_s)
+        while True:
+            await anyio.sleep(ASK_EVERY_S)
+            workers = self._supervisor.roster.stats()
+            now = time.monotonic()
+            for worker_id in keep_alive.idle(workers, self._sender.queen_seen_at, now):
+                _log.info("idle and no queen", worker_id=worker_id)
+                self._supervisor.stop(worker_id)
+
+    # ── what is told ─────────────────────────────────────────────────────────
+
+    def _facts(self) -> Facts:
+        node = Node(self._catalog.root)
+        return Facts(
+            hive_id=self._id,
+            info=self._hive_info,
+            node=node.look,
+            capabilities=self._capabilities,
+            models=self._models,
+            hive_url=f"http://{self._address}:{self._daemon.port}",
+        )
+
+    async def _models(self) -> list[Model]:
+        return await anyio.to_thread.run_sync(self._operations.models)
+
+    def _hive_info(self) -> HiveInfo:
+        return HiveInfo(
+            id=self._id,
+            hostname=socket.gethostname(),
+            address=self._address,
+            port=self._daemon.port,
+            version=rbee.__version__,
+            operational_status="stopping" if self._stopping else "ready",
+            health_status="degraded" if self._supervisor.trouble else "healthy",
+        )
+
+    def _capabilities(self) -> Capabilities:
+        return Capabilities(
+            devices=self._devices,
+            cpu_cores=cpu_cores(),
+            total_ram_gb=round(psutil.virtual_memory().total / _GIB, 2),
+            engines=self._engines.infos(),
+        )
+
+    def _service_info(self) -> ServiceInfo:
+        usable = [info.name for info in self._engines.infos() if info.usable]
+        return ServiceInfo(
+            service="hive",
+            version=rbee.__version__,
+            base_url=self._daemon.base_url,
+            port=self._daemon.port,
+            pid=os.getpid(),
+            features=[f"engine:{name}" for name in usable],
+            hive_id=self._id,
+            queen_url=self._settings.queen_url,
+            started_at=self._started_at,
+        )

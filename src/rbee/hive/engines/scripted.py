@@ -1,0 +1,63 @@
+"""The scripted engine: a worker that answers from a script, for tests and drills.
+
+No model, no computing: it starts in a moment and fails exactly as its script
+says. Offered only when the settings say so (``RBEE_HIVE_SCRIPTED_ENGINE=1``);
+``worker: "auto"`` chooses it for its own models alone, whose names are
+``scripted`` or begin with ``scripted-``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import rbee
+from rbee.contracts.hives import DeviceType
+from rbee.hive.engines import llamacpp_readings
+from rbee.hive.engines.engine import (
+    Launch,
+    LaunchSpec,
+    Place,
+    Reading,
+    engine_env,
+    worker_argv,
+)
+
+NAME = "scripted"
+
+
+def is_scripted_model(model: str) -> bool:
+    """Whether a model's name means the scripted engine."""
+    return model == NAME or model.startswith(f"{NAME}-")
+
+
+class Scripted:
+    """The scripted engine; ``script`` is the JSON file that it follows, if any."""
+
+    name = NAME
+    unary_cancel = True
+    automatic = False
+    device_types: frozenset[DeviceType] = frozenset({"cpu"})
+    features = ("chat", "completions", "embeddings")
+
+    def __init__(self, script: Path | None = None) -> None:
+        self._script = script
+
+    def version(self) -> str | None:
+        """It is part of rbee."""
+        return rbee.__version__
+
+    def probe_argv(self) -> list[str] | None:
+        """Nothing to try: it is plain Python of ours."""
+        return None
+
+    def launch(self, spec: LaunchSpec, place: Place) -> Launch:
+        """A worker process with the script. ``--model`` names no file that is read."""
+        more = ["--script", str(self._script)] if self._script else []
+        extra: Mapping[str, str] = {}
+        return Launch(
+            argv=worker_argv(spec, place, model_path=spec.model_path or spec.model, more=more),
+            env=engine_env(place, extra),
+        )
+
+    def read(self, slots: bytes | None, metrics: str | None) -> Reading:
+        """It speaks llama.cpp's face."""
+        return llamacpp_readings.read(slots, metrics)

@@ -1,0 +1,359 @@
+"""What a hive does when asked: the eight job operations of wire.md.
+
+``POST /v1/jobs`` (api) decodes the body and calls ``submit``; each operation is
+a coroutine that tells its job what happens and ends with it. Workers are made by
+``workers/supervisor``, models brought by ``models/downloads``; this file joins
+the two and speaks the words of the contract. A hive answers for itself alone:
+another hive's id is refused with the address to send it to.
+"""
+
+from functools import partial
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from rbee.contracts.hives import Device
+from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, WorkerId
+from rbee.contracts.jobs import (
+    HiveOperation,
+    Infer,
+    ModelDelete,
+    ModelDownload,
+    ModelGet,
+    ModelList,
+    Operation,
+    Status,
+    WorkerProcessDelete,
+    WorkerProcessGet,
+    WorkerProcessList,
+    WorkerSpawn,
+    decode_operation,
+)
+from rbee.contracts.models import DownloadProgress, Model
+from rbee.contracts.workers import WorkerStats, as_process
+from rbee.errors import HiveNotFound, InvalidRequest, ShuttingDown
+from rbee.foundation.jobserver import Handler, Job, JobServer
+from rbee.hive.devices.choice import choose_devices
+from rbee.hive.engines.catalog import Engines
+from rbee.hive.engines.engine import Engine, LaunchSpec
+from rbee.hive.engines.scripted import NAME as SCRIPTED
+from rbee.hive.engines.scripted import is_scripted_model
+from rbee.hive.models.catalog import Catalog
+from rbee.hive.models.downloads import Downloads
+from rbee.hive.settings import HiveSettings
+from rbee.hive.workers.messages import Order
+from rbee.hive.workers.supervisor import Supervisor
+
+WAIT_SAID_EVERY_S: Final = 5.0  # a person who watches a long load sees that it goes on
+
+
+class Operations:
+    """The operations of one hive."""
+
+    def __init__(
+        self,
+        hive_id: HiveId,
+        settings: HiveSettings,
+        *,
+        engines: Engines,
+        devices: list[Device],
+        catalog: Catalog,
+        downloads: Downloads,
+        supervisor: Supervisor,
+    ) -> None:
+        self._hive_id = hive_id
+        self._settings = settings
+        self._engines = engines
+        self._devices = devices
+        self._catalog = catalog
+        self._downloads = downloads
+        self._supervisor = supervisor
+        self._roster = supervisor.roster
+        self.stopping = False
+
+    def submit(self, jobs: JobServer, body: bytes) -> Job:
+        """Decode a request and start its job.
+
+        Raises:
+            InvalidRequest: the body, or an operation of the queen's.
+            HiveNotFound: it is for another hive.
+            ShuttingDown: the hive goes away.
+        """
+        operation = decode_operation(body)
+        if self.stopping:
+            raise ShuttingDown("This hive is stopping.")
+        work = self.handler(operation)
+        name = str(operation.__struct_config__.tag)
+        return jobs.submit(name, work)
+
+    def handler(self, operation: Operation) -> Handler:
+        """The coroutine function that does an operation.
+
+        Raises:
+            InvalidRequest: it belongs to the queen.
+            HiveNotFound: it is for another hive.
+        """
+        if isinstance(operation, (Infer, Status)):
+            raise InvalidRequest(
+                f"A hive does not do `{operation.__struct_config__.tag}` at `$.operation`.",
+                remedy=f"Send it to the queen: {self._settings.queen_url}/v1/jobs.",
+                param="$.operation",
+            )
+        self._check_addressee(operation)
+        match operation:
+            case WorkerSpawn():
+                return partial(self._spawn, operation)
+            case WorkerProcessList():
+                return self._list_workers
+            case WorkerProcessGet():
+                return partial(self._get_worker, operation)
+            case WorkerProcessDelete():
+                return partial(self._delete_worker, operation)
+            case ModelDownload():
+                return partial(self._download, operation)
+            case ModelList():
+                return self._list_models
+            case ModelGet():
+                return partial(self._get_model, operation)
+            case ModelDelete():
+                return partial(self._delete_model, operation)
+
+    def models(self) -> list[Model]:
+        """The catalogue as the beats show it; blocking, some ms."""
+        rows = self._catalog.list(loaded=self._roster.loaded(), active=self._downloads.active)
+        if self._engines.get(SCRIPTED) is not None:
+            rows.append(self._scripted_model(SCRIPTED))
+        return rows
+
+    def _check_addressee(self, operation: HiveOperation) -> None:
+        asked = operation.hive_id
+        if asked is None or asked.lower() in LOCAL_HIVE_NAMES or asked == self._hive_id:
+            return
+        raise HiveNotFound(
+            f"This is hive {self._hive_id!r}, not {asked!r}, at `$.hive_id`.",
+            remedy=f"Send it to the queen ({self._settings.queen_url}/v1/jobs), "
+            "which passes it on, or leave `hive_id` out to mean this hive.",
+            param="$.hive_id",
+        )
+
+    # ── workers ──────────────────────────────────────────────────────────────
+
+    async def _spawn(self, asked: WorkerSpawn, job: Job) -> None:
+        job.emit("worker_spawn_start", f"Starting a worker for {asked.model} on {self._hive_id}.")
+        engine = self._engines.select(asked.worker, asked.model)
+        devices = choose_devices(self._devices, engine.device_types, asked.device)
+        model = await self._model_for(asked.model, engine, job)
+        spec = await self._spec(asked, engine, devices, model)
+        worker_id, created = await self._supervisor.spawn(
+            Order(spec=spec, manual=asked.manual, command_id=asked.command_id)
+        )
+        if not created:
+            job.emit("worker_spawn_progress", f"This command made {worker_id} already.")
+        try:
+            stats = await self._wait_ready(worker_id, job)
+        except anyio.get_cancelled_exc_class():
+            if created:
+                self._supervisor.stop(worker_id, force=True)
+            raise
+        took = f" after {stats.load_s:.1f} s" if stats.load_s is not None else ""
+        job.emit(
+            "worker_spawn_complete",
+            f"{worker_id} serves {stats.model} on port {stats.port}{took}.",
+            type="data",
+            data=as_process(stats),
+        )
+
+    async def _wait_ready(self, worker_id: WorkerId, job: Job) -> WorkerStats:
+        told: set[tuple[str, int, bool]] = set()
+
+        def report(stats: WorkerStats) -> None:
+            runs = stats.pid is not None
+            now = (stats.status, stats.generation, runs)
+            if stats.status != "starting" or now in told:
+                return
+            told.add(now)
+            if runs:
+                words, action = (
+                    f"Process {stats.pid} loads {stats.model} with {stats.engine}.",
+                    "worker_spawn_health_check",
+                )
+            else:
+                again = f" again (restart {stats.restarts}): {stats.reason}" if stats.reason else ""
+                words, action = f"Starting {worker_id}{again}", "worker_spawn_progress"
+            job.emit(action, words, type="progress", data=as_process(stats))
+
+        async with anyio.create_task_group() as saying:
+            saying.start_soon(_say_waiting, job)
+            stats = await self._roster.settled(worker_id, report)
+            saying.cancel_scope.cancel()
+            return stats
+        raise ShuttingDown("This hive is stopping.")  # only a cancellation from above leads here
+
+    async def _model_for(self, name: str, engine: Engine, job: Job) -> Model:
+        """The model on this machine, downloaded first when it is missing."""
+        if engine.name == SCRIPTED:
+            if is_scripted_model(name):
+                return self._scripted_model(name)
+            raise InvalidRequest(
+                f"The scripted engine serves `scripted` and `scripted-…`, not {name!r}, "
+                "at `$.model`.",
+                param="$.model",
+            )
+        return await self._ensure(name, job, only_if_missing=True)
+
+    async def _spec(
+        self, asked: WorkerSpawn, engine: Engine, devices: tuple[str, ...], model: Model
+    ) -> LaunchSpec:
+        path: str | None = None
+        if engine.name != SCRIPTED:
+            path = str(await anyio.to_thread.run_sync(self._catalog.file_of, model.id))
+        context = asked.context_length or min(
+            self._settings.context_length, model.context_length or self._settings.context_length
+        )
+        return LaunchSpec(
+            engine=engine.name,
+            model=model.id,
+            model_path=path,
+            task=asked.task or ("embeddings" if model.embedding else "generate"),
+            context_tokens=context,
+            slots=asked.slots or self._settings.slots,
+            device_ids=devices,
+            threads=self._settings.threads,
+        )
+
+    async def _list_workers(self, job: Job) -> None:
+        workers = self._roster.stats()
+        for stats in workers:
+            job.emit("worker_proc_list_entry", _line(stats), type="data", data=as_process(stats))
+        job.emit("worker_proc_list_complete", f"{len(workers)} workers on {self._hive_id}.")
+
+    async def _get_worker(self, asked: WorkerProcessGet, job: Job) -> None:
+        stats = self._roster.find(worker_id=asked.worker_id, pid=asked.pid)
+        job.emit("worker_proc_get_details", _line(stats), type="data", data=stats)
+
+    async def _delete_worker(self, asked: WorkerProcessDelete, job: Job) -> None:
+        stats = self._roster.find(worker_id=asked.worker_id, pid=asked.pid)
+        worker_id = WorkerId(stats.worker_id)
+        how = "at once" if asked.force else "after its running requests"
+        job.emit(
+            "worker_proc_del_start",
+            f"Stopping {worker_id} ({stats.model}) {how}.",
+            type="data",
+            data=as_process(stats),
+        )
+        self._supervisor.stop(worker_id, force=asked.force)
+        async with anyio.create_task_group() as saying:
+            saying.start_soon(self._say_sigterm, worker_id, job)
+            await self._roster.gone(worker_id)
+            saying.cancel_scope.cancel()
+        stats.status, stats.pid = "stopped", None
+        job.emit(
+            "worker_proc_del_ok", f"{worker_id} is stopped.", type="data", data=as_process(stats)
+        )
+
+    async def _say_sigterm(self, worker_id: WorkerId, job: Job) -> None:
+        """Say when the drain is over and the process is told to end."""
+        while True:
+            seen = self._roster.pulse.count
+            worker = self._roster.by_id.get(worker_id)
+            if worker is None or worker.state.status in {"stopping", "stopped"}:
+                job.emit("worker_proc_del_sigterm", f"{worker_id} is told to end.")
+                return
+            await self._roster.pulse.wait_after(seen)
+
+    # ── models ───────────────────────────────────────────────────────────────
+
+    async def _ensure(self, name: str, job: Job, *, only_if_missing: bool) -> Model:
+        """Have the model here, telling the job of a download (and, if wanted, of none)."""
+        here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
+        loud = not only_if_missing or here is None or here.status != "available"
+        if loud:
+            job.emit("model_download_start", f"Looking for {name}.")
+
+        def on_progress(progress: DownloadProgress) -> None:
+            job.emit("model_download_progress", _said(progress), type="progress", data=progress)
+
+        def on_message(text: str) -> None:
+            job.emit("model_download_progress", text)
+
+        model = await self._downloads.ensure(name, on_progress, on_message)
+        if loud:
+            job.emit("model_download_complete", f"{model.id} is here.", type="data", data=model)
+        return model
+
+    async def _download(self, asked: ModelDownload, job: Job) -> None:
+        await self._ensure(asked.model, job, only_if_missing=False)
+
+    async def _list_models(self, job: Job) -> None:
+        rows = await anyio.to_thread.run_sync(self.models)
+        for row in rows:
+            job.emit("model_list_entry", f"{row.id}: {row.status}", type="data", data=row)
+        job.emit("model_list_complete", f"{len(rows)} models on {self._hive_id}.")
+
+    async def _get_model(self, asked: ModelGet, job: Job) -> None:
+        name = asked.id or asked.model or ""
+        if self._engines.get(SCRIPTED) is not None and is_scripted_model(name):
+            model = self._scripted_model(name)
+        else:
+            model = await anyio.to_thread.run_sync(
+                partial(
+                    self._catalog.get,
+                    name,
+                    loaded=self._roster.loaded(),
+                    active=self._downloads.active,
+                )
+            )
+        job.emit("model_get_details", f"{model.id}: {model.status}", type="data", data=model)
+
+    async def _delete_model(self, asked: ModelDelete, job: Job) -> None:
+        name = asked.id or asked.model or ""
+        freed = await anyio.to_thread.run_sync(
+            partial(
+                self._catalog.delete,
+                name,
+                loaded=self._roster.loaded(),
+                active=self._downloads.active,
+            )
+        )
+        self._roster.pulse.beat()
+        job.emit(
+            "model_delete_complete",
+            f"{name} is deleted; {freed / 1e6:,.1f} MB are free again.",
+            type="data",
+            data={"model": name, "freed_bytes": freed},
+        )
+
+    def _scripted_model(self, name: str) -> Model:
+        return Model(
+            id=name,
+            name=name,
+            size_bytes=0,
+            context_length=self._settings.context_length,
+            chat_template=True,
+            loaded=name in self._roster.loaded(),
+            source="script",
+        )
+
+
+async def _say_waiting(job: Job) -> None:
+    """Tell now and then that a load goes on; a job's subscriber may be a person."""
+    began = anyio.current_time()
+    while True:
+        await anyio.sleep(WAIT_SAID_EVERY_S)
+        waited = anyio.current_time() - began
+        job.emit("worker_spawn_progress", f"Still loading after {waited:.0f} s.", type="progress")
+
+
+def _line(stats: WorkerStats) -> str:
+    return f"{stats.worker_id}: {stats.model} on port {stats.port}, {stats.status}"
+
+
+def _said(progress: DownloadProgress) -> str:
+    done = f"{progress.bytes / 1e6:,.1f}"
+    if progress.phase != "download":
+        return f"{progress.phase.capitalize()}: {done} MB."
+    of = f" of {progress.total / 1e6:,.1f}" if progress.total else ""
+    rate = f", {progress.rate_bytes_s / 1e6:,.1f} MB/s" if progress.rate_bytes_s else ""
+    left = f", {progress.eta_s:.0f} s left" if progress.eta_s is not None else ""
+    return f"{done}{of} MB{rate}{left}."

@@ -1,0 +1,137 @@
+"""What can be set for a hive: ``[hive]`` in config.toml, ``RBEE_HIVE_*``, flags.
+
+Filled by ``foundation.config``; every default has its reason here.
+"""
+
+import re
+import socket
+import uuid
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId
+from rbee.errors import BadSettings, StorageError
+from rbee.foundation import paths
+from rbee.foundation.files import make_private_dir, write_atomic
+
+PORT_DEFAULT: Final = 7835  # wire.md
+QUEEN_URL_DEFAULT: Final = "http://localhost:7833"  # wire.md: the queen of the same machine
+FIRST_WORKER_PORT_DEFAULT: Final = 9000  # wire.md
+
+_ID_SHAPE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_ID_FILE: Final = "hive_id"
+
+
+class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A hive's settings; see README.md for the table that people read."""
+
+    bind: str = "127.0.0.1"
+    """Loopback: nobody else reaches it until somebody decides so (and sets a key)."""
+    port: int = PORT_DEFAULT
+    queen_url: str = QUEEN_URL_DEFAULT
+    hive_id: str | None = None
+    """Null: kept in the data directory, at first made from the host's name."""
+    advertise: str | None = None
+    """The address under which the queen reaches this machine; null: worked out from ``bind``."""
+    first_worker_port: int = FIRST_WORKER_PORT_DEFAULT
+    restarts_max: int = 3
+    """A fourth early death within the window is no accident."""
+    restart_window_s: float = 60.0
+    """Three loads of a usual model and their backoff fit into it."""
+    drain_s: float = 120.0
+    """An answer of 4,000 tokens at 35 tokens a second ends in this time."""
+    load_s: float = 600.0
+    """A 70 GB model from a disk of 150 MB/s is loaded by then."""
+    orphan_s: float = 600.0
+    """How long a worker lives without any hive: an update or a reboot of the hive fits in."""
+    slots: int = 4
+    """Requests at once per worker: throughput grows up to about 8 on a CPU, context is shared."""
+    context_length: int = 8192
+    """Tokens shared by the slots, or the model's own limit: more costs memory for all."""
+    threads: int | None = None
+    """Threads of an engine; null: it counts the cores."""
+    keep_alive_s: float = 900.0
+    """An idle worker of a queen that went away is stopped after this (wire.md: 15 min)."""
+    log_bytes_max: int = 4 * 1024 * 1024
+    """One worker's log before it is rotated: some 40,000 lines, one rotation is kept."""
+    log_level: str = "info"
+    scripted_engine: bool = False
+    """Offer the scripted engine: for tests and drills only."""
+    script: str | None = None
+    """The script of the scripted engine, a JSON file."""
+    allowed_hosts: list[str] = msgspec.field(default_factory=list[str])
+    """More host names that this server answers to."""
+    allowed_origins: list[str] = msgspec.field(default_factory=list[str])
+    """Web origins that may use this server."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that would only fail later and elsewhere."""
+        for name, low, high in (
+            ("port", 0, 65_535),
+            ("first_worker_port", 1, 65_535),
+            ("restarts_max", 0, 1_000),
+            ("slots", 1, 256),
+            ("context_length", 64, 16_777_216),
+            ("log_bytes_max", 4_096, 1 << 40),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"`{name}` is {value}, outside {low} to {high}")
+        for name in ("restart_window_s", "drain_s", "load_s", "orphan_s", "keep_alive_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be above 0")
+
+
+def hive_dir() -> Path:
+    """The hive's own part of the data directory."""
+    return paths.data_dir() / "hive"
+
+
+def script_of(settings: HiveSettings) -> Path | None:
+    """The scripted engine's script."""
+    return Path(settings.script).expanduser().absolute() if settings.script else None
+
+
+def stable_hive_id(settings: HiveSettings, directory: Path) -> HiveId:
+    """The id that this hive keeps for life: the setting, else the file, else made now.
+
+    Raises:
+        BadSettings: the setting is no usable id.
+        StorageError: the data directory cannot be written.
+    """
+    if settings.hive_id is not None:
+        if not _usable(settings.hive_id):
+            raise BadSettings(
+                f"hive_id {settings.hive_id!r} cannot be used.",
+                remedy="Use up to 64 letters, digits, dots, dashes and underscores, "
+                f"and none of {', '.join(sorted(LOCAL_HIVE_NAMES))}.",
+            )
+        return HiveId(settings.hive_id)
+    path = directory / _ID_FILE
+    try:
+        found = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    if _usable(found):
+        return HiveId(found)
+    made = _from_host_name()
+    try:
+        make_private_dir(directory)
+        write_atomic(path, made.encode())
+    except OSError as error:
+        raise StorageError(
+            f"{directory} cannot be written: {error.strerror}.",
+            remedy="Check the disk and the permissions, or set RBEE_DATA_DIR.",
+        ) from None
+    return HiveId(made)
+
+
+def _usable(hive_id: str) -> bool:
+    return bool(_ID_SHAPE.fullmatch(hive_id)) and hive_id.lower() not in LOCAL_HIVE_NAMES
+
+
+def _from_host_name() -> str:
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname().partition(".")[0]).strip("-").lower()
+    return name if _usable(name) else f"hive-{uuid.uuid4().hex[:8]}"

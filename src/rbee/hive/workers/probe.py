@@ -1,0 +1,139 @@
+"""Look at a worker from outside, by HTTP: is it ours, is it ready, how is it.
+
+A worker is never asked to report itself. Ready means that it generated one
+token, with our key, under our model's name: a dead engine and another program
+on the port both answered 200 to ``/health`` when that was tried. No answer is
+"unknown", never "dead": only the end of its process is that.
+"""
+
+import contextlib
+from enum import Enum, auto
+from typing import Final
+
+import anyio
+import httpx2
+import msgspec
+
+from rbee.hive.engines.engine import Engine, Reading, Task
+
+LOOK_FAST_S: Final = 0.05  # while a small model loads: half a second in all
+LOOK_SLOW_S: Final = 0.25  # after that nobody notices a quarter of a second
+FAST_FOR_S: Final = 5.0
+ANSWER_S: Final = 2.0  # /health and /models are answered by another thread than tokens
+TOKEN_S: Final = 60.0  # the first token of a large model on a slow CPU, caches cold
+READ_S: Final = 5.0  # slots and metrics wait for the batch at hand: seconds of a long prompt
+_OK: Final = 200
+_LOADING: Final = 503
+_CONNECTIONS_MAX: Final = 4  # slots and metrics of one worker, and a probe beside them
+
+
+class _ModelRow(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_ModelRow]
+
+
+class Whose(Enum):
+    """Whose process answers on a port."""
+
+    OURS = auto()
+    """Our key and our model's name."""
+    STRANGER = auto()
+    """Somebody else's."""
+    SILENT = auto()
+    """Nobody answers, or not yet."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """The worker to look at."""
+
+    host: str
+    port: int
+    key: str
+    model: str
+    task: Task
+
+
+class Probe:
+    """The looks at one worker. Close it with ``aclose``."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._client = httpx2.AsyncClient(
+            base_url=f"http://{target.host}:{target.port}",
+            headers={"authorization": f"Bearer {target.key}"},
+            timeout=ANSWER_S,
+            limits=httpx2.Limits(
+                max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_CONNECTIONS_MAX
+            ),
+            trust_env=False,  # a proxy for the internet must not see loopback
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def wait_ready(self) -> None:
+        """Return when it has generated a token. The caller sets the time limit."""
+        began = anyio.current_time()
+        while True:
+            if await self._healthy() and await self.whose() is Whose.OURS and await self._speaks():
+                return
+            fast = anyio.current_time() - began < FAST_FOR_S
+            await anyio.sleep(LOOK_FAST_S if fast else LOOK_SLOW_S)
+
+    async def whose(self) -> Whose:
+        """Whether the process on the port has our model's name and takes our key."""
+        try:
+            listed = await self._client.get("/v1/models")
+            keyed = await self._client.get("/props")
+            names = {row.id for row in msgspec.json.decode(listed.content, type=_Models).data}
+        except (httpx2.ConnectError, httpx2.TimeoutException):
+            return Whose.SILENT
+        except (httpx2.HTTPError, msgspec.MsgspecError):
+            return Whose.STRANGER
+        if self._target.model in names and keyed.status_code == _OK:
+            return Whose.OURS
+        loading = keyed.status_code == _LOADING
+        return Whose.SILENT if loading else Whose.STRANGER
+
+    async def read(self, engine: Engine) -> Reading:
+        """Slots and metrics now; null where it did not answer."""
+        slots = await self._get("/slots")
+        metrics = await self._get("/metrics")
+        return engine.read(
+            slots.content if slots is not None else None,
+            metrics.text if metrics is not None else None,
+        )
+
+    async def slots(self, engine: Engine) -> Reading:
+        """Slots alone, for a drain."""
+        slots = await self._get("/slots")
+        return engine.read(slots.content if slots is not None else None, None)
+
+    async def _get(self, path: str) -> httpx2.Response | None:
+        with contextlib.suppress(httpx2.HTTPError):
+            response = await self._client.get(path, timeout=READ_S)
+            if response.status_code == _OK:
+                return response
+        return None
+
+    async def _healthy(self) -> bool:
+        try:
+            return (await self._client.get("/health")).status_code == _OK
+        except httpx2.HTTPError:
+            return False
+
+    async def _speaks(self) -> bool:
+        """One token, or one embedding, is really computed."""
+        path, body = "/v1/completions", {"prompt": "Hi", "max_tokens": 1, "temperature": 0}
+        if self._target.task == "embeddings":
+            path, body = "/v1/embeddings", {"input": "Hi"}
+        body["model"] = self._target.model
+        try:
+            response = await self._client.post(path, json=body, timeout=TOKEN_S)
+        except httpx2.HTTPError:
+            return False
+        return response.status_code == _OK

@@ -1,0 +1,107 @@
+"""One worker in the supervisor's memory, and how it is shown to others.
+
+``Worker.state`` is what is written down; the rest is of this hive's life only.
+Changed by the supervisor's loop alone, read by anyone in the same event loop.
+"""
+
+from rbee.contracts.exits import WorkerExit, explain_exit
+from rbee.contracts.ids import WorkerId
+from rbee.contracts.workers import WorkerStats
+from rbee.errors import CorruptModel, EngineError, EngineUnusable, OutOfMemory, RbeeError
+from rbee.hive.engines.engine import Engine, Reading
+from rbee.hive.workers.launching import Running
+from rbee.hive.workers.life import Life
+from rbee.hive.workers.probe import Target
+from rbee.hive.workers.state import ExitFile, WorkerState
+from rbee.hive.workers.vitals import Usage
+
+_ERROR_OF_EXIT: dict[int, type[RbeeError]] = {
+    WorkerExit.BAD_MODEL: CorruptModel,
+    WorkerExit.ENGINE_UNUSABLE: EngineUnusable,
+    WorkerExit.OUT_OF_MEMORY: OutOfMemory,
+}
+
+
+class Worker:
+    """A worker: its state, its processes, its last look, its tasks' scope."""
+
+    def __init__(self, state: WorkerState, key: str, engine: Engine) -> None:
+        self.state = state
+        self.key = key
+        self.engine = engine
+        self.running: Running | None = None
+        self.failure: RbeeError | None = None
+        self.reading = Reading()
+        self.usage = Usage()
+        self.tokens_per_s: float | None = None
+        self.backoff_s = 0.0
+        self.life = Life()
+
+    @property
+    def id(self) -> WorkerId:
+        """The id that it keeps for life."""
+        return self.state.worker_id
+
+    def target(self) -> Target:
+        """Where and how to look at it."""
+        state = self.state
+        return Target(
+            host=state.host,
+            port=state.port,
+            key=self.key,
+            model=state.spec.model,
+            task=state.spec.task,
+        )
+
+    def end_life(self) -> None:
+        """End this generation's tasks and forget what they saw; the next one's may begin."""
+        self.life.end()
+        self.life = Life()
+        self.reading, self.usage, self.tokens_per_s = Reading(), Usage(), None
+
+    def stats(self, now: float) -> WorkerStats:
+        """What beats and listings say of it; ``now`` is Unix seconds."""
+        state, reading, usage = self.state, self.reading, self.usage
+        alive = self.running is not None
+        return WorkerStats(
+            worker_id=state.worker_id,
+            model=state.spec.model,
+            engine=state.spec.engine,
+            status=state.status,
+            port=state.port,
+            device=",".join(state.spec.device_ids),
+            address=state.host,
+            pid=self.running.engine.pid if self.running else None,
+            generation=state.generation,
+            restarts=state.restarts,
+            slots_total=reading.slots_total,
+            slots_busy=reading.slots_busy,
+            queued=reading.queued,
+            cpu_pct=usage.cpu_pct,
+            rss_mb=usage.rss_mb,
+            io_r_mb_s=usage.io_r_mb_s,
+            io_w_mb_s=usage.io_w_mb_s,
+            uptime_s=round(now - state.started_at, 1) if alive and state.started_at else None,
+            tokens_per_s=self.tokens_per_s,
+            requests_total=reading.requests_total,
+            context_length=state.spec.context_tokens,
+            unary_cancel=self.engine.unary_cancel,
+            manual=state.manual,
+            load_s=state.load_s,
+            reason=state.reason,
+        )
+
+
+def error_of_end(state: WorkerState, word: ExitFile, words: str | None, why: str) -> RbeeError:
+    """What an unwanted end means for whoever waits for the worker.
+
+    ``words`` are the engine's last ones, ``why`` says why it is not started again.
+    """
+    meaning = f"cannot be started: {word.error}" if word.error else explain_exit(word.status)
+    said = f" It said: {words}" if words else ""
+    full_stop = "" if said.endswith((".", "!", "?")) else "."
+    kind = _ERROR_OF_EXIT.get(word.code, EngineError) if word.code is not None else EngineError
+    return kind(
+        f"Worker {state.worker_id} ({state.spec.model}) ended: {meaning}; {why}."
+        f"{said}{full_stop if said else ''}"
+    )

@@ -1,0 +1,169 @@
+"""What the supervisor has done for it, in tasks beside its loop.
+
+Each function does one effect of ``lifecycle`` for one generation of one worker
+and posts what it saw; none changes a worker. Those that only look run in the
+worker's scope and end with its generation.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import anyio
+
+from rbee.errors import RbeeError
+from rbee.hive.engines.engine import Place, Reading
+from rbee.hive.workers import launching
+from rbee.hive.workers.launching import EndedAtOnce, Limits, Running
+from rbee.hive.workers.messages import (
+    Answered,
+    Drained,
+    Ended,
+    Looked,
+    Message,
+    NotStarted,
+    Started,
+    Stuck,
+    TimedOut,
+)
+from rbee.hive.workers.probe import Probe
+from rbee.hive.workers.record import Worker
+from rbee.hive.workers.state import KEY_FILE, ExitFile, StateStore
+from rbee.hive.workers.vitals import Vitals
+
+LOOK_EVERY_S: Final = 1.0  # wire.md: a beat each second
+DRAIN_LOOK_S: Final = 0.2  # the last request's end is seen within this
+DRAIN_LOOKS_IDLE: Final = 2  # twice idle: the queen may have sent one just before it knew
+DRAIN_SILENT_S: Final = 10.0  # a worker that tells nothing for so long has nothing to drain
+
+Post: TypeAlias = Callable[[Message], None]
+
+
+async def launch(worker: Worker, store: StateStore, limits: Limits, post: Post) -> None:
+    """Wait out the backoff, start the processes, watch them to their end."""
+    generation = worker.state.generation
+    with worker.life.scope() as scope:
+        await anyio.sleep(worker.backoff_s)
+    if scope.cancelled_caught:
+        post(Ended(worker_id=worker.id, generation=generation, word=ExitFile()))
+        return
+    directory = store.directory(worker.id)
+    place = Place(
+        directory=directory,
+        key_file=directory / KEY_FILE,
+        host=worker.state.host,
+        port=worker.state.port,
+    )
+    try:
+        running = await launching.start(
+            directory, worker.engine.launch(worker.state.spec, place), generation, limits
+        )
+    except EndedAtOnce as ended:
+        post(Ended(worker_id=worker.id, generation=generation, word=ended.word))
+    except RbeeError as error:
+        post(NotStarted(worker_id=worker.id, generation=generation, error=error))
+    else:
+        post(Started(worker_id=worker.id, generation=generation, running=running))
+        await watch(worker, generation, store, running, post)
+
+
+async def watch(
+    worker: Worker, generation: int, store: StateStore, running: Running, post: Post
+) -> None:
+    """Tell of the engine's end, at once."""
+    word = await launching.wait_end(store.directory(worker.id), running)
+    post(Ended(worker_id=worker.id, generation=generation, word=word))
+
+
+async def probe_ready(worker: Worker, limit_s: float, post: Post) -> None:
+    """Tell when the worker has generated a token, or that it took too long."""
+    generation = worker.state.generation
+    probe = Probe(worker.target())
+    try:
+        with worker.life.scope():
+            try:
+                with anyio.fail_after(limit_s):
+                    await probe.wait_ready()
+                    reading = await probe.read(worker.engine)
+            except TimeoutError:
+                post(TimedOut(worker_id=worker.id, generation=generation))
+            else:
+                post(Answered(worker_id=worker.id, generation=generation, reading=reading))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await probe.aclose()
+
+
+async def attend(worker: Worker, post: Post) -> None:
+    """Look at slots, metrics and use each second until the generation ends."""
+    generation, running = worker.state.generation, worker.running
+    if running is None:
+        return
+    probe, vitals = Probe(worker.target()), Vitals(running.engine)
+    before: tuple[float, float] | None = None
+    try:
+        with worker.life.scope():
+            while True:
+                began_s = time.monotonic()
+                reading = await probe.read(worker.engine)
+                now_s = time.monotonic()
+                rate, before = _rate(reading, before, now_s)
+                post(
+                    Looked(
+                        worker_id=worker.id,
+                        generation=generation,
+                        reading=reading,
+                        usage=vitals.look(now_s),
+                        tokens_per_s=rate,
+                    )
+                )
+                await anyio.sleep(max(0.0, LOOK_EVERY_S - (time.monotonic() - began_s)))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await probe.aclose()
+
+
+def _rate(
+    reading: Reading, before: tuple[float, float] | None, now_s: float
+) -> tuple[float | None, tuple[float, float] | None]:
+    """Tokens a second since the look before; null without two looks."""
+    if reading.tokens_total is None:
+        return None, None
+    after = (now_s, reading.tokens_total)
+    if before is None or now_s <= before[0] or reading.tokens_total < before[1]:
+        return None, after
+    return round((reading.tokens_total - before[1]) / (now_s - before[0]), 1), after
+
+
+async def drain(worker: Worker, limit_s: float, post: Post) -> None:
+    """Tell when all slots have been free twice in a row, or the limit has passed."""
+    generation = worker.state.generation
+    probe = Probe(worker.target())
+    try:
+        with worker.life.scope():
+            with anyio.move_on_after(limit_s):
+                await _wait_idle(probe, worker)
+            post(Drained(worker_id=worker.id, generation=generation))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await probe.aclose()
+
+
+async def _wait_idle(probe: Probe, worker: Worker) -> None:
+    idle = 0
+    heard_s = time.monotonic()
+    while idle < DRAIN_LOOKS_IDLE:
+        await anyio.sleep(DRAIN_LOOK_S)
+        reading = await probe.slots(worker.engine)
+        if reading.slots_busy is not None:
+            heard_s = time.monotonic()
+        elif time.monotonic() - heard_s > DRAIN_SILENT_S:
+            return
+        idle = idle + 1 if reading.slots_busy == 0 else 0
+
+
+async def end(worker: Worker, running: Running, post: Post) -> None:
+    """End the processes; ``watch`` tells of it. Says so when they do not end."""
+    generation = worker.state.generation
+    if not await launching.end(running):
+        post(Stuck(worker_id=worker.id, generation=generation))
