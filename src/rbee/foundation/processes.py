@@ -18,11 +18,15 @@ import msgspec
 import psutil
 
 _LOOK_EVERY_S = 0.2  # without a pidfd: an end is seen within this
-_START_TIME_TOLERANCE_S = 0.05  # psutil's start times of one process differ by rounding only
+_START_TIME_TOLERANCE_S = 0.05  # start times of one process differ by rounding only
 
 
 class ProcessMark(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that can be recognised later. ``started`` is Unix seconds."""
+    """A process that can be recognised later.
+
+    ``started`` is in seconds: since boot on Linux, where a set clock must not
+    make every process look like another one; Unix time elsewhere.
+    """
 
     pid: int
     started: float
@@ -43,9 +47,21 @@ def mark(pid: int) -> ProcessMark | None:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return ProcessMark(pid=pid, started=process.create_time(), boot=boot_id())
+        return ProcessMark(pid=pid, started=_started(process), boot=boot_id())
     except psutil.Error:
         return None
+
+
+def _started(process: psutil.Process) -> float:
+    if sys.platform != "linux":
+        return process.create_time()
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        raise psutil.NoSuchProcess(process.pid) from None
+    # proc(5): starttime is field 22; the name, field 2, may hold spaces and brackets.
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(known: ProcessMark) -> bool:
