@@ -16,7 +16,6 @@ from typing import Any, Final, cast
 
 import anyio
 import anyio.abc
-import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
@@ -223,7 +222,6 @@ class Reconciler:
         with anyio.move_on_after(SETTLE_S):
             while not self._has_arrived(spawning):
                 await self._changed.wait()
-                await anyio.lowlevel.checkpoint()  # let the loop's own round replace the event
 
     def _has_arrived(self, spawning: _Spawning) -> bool:
         if spawning.worker_id is not None:

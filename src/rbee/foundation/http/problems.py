@@ -5,6 +5,9 @@ Two dialects: the control plane's flat ``Problem`` and OpenAI's nested
 logged with its traceback and answered as ``internal_error``.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,6 +30,11 @@ from rbee.foundation import logs
 _log = logs.get(__name__)
 
 _JSON = "application/json"
+
+Render: TypeAlias = Callable[[RbeeError, str], bytes]
+"""Writes an error's body for a path."""
+
+ExceptionHandler: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def as_problem(error: RbeeError) -> bytes:
@@ -86,12 +94,25 @@ def unforeseen(error: Exception, *, where: str) -> RbeeError:
 
 async def problem_response(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for the control plane."""
+    return _response(request, error, lambda error, _path: as_problem(error))
+
+
+def make_problem_response(render: Render) -> ExceptionHandler:
+    """Starlette's exception handler for a server that speaks a dialect on some paths."""
+
+    async def respond(request: Request, error: Exception) -> Response:
+        return _response(request, error, render)
+
+    return respond
+
+
+def _response(request: Request, error: Exception, render: Render) -> Response:
     if isinstance(error, HTTPException):
         error = _from_starlette(request, error)
     elif not isinstance(error, RbeeError):
         error = unforeseen(error, where=f"{request.method} {request.url.path}")
     headers = {name.decode(): value.decode() for name, value in problem_headers(error)}
-    return Response(as_problem(error), status_code=error.status, headers=headers)
+    return Response(render(error, request.url.path), status_code=error.status, headers=headers)
 
 
 def _from_starlette(request: Request, error: HTTPException) -> RbeeError:

@@ -1,0 +1,81 @@
+"""Who the queen is, how to stop her, and a page for whoever opens her address."""
+
+import html
+import ipaddress
+import os
+import time
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rbee import __version__
+from rbee.contracts.daemon import ServiceInfo, ShutdownAck, ShutdownRequest
+from rbee.contracts.decode import decode_json
+from rbee.errors import Forbidden
+from rbee.foundation.daemon import Daemon
+from rbee.foundation.http.answers import answer
+from rbee.foundation.http.body import read_body
+from rbee.queen.api.welcome import PAGE
+
+FEATURES: Final = ("jobs", "openai", "heartbeats", "spawn_on_demand", "auto_download")
+
+_SHUTDOWN_BYTES_MAX: Final = 4096  # one flag
+
+_PAGE_HEADERS: Final = {
+    "cache-control": "no-store",
+    # The page brings everything with it; whatever slips into it may load or run nothing.
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+
+
+def control_routes(daemon: Daemon, *, has_key: bool, auto_download: bool) -> list[Route]:
+    """``/``, ``/v1/info`` and ``/v1/shutdown``."""
+    started_at = time.time()
+    features = [name for name in FEATURES if auto_download or name != "auto_download"]
+
+    async def info(_request: Request) -> Response:
+        return answer(
+            ServiceInfo(
+                service="queen",
+                version=__version__,
+                base_url=daemon.base_url,
+                port=daemon.port,
+                pid=os.getpid(),
+                features=features,
+                started_at=started_at,
+            )
+        )
+
+    async def shutdown(request: Request) -> Response:
+        body = await read_body(request, bytes_max=_SHUTDOWN_BYTES_MAX)
+        wish = decode_json(body, ShutdownRequest) if body.strip() else ShutdownRequest()
+        if not has_key and not _is_from_here(request):
+            raise Forbidden("Only this machine, or who has the key, may stop the queen.")
+        daemon.stop.ask(keep_workers=wish.keep_workers)
+        return answer(ShutdownAck(message="Running answers get a few seconds to end."))
+
+    async def welcome(_request: Request) -> Response:
+        page = PAGE.replace("{base_url}", html.escape(daemon.base_url))
+        page = page.replace("{version}", html.escape(__version__))
+        return Response(page, media_type="text/html", headers=_PAGE_HEADERS)
+
+    return [
+        Route("/", welcome, methods=["GET"]),
+        Route("/v1/info", info, methods=["GET"]),
+        Route("/v1/shutdown", shutdown, methods=["POST"]),
+    ]
+
+
+def _is_from_here(request: Request) -> bool:
+    """Whether the connection comes from this machine."""
+    if request.client is None:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

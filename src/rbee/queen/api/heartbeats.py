@@ -1,0 +1,57 @@
+"""Hives come in here, and their figures go out: join, beat, and the live stream.
+
+A beat goes to the registry, which answers with what it wants next, and on to the
+listeners of ``/v1/heartbeats/stream``. Keys of workers stop at the registry.
+"""
+
+from typing import Final
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from rbee.contracts.decode import decode_json
+from rbee.contracts.hives import Heartbeat, HiveReady
+from rbee.foundation import logs
+from rbee.foundation.http.answers import answer
+from rbee.foundation.http.body import read_body
+from rbee.foundation.http.jobs_api import SSE_HEADERS
+from rbee.queen.registry.colony import Colony
+from rbee.queen.telemetry import Telemetry
+
+BEAT_BYTES_MAX: Final = 8 * 1024 * 1024  # 10,000 models at about 500 bytes each, and room
+READY_BYTES_MAX: Final = 64 * 1024  # three short strings
+
+_log = logs.get(__name__)
+
+
+def heartbeat_routes(colony: Colony, telemetry: Telemetry) -> list[Route]:
+    """``/v1/hive/ready``, ``/v1/hive-heartbeat`` and ``/v1/heartbeats/stream`` (**S**)."""
+
+    async def ready(request: Request) -> Response:
+        body = await read_body(request, bytes_max=READY_BYTES_MAX)
+        message = decode_json(body, HiveReady)
+        ack = colony.ready(message, anyio.current_time())
+        _log.info("hive joins", hive=message.hive_id, url=message.hive_url)
+        return answer(ack)
+
+    async def beat(request: Request) -> Response:
+        heartbeat = decode_json(await read_body(request, bytes_max=BEAT_BYTES_MAX), Heartbeat)
+        ack = colony.beat(heartbeat, anyio.current_time())
+        if ack.message:
+            _log.warning("beat", hive=heartbeat.hive_id, note=ack.message)
+        else:
+            telemetry.beat(heartbeat)
+        return answer(ack)
+
+    async def stream(_request: Request) -> Response:
+        return StreamingResponse(
+            telemetry.frames(), media_type="text/event-stream", headers=SSE_HEADERS
+        )
+
+    return [
+        Route("/v1/hive/ready", ready, methods=["POST"]),
+        Route("/v1/hive-heartbeat", beat, methods=["POST"]),
+        Route("/v1/heartbeats/stream", stream, methods=["GET"]),
+    ]

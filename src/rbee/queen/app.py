@@ -1,0 +1,162 @@
+"""The queen put together: every part is made here once and given what it needs.
+
+A request passes the gate (Host, Origin, key), then either the OpenAI door, which
+stands in front of Starlette because it is the hot path, or the control plane's
+routes. Beside the server run four loops: reconciler, watch, telemetry and the
+jobs' own.
+"""
+
+import socket
+import time
+from typing import Final
+
+import anyio
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rbee.errors import RbeeError
+from rbee.foundation import config, logs, paths
+from rbee.foundation.daemon import Daemon
+from rbee.foundation.http.answers import health_route, not_yet_routes
+from rbee.foundation.http.gate import Gate, Policy, make_policy
+from rbee.foundation.http.jobs_api import job_routes
+from rbee.foundation.http.problems import as_openai, as_problem, make_problem_response
+from rbee.foundation.jobserver import JobServer
+from rbee.queen.api.control import control_routes
+from rbee.queen.api.heartbeats import heartbeat_routes
+from rbee.queen.api.not_yet import LINES, speaks_openai
+from rbee.queen.api.openai import OpenAIDoor
+from rbee.queen.infer_operation import InferOperation
+from rbee.queen.inference.admission import Admission, Limits
+from rbee.queen.inference.dispatch import Dispatcher
+from rbee.queen.lines import HiveLines
+from rbee.queen.operations import Operations
+from rbee.queen.reconciler import Reconciler
+from rbee.queen.registry.colony import Colony
+from rbee.queen.scheduling import placement
+from rbee.queen.scheduling.demand import Demand
+from rbee.queen.settings import DRAIN_S, KNOWN_HIVES_FILE, Settings
+from rbee.queen.telemetry import Telemetry
+from rbee.queen.watch import Watch
+
+_HTTP: Final = "http"
+
+
+class Queen:
+    """All parts of a queen. Enter it as an async context manager; ``app`` is the ASGI app."""
+
+    def __init__(self, settings: Settings, daemon: Daemon, *, key: str | None) -> None:
+        self.colony = Colony(hostname=socket.gethostname())
+        self.demand = Demand()
+        limits = Limits(
+            waiting_max=settings.queue_max,
+            waiting_per_model_max=settings.queue_per_model_max,
+            wait_max_s=settings.wait_max_s,
+            may_fetch=settings.auto_download,
+        )
+        self.dispatcher = Dispatcher(
+            self.colony, self.demand, Admission(self.colony, self.demand, limits)
+        )
+        self.lines = HiveLines(key=key)
+        self.reconciler = Reconciler(
+            colony=self.colony,
+            demand=self.demand,
+            lines=self.lines,
+            policy=placement.Policy(auto_download=settings.auto_download),
+            known_file=paths.data_dir() / "queen" / KNOWN_HIVES_FILE,
+            quiet_s=settings.quiet_s,
+        )
+        self.telemetry = Telemetry(self.colony, wall_clock=time.time)
+        self.jobs = JobServer(actor="queen")
+        self._settings = settings
+        self._daemon = daemon
+        self._policy = make_policy(
+            settings.bind,
+            daemon.port,
+            key=key,
+            hosts=settings.allowed_hosts,
+            origins=settings.allowed_origins,
+        )
+        self.app = self._compose(self._policy)
+
+    async def run(self) -> None:
+        """Serve until asked to stop; then let running answers end for up to 10 s."""
+        async with self.jobs, anyio.create_task_group() as loops:
+            loops.start_soon(self.reconciler.run)
+            loops.start_soon(Watch(self.colony).run)
+            loops.start_soon(self.telemetry.run)
+            try:
+                await self._daemon.run(self.app, self._wind_down)
+            finally:
+                loops.cancel_scope.cancel()
+        await self.lines.close()
+
+    async def _wind_down(self) -> None:
+        await self.dispatcher.drain(DRAIN_S)
+
+    def _compose(self, policy: Policy) -> ASGIApp:
+        operations = Operations(
+            jobs=self.jobs,
+            colony=self.colony,
+            demand=self.demand,
+            lines=self.lines,
+            infer=InferOperation(
+                colony=self.colony, dispatcher=self.dispatcher, reconciler=self.reconciler
+            ),
+        )
+        door = OpenAIDoor(self.dispatcher, self.colony)
+
+        def render(error: RbeeError, path: str) -> bytes:
+            openai = door.handles(path) or speaks_openai(path)
+            return as_openai(error) if openai else as_problem(error)
+
+        respond = make_problem_response(render)
+        control = Starlette(
+            routes=[
+                health_route(),
+                *control_routes(
+                    self._daemon,
+                    has_key=policy.key is not None,
+                    auto_download=self._settings.auto_download,
+                ),
+                *not_yet_routes(LINES),
+                *job_routes(self.jobs, operations.submit),
+                *heartbeat_routes(self.colony, self.telemetry),
+            ],
+            exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
+        )
+        return Gate(_front(door, control), policy, render)
+
+
+def _front(door: OpenAIDoor, control: ASGIApp) -> ASGIApp:
+    """The door for its own paths, the control plane for the rest."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == _HTTP and door.handles(scope["path"]):
+            await door(scope, receive, send)
+        else:
+            await control(scope, receive, send)
+
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Run a queen in this event loop until a signal or a shutdown request.
+
+    Raises:
+        UnsafeBind: others could reach her, and there is no key.
+        PortTaken: another program has her port.
+    """
+    key = config.colony_key()
+    daemon = Daemon("queen", settings.bind, settings.port)
+    await Queen(settings, daemon, key=key).run()
+
+
+def run(settings: Settings) -> None:
+    """Run a queen in this process, in an event loop of its own.
+
+    Raises:
+        RbeeError: as ``serve``.
+    """
+    logs.set_up("queen", level=settings.log_level)
+    anyio.run(serve, settings)
