@@ -96,7 +96,7 @@ def _attach_rooms(app: App, words: Sequence[str]) -> None:
     """Add ``run`` to the noun that was typed; the keeper itself cannot know the rooms."""
     noun = words[0] if words else ""
     room = {"queen": run_queen, "hive": run_hive}.get(noun)
-    if room is not None:
+    if room is not None and "run" not in app[noun]:
         app[noun].command(
             room,
             name="run",

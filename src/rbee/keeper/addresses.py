@@ -68,9 +68,8 @@ def as_url(text: str, *, param: str) -> str:
     Raises:
         InvalidRequest: it is none of these.
     """
-    whole = text.strip().rstrip("/")
-    if "://" not in whole:
-        whole = f"http://{whole}"
+    whole = text.strip()
+    whole = (whole if "://" in whole else f"http://{whole}").rstrip("/")
     try:
         parts = urlsplit(whole)
         port = parts.port

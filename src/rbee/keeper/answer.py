@@ -1,10 +1,12 @@
 """One answer as it grows: its text, how fast it came, and who gave it."""
 
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
 from rbee.contracts.jobs import JobEvent
+from rbee.contracts.status import InferComplete, InferSelected
+from rbee.errors import RemoteError
 from rbee.keeper.units import count_text
 
 
@@ -18,6 +20,7 @@ class Answer(msgspec.Struct, kw_only=True):
     model: str
     asked_at: float
     text: str = ""
+    reasoning: str = ""
     tokens: int = 0
     tokens_per_s: float | None = None
     first_token_s: float | None = None
@@ -27,35 +30,54 @@ class Answer(msgspec.Struct, kw_only=True):
     job_id: str | None = None
     finish_reason: str | None = None
 
-    def token(self, text: str, now: float) -> None:
-        """Add a piece of text."""
-        self.text += text
-        self.tokens += 1
-        if self.first_token_s is None:
-            self.first_token_s = round(now - self.asked_at, 3)
-        self.total_s = round(now - self.asked_at, 3)
+    def take(self, event: JobEvent, now: float) -> None:
+        """Take one event of the ``infer`` job. ``now`` is on the clock of ``asked_at``.
 
-    def note_worker(self, event: JobEvent) -> None:
-        """Remember which worker was chosen; the last one is the one that answered."""
+        Raises:
+            RemoteError: the queen's data has another shape (another version).
+        """
         self.job_id = event.job_id
-        data = _fields(event)
-        self.worker_id = _text(data.get("worker_id")) or self.worker_id
-        self.hive_id = _text(data.get("hive_id")) or self.hive_id
-        self.model = _text(data.get("model")) or self.model
+        try:
+            match event.action:
+                case "token":
+                    self._piece(event, now)
+                case "infer_worker_sel":
+                    self._chosen(msgspec.convert(event.data, InferSelected))
+                case "infer_complete":
+                    self._complete(msgspec.convert(event.data, InferComplete))
+                case _:  # what happens before the answer is for the screen alone
+                    pass
+        except msgspec.ValidationError as error:
+            raise RemoteError(
+                f"The queen's `{event.action}` has an unexpected shape: {error}.",
+                remedy="Are both of the same version? `rbee doctor` says.",
+            ) from None
 
-    def complete(self, event: JobEvent) -> None:
-        """Take the server's own count and times where it gives them."""
-        self.note_worker(event)
-        data = _fields(event)
-        for name in ("tokens", "completion_tokens"):
-            if isinstance(data.get(name), int):
-                self.tokens = data[name]
-        speed = data.get("tokens_per_s")
-        if isinstance(speed, int | float):
-            self.tokens_per_s = round(float(speed), 1)
-        self.finish_reason = _text(data.get("finish_reason"))
-        if not self.text:
-            self.text = _text(data.get("text")) or ""
+    def _piece(self, event: JobEvent, now: float) -> None:
+        if is_reasoning(event):
+            self.reasoning += event.message
+        else:
+            self.text += event.message
+        self.tokens += 1
+        self.total_s = round(now - self.asked_at, 3)
+        if self.first_token_s is None:
+            self.first_token_s = self.total_s
+
+    def _chosen(self, chosen: InferSelected) -> None:
+        self.worker_id, self.hive_id, self.model = chosen.worker_id, chosen.hive_id, chosen.model
+
+    def _complete(self, done: InferComplete) -> None:
+        self.worker_id, self.hive_id, self.model = done.worker_id, done.hive_id, done.model
+        self.tokens = self.tokens if done.tokens is None else done.tokens
+        self.tokens_per_s = None if done.tokens_per_s is None else round(done.tokens_per_s, 1)
+        self.finish_reason = done.finish_reason
+        self.text = self.text or done.text or ""
+
+
+def is_reasoning(event: JobEvent) -> bool:
+    """Whether a token is the model's thinking rather than its answer."""
+    data: object = event.data
+    return isinstance(data, dict) and "reasoning" in cast("dict[str, object]", data)
 
 
 def summary_text(answer: Answer) -> str:
@@ -79,11 +101,3 @@ def measured_speed(answer: Answer) -> float | None:
         return None
     span_s = answer.total_s - answer.first_token_s
     return (answer.tokens - 1) / span_s if span_s > 0 else None
-
-
-def _fields(event: JobEvent) -> dict[str, Any]:
-    return cast("dict[str, Any]", event.data) if isinstance(event.data, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

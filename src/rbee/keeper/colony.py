@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
+from typing import cast
 
 import anyio
 import msgspec
@@ -20,6 +21,7 @@ from rbee.foundation import config
 from rbee.foundation.announcements import Room, find_announced
 from rbee.keeper import daemons
 from rbee.keeper.addresses import Address, address_of, port_of
+from rbee.keeper.glance import ask_glance
 from rbee.keeper.screen import Live, note
 
 JOIN_WAIT_S = 15.0  # a hive joins within a second of its start; a loaded machine takes longer
@@ -56,7 +58,7 @@ async def open_session(
         return session
     whole = False
     try:
-        missing = [room for room in _ROOMS if await daemons.find(room) is None]
+        missing: list[Room] = [room for room in _ROOMS if await daemons.find(room) is None]
         if missing:
             live.say(f"starting the {' and the '.join(missing)}")
         await _start_missing(missing, queen_flags, session)
@@ -143,10 +145,14 @@ async def _one_error() -> AsyncGenerator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    if isinstance(first, BaseExceptionGroup):
+        return _first(cast("BaseExceptionGroup[BaseException]", first))
+    return first
 
 
 async def _wait_joined(client: QueenClient, live: Live) -> None:
@@ -156,7 +162,7 @@ async def _wait_joined(client: QueenClient, live: Live) -> None:
         HiveUnreachable: none joined in time.
     """
     with anyio.move_on_after(JOIN_WAIT_S):
-        while not await _hive_joined(client):
+        while not (await ask_glance(client)).fresh_hives:
             live.say("waiting for the hive to join")
             await anyio.sleep(_LOOK_EVERY_S)
         return
@@ -166,10 +172,6 @@ async def _wait_joined(client: QueenClient, live: Live) -> None:
         f"{'' if here else ', and none runs on this machine'}.",
         remedy="`rbee doctor` looks for the cause; `rbee logs hive` shows what the hive says.",
     )
-
-
-async def _hive_joined(client: QueenClient) -> bool:
-    return bool(await client.models())
 
 
 async def _say_skew(room: Room, url: str) -> None:

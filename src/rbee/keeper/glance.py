@@ -1,44 +1,35 @@
-"""The colony at a glance: what a ``status`` job of the queen says, as values. Pure."""
+"""The colony at a glance: what a ``status`` job of the queen says, as values."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import msgspec
 
-from rbee.contracts.jobs import JobEvent
+from rbee.client.queen import QueenClient
+from rbee.contracts.jobs import JobEvent, Status
+from rbee.contracts.status import HiveRow, WorkerRow
 from rbee.errors import RemoteError
-
-
-class HiveGlance(msgspec.Struct, kw_only=True):
-    """One hive as the queen sees it. Unknown is null."""
-
-    hive_id: str
-    state: str | None = None
-    url: str | None = None
-    version: str | None = None
-    workers: int | None = None
-
-
-class WorkerGlance(msgspec.Struct, kw_only=True):
-    """One worker as the queen sees it. Unknown is null."""
-
-    worker_id: str
-    model: str
-    status: str
-    hive_id: str | None = None
-    device: str | None = None
-    engine: str | None = None
-    slots_total: int | None = None
-    slots_busy: int | None = None
-    tokens_per_s: float | None = None
-    reason: str | None = None
+from rbee.keeper.units import count_text
 
 
 class Glance(msgspec.Struct, kw_only=True):
-    """All of it."""
+    """All hives and workers that the queen knows."""
 
-    hives: list[HiveGlance]
-    workers: list[WorkerGlance]
+    hives: list[HiveRow]
+    workers: list[WorkerRow]
+
+    @property
+    def fresh_hives(self) -> list[HiveRow]:
+        """The hives whose beats come in time."""
+        return [hive for hive in self.hives if hive.state == "fresh"]
+
+
+async def ask_glance(client: QueenClient) -> Glance:
+    """Ask the queen.
+
+    Raises:
+        RbeeError: she refused, or does not answer.
+    """
+    return read_glance(await client.jobs.collect(Status()))
 
 
 def read_glance(events: Sequence[JobEvent]) -> Glance:
@@ -47,12 +38,11 @@ def read_glance(events: Sequence[JobEvent]) -> Glance:
     Raises:
         RemoteError: the queen's data has another shape (another version).
     """
-    hives = [row for event in events if event.action == "status_hives" for row in _rows(event)]
-    workers = [row for event in events if event.action == "status_workers" for row in _rows(event)]
+    found = {event.action: event.data for event in events}
     try:
         return Glance(
-            hives=msgspec.convert(hives, list[HiveGlance]),
-            workers=msgspec.convert(workers, list[WorkerGlance]),
+            hives=msgspec.convert(found.get("status_hives", []), list[HiveRow]),
+            workers=msgspec.convert(found.get("status_workers", []), list[WorkerRow]),
         )
     except msgspec.ValidationError as error:
         raise RemoteError(
@@ -63,19 +53,6 @@ def read_glance(events: Sequence[JobEvent]) -> Glance:
 
 def glance_text(glance: Glance) -> str:
     """One line for ``rbee up``: hives that are up, workers by status."""
-    up = sum(1 for hive in glance.hives if hive.state in {"fresh", "ready", "up"})
-    parts = [f"{up} of {len(glance.hives)} hives up"]
-    parts += [f"{worker.model} {worker.status}" for worker in glance.workers]
-    return " · ".join(parts)
-
-
-def _rows(event: JobEvent) -> list[dict[str, Any]]:
-    data = event.data
-    if isinstance(data, dict):
-        found = cast("dict[str, Any]", data)
-        data = found.get("hives", found.get("workers", []))
-    return [
-        cast("dict[str, Any]", row)
-        for row in cast("list[Any]", data or [])
-        if isinstance(row, dict)
-    ]
+    parts = [f"{len(glance.fresh_hives)} of {count_text(len(glance.hives), 'hive')} up"]
+    parts += [f"{row.worker.model} {row.worker.status}" for row in glance.workers]
+    return " · ".join(parts if glance.workers else [*parts, "no workers yet"])

@@ -33,9 +33,9 @@ def out_json(value: object) -> None:
     out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def note(text: str) -> None:
+def note(text: str, *, end: str = "\n") -> None:
     """Anything else, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, end=end, flush=True)
 
 
 def out_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:

@@ -7,10 +7,12 @@ written (the connection is the request: leaving cancels it), Ctrl+D ends.
 
 import asyncio
 import contextlib
+import importlib
 import sys
 from contextlib import aclosing
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import App, Parameter
 
 from rbee.contracts.aliases import STARTER
@@ -65,8 +67,9 @@ class Conversation:
     def talk(self) -> None:
         """Read lines until the end of input or ``/quit``."""
         if sys.stdin.isatty():
-            with contextlib.suppress(ImportError):  # Windows has none; input() works without
-                import readline  # noqa: F401, PLC0415  loading it gives input() its line editing
+            # Being loaded is all it takes to give input() its line editing; Windows has none.
+            with contextlib.suppress(ImportError):
+                importlib.import_module("readline")
             note(f"Talking with {self._model}. /help lists the commands, Ctrl+D ends.")
         while True:
             try:
@@ -136,6 +139,20 @@ class Conversation:
 
 def text_of(chunk: dict[str, Any]) -> str:
     """The text in one of OpenAI's chunks; empty for role, usage and tool deltas."""
-    choices = chunk.get("choices") or [{}]
-    delta = choices[0].get("delta") or {}
-    return str(delta.get("content") or "")
+    try:
+        read = msgspec.convert(chunk, _Chunk)
+    except msgspec.ValidationError:
+        return ""  # a chunk of another kind, such as an engine's own timings
+    return "".join(choice.delta.content or "" for choice in read.choices[:1])
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta = msgspec.field(default_factory=_Delta)
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])

@@ -15,9 +15,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from rbee.contracts.aliases import STARTER
-from rbee.contracts.jobs import MAX_TOKENS_DEFAULT, TEMPERATURE_DEFAULT, Infer
+from rbee.contracts.jobs import MAX_TOKENS_DEFAULT, TEMPERATURE_DEFAULT, Infer, JobEvent
 from rbee.errors import InvalidRequest
-from rbee.keeper.answer import Answer, summary_text
+from rbee.keeper.answer import Answer, is_reasoning, summary_text
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveIdFlag, JsonFlag, QueenFlag
 from rbee.keeper.colony import Session, colony
@@ -100,17 +100,21 @@ async def _ask(session: Session, operation: Infer, live: Live, *, print_tokens: 
         with told_when_cancelled("\nCancelled."):
             async with aclosing(client.jobs.run(operation)) as events:
                 async for event in events:
-                    if event.type == "token":
-                        if print_tokens:
-                            live.clear()
-                            out(event.message, end="")
-                        answer.token(event.message, time.monotonic())
-                    elif event.action == "infer_complete":
-                        answer.complete(event)
-                    else:
-                        answer.note_worker(event)
+                    answer.take(event, time.monotonic())
+                    if event.type != "token":
                         show_event(event, live, what=f"downloading {operation.model}")
+                    elif print_tokens:
+                        live.clear()
+                        _print_piece(event)
     live.clear()
     if print_tokens and not answer.text.endswith("\n"):
         out("")
     return answer
+
+
+def _print_piece(event: JobEvent) -> None:
+    """The answer goes to stdout; what the model thinks before it, to stderr."""
+    if is_reasoning(event):
+        note(event.message, end="")
+    else:
+        out(event.message, end="")

@@ -25,5 +25,5 @@ async def logs(
     ),
 ) -> None:
     """Show the log of the queen, the hive or a worker on this machine."""
-    path = daemon_log(who) if who in {"queen", "hive"} else worker_log(who)
+    path = daemon_log(who) if who == "queen" or who == "hive" else worker_log(who)  # noqa: PLR1714  narrows the type
     await show_log(path, lines=lines, follow=follow)

@@ -5,13 +5,13 @@ from cyclopts import App
 
 from rbee.client.queen import QueenClient
 from rbee.contracts.daemon import ServiceInfo
-from rbee.contracts.jobs import Status
 from rbee.contracts.openai import ModelObject
+from rbee.contracts.status import HiveRow, WorkerRow
 from rbee.foundation import config
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
-from rbee.keeper.glance import Glance, HiveGlance, WorkerGlance, read_glance
+from rbee.keeper.glance import Glance, ask_glance
 from rbee.keeper.screen import out, out_json, out_table
 from rbee.keeper.units import UNKNOWN, size_text
 
@@ -22,8 +22,8 @@ class ColonyStatus(msgspec.Struct, kw_only=True):
     """``rbee status --json``."""
 
     queen: ServiceInfo
-    hives: list[HiveGlance]
-    workers: list[WorkerGlance]
+    hives: list[HiveRow]
+    workers: list[WorkerRow]
     models: list[ModelObject]
 
 
@@ -32,7 +32,7 @@ async def status(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
     """The colony at a glance: queen, hives, workers, models."""
     async with QueenClient(address_of("queen", queen).url, key=config.colony_key()) as client:
         info = await client.info()
-        glance = read_glance(await client.jobs.collect(Status()))
+        glance = await ask_glance(client)
         models = await client.models()
     if json:
         found = ColonyStatus(queen=info, hives=glance.hives, workers=glance.workers, models=models)
@@ -60,13 +60,21 @@ async def status(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
 def _print_hives(glance: Glance) -> None:
     out("")
     out_table(
-        ("hive", "state", "address", "version"),
+        ("hive", "state", "address", "version", "devices"),
         [
-            (hive.hive_id, hive.state or UNKNOWN, hive.url or UNKNOWN, hive.version or UNKNOWN)
+            (hive.hive_id, _state(hive), hive.url, hive.version or UNKNOWN, _devices(hive))
             for hive in glance.hives
         ],
         empty="No hive has joined. `rbee hive start` starts the one of this machine.",
     )
+
+
+def _state(hive: HiveRow) -> str:
+    return {"fresh": "up", "gone": "down"}.get(hive.state, hive.state)
+
+
+def _devices(hive: HiveRow) -> str:
+    return ",".join(device.id for device in hive.devices) or UNKNOWN
 
 
 def _print_workers(glance: Glance) -> None:
@@ -78,7 +86,8 @@ def _print_workers(glance: Glance) -> None:
     )
 
 
-def _worker_row(worker: WorkerGlance) -> tuple[str, ...]:
+def _worker_row(row: WorkerRow) -> tuple[str, ...]:
+    worker = row.worker
     busy = UNKNOWN if worker.slots_busy is None else str(worker.slots_busy)
     total = UNKNOWN if worker.slots_total is None else str(worker.slots_total)
     speed = UNKNOWN if worker.tokens_per_s is None else f"{worker.tokens_per_s:.1f}"
@@ -86,8 +95,8 @@ def _worker_row(worker: WorkerGlance) -> tuple[str, ...]:
         worker.worker_id,
         worker.model,
         worker.status,
-        worker.hive_id or UNKNOWN,
-        worker.device or UNKNOWN,
+        row.hive_id,
+        worker.device,
         f"{busy}/{total}",
         speed,
     )

@@ -11,7 +11,7 @@ import anyio
 from cyclopts import App, Parameter
 
 from rbee.contracts.aliases import STARTER
-from rbee.contracts.jobs import ModelDownload, ModelList, Status
+from rbee.contracts.jobs import ModelDownload, ModelList
 from rbee.contracts.models import Model
 from rbee.errors import RbeeError
 from rbee.foundation import config
@@ -19,7 +19,7 @@ from rbee.keeper import daemons
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag
 from rbee.keeper.colony import Session, close_session, open_session, stop_like_ctrl_c
-from rbee.keeper.glance import glance_text, read_glance
+from rbee.keeper.glance import ask_glance, glance_text
 from rbee.keeper.hive_door import data_of, hive_door, told_when_cancelled
 from rbee.keeper.screen import Live, note, out, out_json
 
@@ -144,7 +144,7 @@ async def _watch(session: Session, live: Live) -> None:
     async with session.client() as client:
         while await daemons.find("queen") is not None:
             try:
-                live.say(glance_text(read_glance(await client.jobs.collect(Status()))))
+                live.say(glance_text(await ask_glance(client)))
             except RbeeError as error:
                 live.say(error.message)
             await anyio.sleep(_LOOK_EVERY_S)

@@ -12,7 +12,7 @@ from rbee.contracts.jobs import (
     WorkerSpawn,
 )
 from rbee.contracts.workers import WorkerProcess
-from rbee.errors import RemoteError, WorkerNotFound
+from rbee.errors import InvalidRequest, RemoteError
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import FollowFlag, HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
 from rbee.keeper.hive_door import Door, data_of, hive_door, told_when_cancelled
@@ -148,7 +148,7 @@ async def stop(
         elif worker:
             ids = [worker]
         else:
-            raise WorkerNotFound("No worker was named.", remedy="Name one, or use `--all`.")
+            raise InvalidRequest("No worker was named.", remedy="Name one, or use `--all`.")
         with Live() as live:
             for name in ids:
                 await door.run(_delete(name, force=force), live)
@@ -209,8 +209,9 @@ def device_choice(words: list[str] | None) -> DeviceChoice | None:
 def _is_index(part: str) -> bool:
     if part.upper().removeprefix("GPU-").isdigit():
         return True
-    raise WorkerNotFound(
-        f"{part!r} is not the number of a GPU.", remedy="Write several devices like `0,1`."
+    raise InvalidRequest(
+        f"--device: {part!r} is not the number of a GPU.",
+        remedy="Write several devices like `0,1`.",
     )
 
 

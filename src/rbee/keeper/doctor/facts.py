@@ -9,15 +9,15 @@ from pathlib import Path
 
 import anyio
 
-from rbee.contracts.jobs import Status
+from rbee.client.queen import QueenClient
 from rbee.errors import RbeeError
-from rbee.foundation import paths
+from rbee.foundation import config, paths
 from rbee.foundation.announcements import Room, find_announced
 from rbee.foundation.processes import port_owner
 from rbee.keeper.addresses import address_of, port_of
-from rbee.keeper.daemons import ask_info, client_of
+from rbee.keeper.daemons import ask_info
 from rbee.keeper.doctor.checks import EngineFacts, FolderFacts, PortFacts, RoomFacts
-from rbee.keeper.glance import read_glance
+from rbee.keeper.glance import ask_glance
 
 ENGINE_WAIT_S = 30.0  # loading the library takes under a second; a cold network disk 10
 _CONNECT_WAIT_S = 1.0  # loopback answers at once or not at all
@@ -132,12 +132,11 @@ async def look_at_hive_ids(queen: RoomFacts) -> list[str] | None:
     """The hives that the queen knows; None when she does not say."""
     if not queen.reached:
         return None
-    async with client_of("queen", queen.url) as client:
+    async with QueenClient(queen.url, key=config.colony_key()) as client:
         try:
-            events = await client.jobs.collect(Status())
+            return [hive.hive_id for hive in (await ask_glance(client)).fresh_hives]
         except RbeeError:
             return None
-    return [hive.hive_id for hive in read_glance(events).hives]
 
 
 async def _listens(port: int) -> bool:
