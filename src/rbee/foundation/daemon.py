@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
-import psutil
 from starlette.types import ASGIApp
 
 from rbee.foundation import logs
@@ -24,7 +23,7 @@ from rbee.foundation.announcements import (
 )
 from rbee.foundation.files import make_private_dir, write_struct
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
-from rbee.foundation.processes import ProcessMark, boot_id
+from rbee.foundation.processes import mark
 
 __all__ = ["Announcement", "Daemon", "Room", "Stop", "announcement_path", "find_announced"]
 
@@ -101,10 +100,12 @@ class Daemon:
     def _announce(self) -> Path:
         path = announcement_path(self.room)
         make_private_dir(path.parent)
-        me = ProcessMark(pid=os.getpid(), started=psutil.Process().create_time(), boot=boot_id())
-        write_struct(
-            path, Announcement(room=self.room, base_url=self.base_url, port=self.port, process=me)
-        )
+        me = mark(os.getpid())
+        if me is not None:  # a process sees itself everywhere but in odd sandboxes
+            write_struct(
+                path,
+                Announcement(room=self.room, base_url=self.base_url, port=self.port, process=me),
+            )
         return path
 
 

@@ -43,7 +43,6 @@ SHIM_START_S: Final = 15.0  # 20 ms usually; a machine that swaps may need secon
 STOP_GRACE_S: Final = 2.0  # engines.md: a stop while it loads is a KILL after 2 s
 EXIT_TOLD_S: Final = 2.0  # the shim writes exit.json some ms after the end
 _LOOK_EVERY_S: Final = 0.005  # a file that appears within 20 ms; costs nothing for so short
-_START_TOLERANCE_S: Final = 10.0  # the shim's clock reading against the system's, if swapped out
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,12 +128,16 @@ async def _started(directory: Path, process: "Popen[bytes]") -> Running:
 
 
 def found_running(directory: Path, shim_mark: ProcessMark | None) -> Running | None:
-    """The engine that the shim speaks of, if it runs; a reused pid is nobody."""
+    """The engine that the shim speaks of, if a process of its pid runs.
+
+    While the shim lives it has not reaped the engine, so the pid is the engine's;
+    without it, the caller compares the mark.
+    """
     word = read_struct(directory / ENGINE_FILE, EngineFile)
     if word is None:
         return None
     engine = mark(word.pid)
-    if engine is None or abs(engine.started - word.started_at) > _START_TOLERANCE_S:
+    if engine is None:
         return None
     return Running(shim=shim_mark, engine=engine)
 

@@ -4,6 +4,8 @@ Runs once, before the supervisor's loop takes any command, so that no port and n
 worker id is given twice. The looks at the ports go on side by side.
 """
 
+import time
+
 import anyio
 import msgspec
 
@@ -86,5 +88,5 @@ def _with_marks(state: WorkerState, found: Found) -> WorkerState:
     """The state with the marks of what runs: the last hive may have died before it wrote them."""
     if found.running is not None:
         state.shim, state.engine = found.running.shim, found.running.engine
-        state.started_at = found.running.engine.started
+        state.started_at = state.started_at or time.time()
     return state

@@ -251,7 +251,7 @@ class Supervisor:
     def _on_started(self, worker: Worker, running: Running) -> None:
         worker.running = running
         worker.state.shim, worker.state.engine = running.shim, running.engine
-        worker.state.started_at = running.engine.started
+        worker.state.started_at = time.time()
         self._write(worker)
         self.roster.pulse.beat()
         if worker.state.status == "starting":
