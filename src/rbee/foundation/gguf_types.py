@@ -112,3 +112,12 @@ FILE_TYPES: Final[dict[int, str]] = {
     38: "MXFP4",
 }
 """``general.file_type`` → the name people know the quantisation by."""
+
+POOLING: Final[dict[int, str]] = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
+"""``<architecture>.pooling_type`` → how the token vectors become one."""
+
+EMBEDDING_ARCHITECTURES: Final = frozenset(
+    {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert",
+     "neo-bert", "t5encoder", "gemma-embedding"}
+)  # fmt: skip
+"""Architectures that make vectors and no text, whatever else the header says."""

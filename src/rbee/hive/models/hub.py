@@ -168,8 +168,8 @@ async def _list(repo: str, settings: HubSettings) -> Repository:
 
 def _list_blocking(repo: str, settings: HubSettings) -> Repository:
     # Imported here: a quarter of a second that only a hive which downloads should pay.
-    from huggingface_hub import HfApi  # noqa: PLC0415
-    from huggingface_hub.errors import (  # noqa: PLC0415
+    from huggingface_hub import HfApi  # noqa: PLC0415  # as the line above says
+    from huggingface_hub.errors import (  # noqa: PLC0415  # as above
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,

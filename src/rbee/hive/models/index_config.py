@@ -18,16 +18,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-DEFAULT_INDEX: Final = "https://pypi.org/simple"
+PUBLIC_INDEX: Final = "the public package index"
 _CA_VARIABLES: Final = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _PIP_SECTIONS: Final = ("global", "install", "download")  # a later one wins
 
 
 class IndexConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Places to look for a package, in order: links, then indexes."""
+    """Places to look for a package, in order: links, indexes, then the public one.
+
+    ``public`` says whether the public index counts too; its address is the
+    library's own default.
+    """
 
     find_links: tuple[str, ...] = ()
-    index_urls: tuple[str, ...] = (DEFAULT_INDEX,)
+    index_urls: tuple[str, ...] = ()
+    public: bool = True
     trusted_hosts: tuple[str, ...] = ()
     ca_file: str | None = None
 
@@ -36,7 +41,8 @@ class IndexConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self) -> list[str]:
         """The places without credentials."""
-        return [without_credentials(place) for place in (*self.find_links, *self.index_urls)]
+        places = [without_credentials(place) for place in (*self.find_links, *self.index_urls)]
+        return [*places, PUBLIC_INDEX] if self.public else places
 
 
 class _Told(msgspec.Struct):
@@ -53,15 +59,13 @@ class _Told(msgspec.Struct):
 def read_index_config(environ: Mapping[str, str] = os.environ) -> IndexConfig:
     """Read both programs' settings. A file that cannot be read counts as absent."""
     pip, uv = _pip(environ), _uv(environ)
-    indexes = [pip.default, uv.default, *pip.extra, *uv.extra]
-    if pip.default is None and uv.default is None:
-        indexes.append(DEFAULT_INDEX)
-    if pip.no_index or uv.no_index:
-        indexes = []
+    none = pip.no_index or uv.no_index
+    indexes = [] if none else [pip.default, uv.default, *pip.extra, *uv.extra]
     named = next((environ[name] for name in _CA_VARIABLES if environ.get(name)), None)
     return IndexConfig(
         find_links=_unique([*pip.links, *uv.links]),
         index_urls=_unique(indexes),
+        public=not none and pip.default is None and uv.default is None,
         trusted_hosts=_unique([*pip.trusted, *uv.trusted]),
         ca_file=environ.get("PIP_CERT") or pip.cert or named,
     )

@@ -9,16 +9,19 @@ runs it in a thread.
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 
 from rbee.errors import HubError
-from rbee.hive.models.index_config import IndexConfig, without_credentials
+from rbee.hive.models.index_config import PUBLIC_INDEX, IndexConfig, without_credentials
+
+if TYPE_CHECKING:
+    from unearth import Link
 
 INDEX_TIMEOUT_S: Final = 30.0  # an index page is small, a mirror may have to fetch it first
 
@@ -39,15 +42,14 @@ def find_wheel(distribution: str, version: str, config: IndexConfig) -> WheelLin
         HubError: no place has it; says where it was looked for.
     """
     # Imported here: 0.15 s that only a machine without the package pays, once.
-    from unearth import PackageFinder  # noqa: PLC0415
-    from unearth.auth import MultiDomainBasicAuth  # noqa: PLC0415
-    from unearth.fetchers import PyPIClient  # noqa: PLC0415
+    from unearth import PackageFinder  # noqa: PLC0415  # as the line above says
+    from unearth.auth import MultiDomainBasicAuth  # noqa: PLC0415  # as above
+    from unearth.fetchers import PyPIClient  # noqa: PLC0415  # as above
 
     # Absent pages are normal here (several places are tried) and are in our own error.
     logging.getLogger("unearth").setLevel(logging.ERROR)
-    places = [("links", place) for place in config.find_links]
-    places += [("index", place) for place in config.index_urls]
-    auth = MultiDomainBasicAuth(prompting=False, index_urls=[place for _, place in places])
+    secrets = [*config.find_links, *config.index_urls]
+    auth = MultiDomainBasicAuth(prompting=False, index_urls=secrets)
     notes: list[str] = []
     with PyPIClient(
         trusted_hosts=config.trusted_hosts,
@@ -56,13 +58,11 @@ def find_wheel(distribution: str, version: str, config: IndexConfig) -> WheelLin
         auth=auth,
         follow_redirects=True,
     ) as session:
-        for kind, place in places:
-            shown = without_credentials(place)
-            clean = _bare(place)
+        for shown, links, indexes in _places(config):
             finder = PackageFinder(
                 session,  # pyright: ignore[reportArgumentType]  # its own client, by its docs
-                index_urls=[clean] if kind == "index" else [],
-                find_links=[clean] if kind == "links" else [],
+                index_urls=indexes,
+                find_links=links,
                 only_binary=[":all:"],
             )
             try:
@@ -71,19 +71,32 @@ def find_wheel(distribution: str, version: str, config: IndexConfig) -> WheelLin
                 notes.append(f"{shown} ({type(error).__name__})")
                 continue
             if best is not None:
-                link = best.link
-                hashes = {name: values[0] for name, values in (link.hash_option or {}).items()}
-                return WheelLink(
-                    url=link.url_without_fragment,
-                    hashes=hashes,
-                    auth=auth,
-                    local_path=link.file_path if link.is_file else None,
-                )
+                return _wheel(best.link, auth)
             notes.append(shown)
     raise HubError(
         f"The package {distribution} {version} was not found at: {', '.join(notes) or 'no index'}.",
         remedy="Name a package index that has it (PIP_INDEX_URL or UV_DEFAULT_INDEX), check the"
         f" network, or install it by hand: `pip install --no-deps {distribution}=={version}`.",
+    )
+
+
+def _places(config: IndexConfig) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each place as (its name for people, links, indexes); both empty is the public index."""
+    for place in config.find_links:
+        yield without_credentials(place), [_bare(place)], []
+    for place in config.index_urls:
+        yield without_credentials(place), [], [_bare(place)]
+    if config.public:
+        yield PUBLIC_INDEX, [], []
+
+
+def _wheel(link: "Link", auth: httpx2.Auth) -> WheelLink:
+    hashes = {name: values[0] for name, values in (link.hash_option or {}).items()}
+    return WheelLink(
+        url=link.url_without_fragment,
+        hashes=hashes,
+        auth=auth,
+        local_path=link.file_path if link.is_file else None,
     )
 
 

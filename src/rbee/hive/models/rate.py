@@ -12,6 +12,7 @@ from rbee.hive.models.wanted import Phase
 
 WINDOW_S: Final = 5.0  # long enough to be calm, short enough to notice a change
 REPORT_INTERVAL_S: Final = 0.2  # five a second are a smooth bar and few events
+_SAMPLES_MIN: Final = 2  # a rate needs two moments
 
 
 class Rate:
@@ -27,7 +28,7 @@ class Rate:
         if self._samples and have < self._samples[-1][1]:
             self._samples.clear()
         self._samples.append((now, have))
-        while len(self._samples) > 2 and self._samples[1][0] <= now - WINDOW_S:  # noqa: PLR2004
+        while len(self._samples) > _SAMPLES_MIN and self._samples[1][0] <= now - WINDOW_S:
             self._samples.popleft()
 
     def due(self, phase: Phase, now: float) -> bool:

@@ -70,12 +70,12 @@ async def fetch_file(
         except httpx2.RequestError as error:
             problem, wait_s = _describe(error), 0.0
         failures = 0 if _size(target) > before else failures + 1
-        if failures >= len(RETRY_DELAYS_S):
+        if failures > len(RETRY_DELAYS_S):
             raise HubError(
                 f"Downloading from {_origin(url)} failed: {problem}.",
                 remedy="Check the network and try again; the download goes on where it stopped.",
             )
-        await anyio.sleep(max(wait_s, RETRY_DELAYS_S[failures]))
+        await anyio.sleep(max(wait_s, RETRY_DELAYS_S[max(failures - 1, 0)]))
 
 
 class _Later(Exception):
