@@ -33,7 +33,7 @@ from rbee.errors import (
     ShuttingDown,
 )
 from rbee.foundation import sse
-from rbee.foundation.http.problems import unforeseen
+from rbee.foundation.faults import unforeseen
 
 LOG_BYTES_MAX = 4 * 1024 * 1024  # wire.md: about 20,000 tokens with their envelopes
 ENDED_KEPT_S = 3600.0  # wire.md: long enough to come back to after lunch

@@ -70,14 +70,14 @@ class Queen:
         self.jobs = JobServer(actor="queen")
         self._settings = settings
         self._daemon = daemon
-        self._policy = make_policy(
+        policy = make_policy(
             settings.bind,
             daemon.port,
             key=key,
             hosts=settings.allowed_hosts,
             origins=settings.allowed_origins,
         )
-        self.app = self._compose(self._policy)
+        self.app = self._compose(policy)
 
     async def run(self) -> None:
         """Serve until asked to stop; then let running answers end for up to 10 s."""
@@ -148,6 +148,8 @@ async def serve(settings: Settings) -> None:
         PortTaken: another program has her port.
     """
     key = config.colony_key()
+    # An unsafe address is refused before anything listens on it.
+    make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[])
     daemon = Daemon("queen", settings.bind, settings.port)
     await Queen(settings, daemon, key=key).run()
 

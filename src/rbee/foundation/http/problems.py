@@ -25,9 +25,7 @@ from rbee.errors import (
     NotFound,
     RbeeError,
 )
-from rbee.foundation import logs
-
-_log = logs.get(__name__)
+from rbee.foundation.faults import unforeseen
 
 _JSON = "application/json"
 
@@ -84,12 +82,6 @@ async def send_problem(send: Send, error: RbeeError, body: bytes) -> None:
     headers = [*problem_headers(error), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def unforeseen(error: Exception, *, where: str) -> RbeeError:
-    """Log what nobody foresaw, with its traceback, and give what a client may see."""
-    _log.error("unforeseen error", where=where, exc_info=error)
-    return RbeeError("Something went wrong inside rbee; the log has the details.")
 
 
 async def problem_response(request: Request, error: Exception) -> Response:

@@ -26,8 +26,9 @@ from rbee.errors import (
     RbeeError,
 )
 from rbee.foundation import logs, sse
+from rbee.foundation.faults import unforeseen
 from rbee.foundation.http.body import receive_body
-from rbee.foundation.http.problems import as_openai, problem_headers, unforeseen
+from rbee.foundation.http.problems import as_openai, problem_headers
 from rbee.queen.inference.admission import Waiting
 from rbee.queen.inference.dispatch import Answer, Call, Dispatcher
 from rbee.queen.registry.colony import Colony
