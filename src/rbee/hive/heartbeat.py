@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
-import httpx2
 import msgspec
 
+from rbee.client.queen import QueenClient
 from rbee.contracts.hives import (
     Capabilities,
     Heartbeat,
-    HeartbeatAck,
     HiveInfo,
     HiveReady,
     NodeStats,
@@ -25,12 +24,12 @@ from rbee.contracts.hives import (
 )
 from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model
+from rbee.errors import RbeeError
 from rbee.foundation import logs
 from rbee.hive.workers.roster import Roster
 
 BEAT_EVERY_S: Final = 1.0  # wire.md
 CHANGE_SETTLES_S: Final = 0.02  # changes come in groups; 50 beats a second at most
-ANSWER_S: Final = 3.0  # wire.md: a beat older than this makes the hive degraded anyway
 _ALL: Final[frozenset[Wanted]] = frozenset({"capabilities", "models", "worker_keys"})
 
 _log = logs.get(__name__)
@@ -61,12 +60,8 @@ class Sender:
         self._away = False
         self.queen_seen_at: float | None = None
         """When she last answered, in monotonic seconds; None: never."""
-        self._client = httpx2.AsyncClient(
-            base_url=queen_url,
-            headers={"authorization": f"Bearer {key}"} if key else {},
-            timeout=ANSWER_S,
-            trust_env=False,  # queens are named directly, never behind a proxy for the internet
-        )
+        self._queen_url = queen_url
+        self._queen = QueenClient(queen_url, key=key)
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -82,7 +77,7 @@ class Sender:
                     await anyio.sleep(CHANGE_SETTLES_S)
         finally:
             with anyio.CancelScope(shield=True):
-                await self._client.aclose()
+                await self._queen.close()
 
     async def last(self) -> None:
         """One beat out of turn, for a hive that goes: the queen learns it at once."""
@@ -94,26 +89,25 @@ class Sender:
             if not self._joined:
                 await self._join()
             await self._beat()
-        except (httpx2.HTTPError, msgspec.MsgspecError) as error:
+        except RbeeError as error:
             self._joined = False
             self._wanted = set(_ALL)
             if not self._away:
                 self._away = True
-                reason = str(error) or type(error).__name__
-                _log.warning("queen away", url=str(self._client.base_url), reason=reason)
+                _log.warning("queen away", url=self._queen_url, reason=error.message)
         else:
             self.queen_seen_at = time.monotonic()
             if self._away:
                 self._away = False
-                _log.info("queen is back", url=str(self._client.base_url))
+                _log.info("queen is back", url=self._queen_url)
 
     async def _join(self) -> None:
         ready = HiveReady(
             hive_id=self._facts.hive_id, hive_url=self._facts.hive_url, token=self._facts.token
         )
-        await self._post("/v1/hive/ready", ready)
+        await self._queen.ready(ready)
         self._joined = True
-        _log.info("joined", url=str(self._client.base_url))
+        _log.info("joined", url=self._queen_url)
 
     async def _beat(self) -> None:
         models = await self._facts.models()
@@ -132,15 +126,6 @@ class Sender:
             models=models if "models" in self._wanted else None,
             worker_keys=keys if "worker_keys" in self._wanted else None,
         )
-        ack = msgspec.json.decode(await self._post("/v1/hive-heartbeat", beat), type=HeartbeatAck)
+        ack = await self._queen.beat(beat)
         self._told_models, self._told_keys = models, keys
         self._wanted = set(ack.wanted)
-
-    async def _post(self, path: str, body: msgspec.Struct) -> bytes:
-        response = await self._client.post(
-            path,
-            content=msgspec.json.encode(body),
-            headers={"content-type": "application/json"},
-        )
-        response.raise_for_status()
-        return response.content
