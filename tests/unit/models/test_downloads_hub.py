@@ -17,10 +17,13 @@ from rbee.errors import (
     HubError,
     ModelNotFound,
     NoUsableFile,
+    RbeeError,
+    StorageError,
 )
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.models.hub import ENDPOINT_DEFAULT, HubSettings, hub_settings
+from rbee.hive.models.wanted import Wanted
 from rbee.testing.gguf import LLAMA_PAIRS, TinyTensor, gguf_bytes
 from rbee.testing.hub import StubFile, StubHub, StubRepository, StubStorage
 from rbee.testing.stub_server import Faults
@@ -248,6 +251,71 @@ async def test_a_full_disk_is_told_before_a_byte(
     assert Catalog(tmp_path).list() == []
 
 
+async def test_a_resumed_download_keeps_the_names_it_was_asked_by(tmp_path: Path) -> None:
+    converted = StubRepository({CONVERTED_FILE: StubFile(BIG, faults=Faults(hold_after=MIB))})
+    original = "meta-llama/Llama-3.2-1B"
+    with StubHub({original: StubRepository({}), CONVERTED: converted}) as hub:
+        async with downloads(hub, tmp_path) as fetch:
+            async with anyio.create_task_group() as group:
+                group.start_soon(fetch.ensure, original)
+                await until(lambda: _has_bytes(tmp_path))
+                group.cancel_scope.cancel()
+            hub.release()
+            model = await fetch.ensure("llama-3.2-1b")
+    assert {original, "llama-3.2-1b", CONVERTED} <= set(model.aliases)
+
+
+async def test_a_damaged_model_is_fetched_again(tmp_path: Path) -> None:
+    with StubHub({"org/m": repository()}) as hub:
+        async with downloads(hub, tmp_path) as fetch:
+            model = await fetch.ensure("org/m")
+            path = Catalog(tmp_path).file_of(model.id)
+            path.write_bytes(BIG[:-1])
+            assert (await fetch.ensure("org/m")).status == "available"
+    assert path.read_bytes() == BIG
+    assert [row.status for row in Catalog(tmp_path).list()] == ["available"]
+
+
+async def test_a_damaged_local_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "mine" / "mine.gguf"
+    path.parent.mkdir()
+    path.write_bytes(BIG)
+    with StubHub({}) as hub:
+        async with downloads(hub, tmp_path / "models") as fetch:
+            assert (await fetch.ensure(str(path))).id == "mine"
+            path.unlink()
+            with pytest.raises(CorruptModel, match="is gone"):
+                await fetch.ensure("mine")
+
+
+async def test_interrupted_deletions_are_finished(tmp_path: Path) -> None:
+    (tmp_path / ".deleted-1234").mkdir()
+    (tmp_path / ".deleted-1234" / "x.gguf").write_bytes(b"x")
+    with StubHub({}) as hub:
+        async with downloads(hub, tmp_path) as fetch:
+            assert fetch.active == frozenset()
+    assert not (tmp_path / ".deleted-1234").exists()
+
+
+async def test_a_folder_that_cannot_be_used_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file where the folder should be")
+    with StubHub({"org/m": repository()}) as hub:
+        async with downloads(hub, tmp_path / "models") as fetch:
+            with pytest.raises(StorageError, match="cannot be"):
+                await fetch.ensure("org/m")
+
+
+async def test_a_fault_of_a_source_ends_its_download_alone(tmp_path: Path) -> None:
+    async def broken(_folder: Path, _reporter: object) -> None:
+        raise ZeroDivisionError
+
+    wanted = Wanted(id="x", name="x", file="x", source="s", fingerprint="f", bring=broken)
+    async with Downloads(Catalog(tmp_path)) as fetch:
+        with pytest.raises(RbeeError, match="ZeroDivisionError"):
+            await fetch._share(wanted, lambda _: None, lambda _: None)
+        assert fetch.active == frozenset()
+
+
 async def test_closing_stops_downloads(tmp_path: Path) -> None:
     with StubHub({"org/m": repository(hold_after=MIB)}) as hub:
         async with anyio.create_task_group() as group:
@@ -272,3 +340,7 @@ def test_hub_settings_are_read_when_asked() -> None:
     settings = hub_settings({"HF_ENDPOINT": "http://x/ ", "HF_TOKEN": "hf_secret"})
     assert (settings.endpoint, settings.token) == ("http://x", "hf_secret")
     assert "hf_secret" not in repr(settings)
+
+
+def _has_bytes(root: Path) -> bool:
+    return any(path.stat().st_size >= MIB for path in root.glob("*.part/*.gguf"))

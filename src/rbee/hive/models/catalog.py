@@ -21,7 +21,14 @@ from rbee.errors import Conflict, CorruptModel, ModelNotFound, StorageError
 from rbee.foundation.files import make_private_dir, read_struct, write_struct
 from rbee.hive.models.metadata import MODEL_SUFFIX, Metadata, as_model, complaint, describe
 from rbee.hive.models.names import PART_SUFFIX, sanitise_id
-from rbee.hive.models.partial import METADATA_FILE, bytes_in, part_folder, read_part
+from rbee.hive.models.partial import (
+    DELETED_PREFIX,
+    HIDDEN_PREFIXES,
+    METADATA_FILE,
+    bytes_in,
+    part_folder,
+    read_part,
+)
 
 _NOBODY: frozenset[str] = frozenset()
 
@@ -179,6 +186,13 @@ class Catalog:
                 _remove(folder)
         return freed
 
+    def sweep(self) -> None:
+        """Finish the deletions that a crash interrupted. Called at the hive's start."""
+        with suppress(OSError):
+            for path in self.root.iterdir():
+                if path.name.startswith(HIDDEN_PREFIXES):
+                    shutil.rmtree(path, ignore_errors=True)
+
     # ── the disk ────────────────────────────────────────────────────────────
 
     def _folders(self) -> Iterator[Path]:
@@ -293,7 +307,7 @@ def _unreadable(folder: Path) -> Model:
 
 def _remove(folder: Path) -> None:
     """Out of sight in one step, then off the disk: a crash leaves no half model."""
-    hidden = folder.with_name(f".deleted-{uuid.uuid4().hex[:12]}")
+    hidden = folder.with_name(f"{DELETED_PREFIX}{uuid.uuid4().hex[:12]}")
     try:
         folder.rename(hidden)
         shutil.rmtree(hidden)

@@ -13,17 +13,19 @@ the hive holds open (``async with``), so none outlives it.
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
 import anyio.to_thread
+import msgspec
+from anyio.abc import TaskGroup
 
 from rbee.contracts.aliases import known_names, resolve_alias
 from rbee.contracts.models import DownloadProgress, Model
 from rbee.errors import CorruptModel, ModelNotFound, RbeeError, ShuttingDown
+from rbee.foundation import logs
 from rbee.foundation.files import write_struct
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.hub import HubSettings, find_on_hub, hub_settings
@@ -37,12 +39,15 @@ from rbee.hive.models.partial import (
     check_disk,
     install,
     open_part,
+    out_of_order,
     sync_file,
 )
 from rbee.hive.models.rate import Rate
 from rbee.hive.models.wanted import Phase, Say, Wanted
 
 PARALLEL_MAX: Final = 2  # more share one line and one disk, and all get later
+
+_log = logs.get(__name__)
 
 Progress = Callable[[DownloadProgress], None]
 
@@ -97,13 +102,13 @@ class Downloads:
         self._on_change = on_change
         self._running: dict[str, _Shared] = {}
         self._turns = anyio.Semaphore(PARALLEL_MAX)
-        self._group = anyio.create_task_group()
-        self._open = False
-        self._stack = AsyncExitStack()
+        self._group: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self._group)
-        self._open = True
+        await anyio.to_thread.run_sync(self._catalog.sweep)
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        self._group = group
         return self
 
     async def __aexit__(
@@ -112,9 +117,10 @@ class Downloads:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open = False
-        self._group.cancel_scope.cancel()
-        await self._stack.__aexit__(kind, error, trace)
+        group, self._group = self._group, None
+        if group is not None:
+            group.cancel_scope.cancel()
+            await group.__aexit__(kind, error, trace)
 
     @property
     def active(self) -> frozenset[str]:
@@ -144,25 +150,25 @@ class Downloads:
             model = await anyio.to_thread.run_sync(add_local, self._catalog, name)
             self._on_change()
             return model
-        wanted = await self._find(here.id if here is not None else name, name, on_message)
+        wanted = await self._find(name, here, on_message)
         present = await anyio.to_thread.run_sync(self._present, wanted, name)
         return present or await self._share(wanted, on_progress, on_message)
 
-    async def _find(self, name: str, asked: str, say: Say) -> Wanted:
-        """Which source has it. ``name`` is the exact id where a part of it is here."""
-        source = resolve_alias(name)
-        if name == self._starter.id or (source is not None and source.kind == "package"):
+    async def _find(self, name: str, here: Model | None, say: Say) -> Wanted:
+        """Which source has it. Where a part of it is ``here``, that exact file goes on."""
+        exact = here.id if here is not None else name
+        source = resolve_alias(exact)
+        if exact == self._starter.id or (source is not None and source.kind == "package"):
             if self._environ is None:
                 return packaged(self._starter)
             return packaged(self._starter, self._environ)
-        wanted = await find_on_hub(name, self._hub(), say)
+        wanted = await find_on_hub(exact, self._hub(), say)
         if wanted is None:
-            raise ModelNotFound(
-                f"No model is called {asked!r}.",
-                remedy=f"Give `org/repo`, a path, or one of: {', '.join(known_names())}.",
-                param="$.model",
-            )
-        return wanted
+            raise _unknown(name, here)
+        if here is None:
+            return wanted
+        names = dict.fromkeys([*wanted.aliases, *here.aliases])
+        return msgspec.structs.replace(wanted, aliases=tuple(names))
 
     def _present(self, wanted: Wanted, asked: str) -> Model | None:
         """The model, if it turned out to be here under another name."""
@@ -177,7 +183,7 @@ class Downloads:
         while (shared := self._running.get(wanted.id)) and shared.scope.cancel_called:
             await shared.ended.wait()
         if shared is None:
-            if not self._open:
+            if self._group is None:
                 raise ShuttingDown("The hive is stopping: no download starts.")
             shared = self._running[wanted.id] = _Shared(wanted)
             self._group.start_soon(self._run, shared)
@@ -208,10 +214,29 @@ class Downloads:
                     shared.model = await _bring(self._catalog, shared)
         except RbeeError as error:
             shared.error = error
+        except OSError as error:
+            shared.error = out_of_order(self._catalog.root, error)
+        except Exception as error:  # noqa: BLE001  a task ends here: its fault ends no hive
+            _log.exception("download_failed", model=shared.wanted.id)
+            shared.error = RbeeError(f"The download of {shared.wanted.id} failed: {error!r}.")
         finally:
             del self._running[shared.wanted.id]
             shared.ended.set()
             self._on_change()
+
+
+def _unknown(name: str, here: Model | None) -> RbeeError:
+    """No source has it; where it is here all the same, it is damaged."""
+    if here is not None:
+        return CorruptModel(
+            f"{here.id} cannot be used: {here.reason}.",
+            remedy=f"Repair the file, or delete the entry: `rbee model delete {here.id}`.",
+        )
+    return ModelNotFound(
+        f"No model is called {name!r}.",
+        remedy=f"Give `org/repo`, a path, or one of: {', '.join(known_names())}.",
+        param="$.model",
+    )
 
 
 async def _bring(catalog: Catalog, shared: _Shared) -> Model:

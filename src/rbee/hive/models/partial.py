@@ -7,6 +7,7 @@ so instead of mixing its bytes in (the lock is the operating system's, so a
 killed process leaves none behind).
 """
 
+import errno
 import os
 import shutil
 import uuid
@@ -25,6 +26,10 @@ from rbee.hive.models.names import PART_SUFFIX, sanitise_id
 PART_FILE: Final = "part.json"
 METADATA_FILE: Final = "metadata.json"
 LOCKS_FOLDER: Final = ".locks"
+DELETED_PREFIX: Final = ".deleted-"
+REPLACED_PREFIX: Final = ".old-"
+HIDDEN_PREFIXES: Final = (DELETED_PREFIX, REPLACED_PREFIX)
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_RESERVE_BYTES: Final = 256 * 1024 * 1024  # a disk filled to the brim breaks other programs
 
 
@@ -76,7 +81,7 @@ def open_part(root: Path, part: Part) -> Generator[Path]:
         (root / LOCKS_FOLDER).mkdir(parents=True, exist_ok=True)
         lock = (root / LOCKS_FOLDER / f"{folder.name}.lock").open("ab")
     except OSError as error:
-        raise _storage_error(root, error) from None
+        raise out_of_order(root, error) from None
     with lock:
         if not try_lock(lock):
             raise Conflict(
@@ -117,13 +122,13 @@ def install(part: Path, final: Path) -> None:
         (part / PART_FILE).unlink(missing_ok=True)
         old = None
         if final.exists():
-            old = final.with_name(f".old-{uuid.uuid4().hex[:12]}")
+            old = final.with_name(f"{REPLACED_PREFIX}{uuid.uuid4().hex[:12]}")
             final.rename(old)
         part.rename(final)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise _storage_error(final, error) from None
+        raise out_of_order(final, error) from None
 
 
 def _prepare(folder: Path, part: Part) -> None:
@@ -134,10 +139,13 @@ def _prepare(folder: Path, part: Part) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_struct(folder / PART_FILE, part)
     except OSError as error:
-        raise _storage_error(folder, error) from None
+        raise out_of_order(folder, error) from None
 
 
-def _storage_error(path: Path, error: OSError) -> StorageError:
+def out_of_order(path: Path, error: OSError) -> StorageError:
+    """What the operating system's error means to a person."""
+    if error.errno in _NO_SPACE:
+        return DiskFull(f"The disk is full at {path}.")
     return StorageError(
         f"The models folder cannot be used at {path}: {error.strerror or error}.",
         remedy="Check its permissions and the disk, or move it with RBEE_CACHE_DIR.",

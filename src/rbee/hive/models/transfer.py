@@ -18,7 +18,8 @@ import anyio
 import anyio.to_thread
 import httpx2
 
-from rbee.errors import DiskFull, HubError, RbeeError, StorageError
+from rbee.errors import HubError, RbeeError
+from rbee.hive.models.partial import out_of_order
 
 CHUNK_BYTES: Final = 1024 * 1024  # one write: few thread hops, little lost by a kill
 CONNECT_TIMEOUT_S: Final = 15.0  # a dead address is known by then
@@ -27,7 +28,6 @@ RETRY_DELAYS_S: Final = (0.2, 1.0, 2.0, 4.0, 8.0)  # since the last byte; then i
 RETRY_AFTER_MAX_S: Final = 60.0  # a hub that says "later" is believed up to this
 _RETRIED_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE: Final = re.compile(r"bytes (?:(?P<start>\d+)-\d+|\*)/(?P<total>\d+|\*)")
-_NO_SPACE: Final = frozenset({28, 112})  # ENOSPC, ERROR_DISK_FULL
 
 Report = Callable[[int, int | None], None]
 """``report(bytes_so_far, total)``; total is null while it is not known."""
@@ -131,9 +131,7 @@ async def _copy(
             if total is not None and have > total:
                 raise HubError(f"{_origin(str(response.url))} sent more than it announced.")
     except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise DiskFull(f"The disk is full after {have:,} bytes of the download.") from None
-        raise StorageError(f"The download cannot be written: {error.strerror}.") from None
+        raise out_of_order(Path(file.name), error) from None
     return have
 
 
