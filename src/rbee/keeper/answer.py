@@ -14,11 +14,10 @@ class Answer(msgspec.Struct, kw_only=True):
     """``rbee infer --json``. Lengths of time in seconds from the request to the queen.
 
     ``tokens`` is what the server counted, or the number of token events where it
-    did not say. ``asked_at`` is on the monotonic clock and means nothing outside.
+    did not say.
     """
 
     model: str
-    asked_at: float
     text: str = ""
     reasoning: str = ""
     tokens: int = 0
@@ -30,8 +29,8 @@ class Answer(msgspec.Struct, kw_only=True):
     job_id: str | None = None
     finish_reason: str | None = None
 
-    def take(self, event: JobEvent, now: float) -> None:
-        """Take one event of the ``infer`` job. ``now`` is on the clock of ``asked_at``.
+    def take(self, event: JobEvent, after_s: float) -> None:
+        """Take one event of the ``infer`` job, ``after_s`` after the request.
 
         Raises:
             RemoteError: the queen's data has another shape (another version).
@@ -40,7 +39,7 @@ class Answer(msgspec.Struct, kw_only=True):
         try:
             match event.action:
                 case "token":
-                    self._piece(event, now)
+                    self._piece(event, after_s)
                 case "infer_worker_sel":
                     self._chosen(msgspec.convert(event.data, InferSelected))
                 case "infer_complete":
@@ -53,13 +52,13 @@ class Answer(msgspec.Struct, kw_only=True):
                 remedy="Are both of the same version? `rbee doctor` says.",
             ) from None
 
-    def _piece(self, event: JobEvent, now: float) -> None:
+    def _piece(self, event: JobEvent, after_s: float) -> None:
         if is_reasoning(event):
             self.reasoning += event.message
         else:
             self.text += event.message
         self.tokens += 1
-        self.total_s = round(now - self.asked_at, 3)
+        self.total_s = round(after_s, 3)
         if self.first_token_s is None:
             self.first_token_s = self.total_s
 

@@ -17,11 +17,13 @@ from rbee.client.hive import HiveClient
 from rbee.client.jobs import JobClient
 from rbee.client.queen import QueenClient
 from rbee.contracts.ids import LOCAL_HIVE_NAMES
-from rbee.contracts.jobs import HiveOperation, JobEvent
-from rbee.contracts.models import DownloadProgress
-from rbee.errors import Conflict, HiveUnreachable, RbeeError, RemoteError
+from rbee.contracts.jobs import HiveOperation, JobEvent, ModelList
+from rbee.contracts.models import DownloadProgress, Model
+from rbee.errors import Conflict, HiveUnreachable, ModelNotFound, RbeeError, RemoteError
 from rbee.foundation import config
 from rbee.keeper.addresses import address_of
+from rbee.keeper.close_names import with_close_names
+from rbee.keeper.daemons import ask_info
 from rbee.keeper.screen import Live, note
 
 T = TypeVar("T")
@@ -42,6 +44,15 @@ class Door:
         Raises:
             RbeeError: the error that the job failed with.
         """
+        try:
+            return await self._run(operation, live, what)
+        except ModelNotFound as error:
+            name = getattr(operation, "model", None)
+            if not isinstance(name, str):
+                raise
+            raise with_close_names(error, name, await self._model_names()) from None
+
+    async def _run(self, operation: HiveOperation, live: Live, what: str) -> list[JobEvent]:
         wanted = msgspec.structs.replace(operation, hive_id=self._hive_id)
         events: list[JobEvent] = []
         async with aclosing(self._jobs.run(wanted)) as found:
@@ -49,6 +60,15 @@ class Door:
                 events.append(event)
                 show_event(event, live, what=what)
         return events
+
+    async def _model_names(self) -> list[str]:
+        """All names of the hive's models, for a suggestion; none when it does not say."""
+        try:
+            events = await self._run(ModelList(), Live(quiet=True), "")
+            models = data_of(events, "model_list_entry", Model)
+        except RbeeError:
+            return []
+        return [name for model in models for name in (model.id, *model.aliases)]
 
 
 @asynccontextmanager
@@ -70,7 +90,7 @@ async def hive_door(
     address = address_of("hive", hive)
     async with HiveClient(address.url, key=key) as direct:
         try:
-            await direct.health()
+            await ask_info("hive", address.url)
         except RbeeError as error:
             if address.named:
                 raise

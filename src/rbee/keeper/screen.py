@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # rich takes 50 ms to load; most commands draw nothing with i
 
 _PLAIN_EVERY_S = 5.0  # a log of a long download should be short
 _COLUMN_GAP = "  "
+_BAR_WIDTH = 20  # leaves 55 of 80 columns for the words
 
 
 def out(text: str, *, end: str = "\n") -> None:
@@ -152,13 +153,34 @@ class Live:
 
 
 def _new_bar() -> "Progress":
-    from rich.console import Console  # noqa: PLC0415  see the module's docstring
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+    # See the module's docstring for why rich is imported here.
+    from rich.console import Console, RenderableType  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+    )
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
+
+    class DownloadBar(ProgressColumn):
+        """A bar where the end is known, nothing where it is not."""
+
+        def render(self, task: Task) -> RenderableType:
+            if not task.total:
+                return ""
+            return ProgressBar(total=task.total, completed=task.completed, width=_BAR_WIDTH)
 
     return Progress(
         SpinnerColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.description}", markup=False),
+        DownloadBar(),
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis"),
+        ),
         console=Console(stderr=True),
         transient=True,
     )

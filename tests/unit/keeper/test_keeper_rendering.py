@@ -150,9 +150,9 @@ DONE = {
 
 
 def test_an_answer_adds_up() -> None:
-    answer = Answer(model="starter", asked_at=10.0)
-    answer.take(event("infer_worker_sel", CHOSEN), 10.1)
-    for moment, piece in ((10.5, "Hel"), (10.6, "lo"), (10.7, "!")):
+    answer = Answer(model="starter")
+    answer.take(event("infer_worker_sel", CHOSEN), 0.1)
+    for moment, piece in ((0.5, "Hel"), (0.6, "lo"), (0.7, "!")):
         answer.take(event("token", message=piece), moment)
     assert answer.text == "Hello!"
     assert summary_text(answer) == (
@@ -161,20 +161,20 @@ def test_an_answer_adds_up() -> None:
 
 
 def test_the_servers_own_count_wins() -> None:
-    answer = Answer(model="starter", asked_at=0.0)
+    answer = Answer(model="starter")
     answer.take(event("token", message="Hi there"), 1.0)
     answer.take(event("infer_complete", DONE), 1.0)
     assert (answer.tokens, answer.tokens_per_s, answer.finish_reason) == (3, 61.5, "stop")
 
 
 def test_an_unstreamed_answer_takes_the_text_of_the_end() -> None:
-    answer = Answer(model="starter", asked_at=0.0)
+    answer = Answer(model="starter")
     answer.take(event("infer_complete", {**DONE, "text": "Hi"}), 1.0)
     assert answer.text == "Hi"
 
 
 def test_thinking_is_no_answer() -> None:
-    answer = Answer(model="starter", asked_at=0.0)
+    answer = Answer(model="starter")
     answer.take(event("token", {"reasoning": True}, "Hmm"), 1.0)
     answer.take(event("token", message="Hi"), 2.0)
     assert (answer.text, answer.reasoning, answer.first_token_s) == ("Hi", "Hmm", 1.0)
@@ -182,7 +182,7 @@ def test_thinking_is_no_answer() -> None:
 
 def test_data_of_another_shape_is_told() -> None:
     with pytest.raises(RemoteError, match="infer_worker_sel"):
-        Answer(model="x", asked_at=0.0).take(event("infer_worker_sel", {"worker_id": 3}), 1.0)
+        Answer(model="x").take(event("infer_worker_sel", {"worker_id": 3}), 1.0)
 
 
 def test_text_of_a_chunk() -> None:

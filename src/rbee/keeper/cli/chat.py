@@ -16,9 +16,10 @@ import msgspec
 from cyclopts import App, Parameter
 
 from rbee.contracts.aliases import STARTER
-from rbee.errors import RbeeError
+from rbee.errors import ModelNotFound, RbeeError
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import QueenFlag
+from rbee.keeper.close_names import with_close_names
 from rbee.keeper.colony import Session, close_session, open_session, stop_like_ctrl_c
 from rbee.keeper.problem_text import render_problem
 from rbee.keeper.screen import Live, note, out
@@ -109,6 +110,8 @@ class Conversation:
             asyncio.run(self._answer(written))
         except KeyboardInterrupt:
             note("\n(stopped)")
+        except ModelNotFound as error:
+            note(render_problem(with_close_names(error, self._model, ())))
         except RbeeError as error:
             note(render_problem(error))
         if written:

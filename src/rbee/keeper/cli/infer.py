@@ -6,6 +6,7 @@ on the server; what was started for this one answer ends with it, unless
 ``--keep`` says otherwise.
 """
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -14,12 +15,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from rbee.client.queen import QueenClient
 from rbee.contracts.aliases import STARTER
 from rbee.contracts.jobs import MAX_TOKENS_DEFAULT, TEMPERATURE_DEFAULT, Infer, JobEvent
-from rbee.errors import InvalidRequest
+from rbee.errors import InvalidRequest, ModelNotFound
 from rbee.keeper.answer import Answer, is_reasoning, summary_text
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveIdFlag, JsonFlag, QueenFlag
+from rbee.keeper.close_names import names_of_queen, with_close_names
 from rbee.keeper.colony import Session, colony
 from rbee.keeper.hive_door import show_event, told_when_cancelled
 from rbee.keeper.screen import Live, note, out, out_json
@@ -34,10 +37,19 @@ infer_app = App(
     ),
 )
 
+PromptArgument = Annotated[
+    # Leading hyphens are allowed for `-` and for prompts like "-3 + 5 = ?"; see read_prompt.
+    str,
+    Parameter(help="What to ask; `-` reads it from stdin.", allow_leading_hyphen=True),
+]
+
+_IN_THE_SUMMARY = frozenset({"infer_start", "infer_worker_sel", "infer_complete"})
+"""Events whose news stands in the last line anyway."""
+
 
 @infer_app.default
 async def infer(
-    *prompt: Annotated[str, Parameter(help="What to ask; `-` reads it from stdin.")],
+    *prompt: PromptArgument,
     model: Annotated[str, Parameter(name=["--model", "-m"], help="Which model to ask.")] = STARTER,
     max_tokens: Annotated[int, Parameter(help="Longest answer.")] = MAX_TOKENS_DEFAULT,
     temperature: Annotated[float, Parameter(help="0 is the surest.")] = TEMPERATURE_DEFAULT,
@@ -78,12 +90,21 @@ async def infer(
             note(summary_text(answer))
 
 
+_LOOKS_LIKE_A_FLAG = re.compile(r"-[A-Za-z]|--[A-Za-z][\w-]*(=.*)?")
+
+
 def read_prompt(words: Sequence[str]) -> str:
     """What was typed, quoted or not; stdin for ``-`` or, in a pipe, for nothing.
 
     Raises:
-        InvalidRequest: there is nothing in it.
+        InvalidRequest: there is nothing in it, or a word is a flag that does not exist.
     """
+    for word in words:
+        if _LOOKS_LIKE_A_FLAG.fullmatch(word):
+            raise InvalidRequest(
+                f"There is no flag `{word}`.",
+                remedy="`rbee infer --help` lists them; put the prompt in quotes.",
+            )
     piped = list(words) == ["-"] or not (words or sys.stdin.isatty())
     text = sys.stdin.read() if piped else " ".join(words)
     if not text.strip():
@@ -95,21 +116,32 @@ def read_prompt(words: Sequence[str]) -> str:
 
 async def _ask(session: Session, operation: Infer, live: Live, *, print_tokens: bool) -> Answer:
     """Run the job; print its tokens as they come."""
-    answer = Answer(model=operation.model, asked_at=time.monotonic())
+    answer = Answer(model=operation.model)
     async with session.client() as client:
-        with told_when_cancelled("\nCancelled."):
-            async with aclosing(client.jobs.run(operation)) as events:
-                async for event in events:
-                    answer.take(event, time.monotonic())
-                    if event.type != "token":
-                        show_event(event, live, what=f"downloading {operation.model}")
-                    elif print_tokens:
-                        live.clear()
-                        _print_piece(event)
+        try:
+            with told_when_cancelled("\nCancelled."):
+                await _read(client, operation, answer, live, print_tokens=print_tokens)
+        except ModelNotFound as error:
+            known = await names_of_queen(client)
+            raise with_close_names(error, operation.model, known) from None
     live.clear()
     if print_tokens and not answer.text.endswith("\n"):
         out("")
     return answer
+
+
+async def _read(
+    client: QueenClient, operation: Infer, answer: Answer, live: Live, *, print_tokens: bool
+) -> None:
+    asked_at = time.monotonic()
+    async with aclosing(client.jobs.run(operation)) as events:
+        async for event in events:
+            answer.take(event, time.monotonic() - asked_at)
+            if event.type == "token" and print_tokens:
+                live.clear()
+                _print_piece(event)
+            elif event.type != "token" and event.action not in _IN_THE_SUMMARY:
+                show_event(event, live, what=f"downloading {operation.model}")
 
 
 def _print_piece(event: JobEvent) -> None:

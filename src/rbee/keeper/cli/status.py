@@ -1,5 +1,7 @@
 """``rbee status``: the queen, her hives, their workers and models."""
 
+from collections.abc import Sequence
+
 import msgspec
 from cyclopts import App
 
@@ -11,6 +13,7 @@ from rbee.foundation import config
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
+from rbee.keeper.daemons import ask_info
 from rbee.keeper.glance import Glance, ask_glance
 from rbee.keeper.screen import out, out_json, out_table
 from rbee.keeper.units import UNKNOWN, size_text
@@ -30,8 +33,9 @@ class ColonyStatus(msgspec.Struct, kw_only=True):
 @status_app.default
 async def status(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
     """The colony at a glance: queen, hives, workers, models."""
-    async with QueenClient(address_of("queen", queen).url, key=config.colony_key()) as client:
-        info = await client.info()
+    url = address_of("queen", queen).url
+    info = await ask_info("queen", url)
+    async with QueenClient(url, key=config.colony_key()) as client:
         glance = await ask_glance(client)
         models = await client.models()
     if json:
@@ -41,8 +45,7 @@ async def status(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
     out(f"queen {info.base_url}, version {info.version}")
     _print_hives(glance)
     _print_workers(glance)
-    out("")
-    out_table(
+    _print(
         ("model", "state", "size", "hives"),
         [
             (
@@ -58,8 +61,7 @@ async def status(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
 
 
 def _print_hives(glance: Glance) -> None:
-    out("")
-    out_table(
+    _print(
         ("hive", "state", "address", "version", "devices"),
         [
             (hive.hive_id, _state(hive), hive.url, hive.version or UNKNOWN, _devices(hive))
@@ -67,6 +69,15 @@ def _print_hives(glance: Glance) -> None:
         ],
         empty="No hive has joined. `rbee hive start` starts the one of this machine.",
     )
+
+
+def _print(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
+    """One part of the report; here "nothing" is an answer too and goes to stdout."""
+    out("")
+    if rows:
+        out_table(headings, rows, empty=empty)
+    else:
+        out(empty)
 
 
 def _state(hive: HiveRow) -> str:
@@ -78,8 +89,7 @@ def _devices(hive: HiveRow) -> str:
 
 
 def _print_workers(glance: Glance) -> None:
-    out("")
-    out_table(
+    _print(
         ("worker", "model", "status", "hive", "device", "slots", "tok/s"),
         [_worker_row(worker) for worker in glance.workers],
         empty="No workers run. The first request for a model starts one.",

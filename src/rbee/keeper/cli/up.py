@@ -61,6 +61,8 @@ async def up(
     with Live() as live:
         session = await open_session(None, live, queen_flags=flags)
         try:
+            if bind is not None and "queen" not in session.started:
+                note("note: the queen ran already, so --bind changes nothing; `rbee down` first.")
             models = await _first_model(live)
             live.clear()
             out(summary_text(session, [model.id for model in models]))

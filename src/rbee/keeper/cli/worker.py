@@ -144,7 +144,7 @@ async def stop(
     """Stop a worker: running requests finish first."""
     async with hive_door(hive=hive, hive_id=hive_id, queen=queen) as door:
         if all:
-            ids = [found.worker_id for found in await _workers(door)]
+            ids = [found.worker_id for found in await _workers(door) if found.pid is not None]
         elif worker:
             ids = [worker]
         else:

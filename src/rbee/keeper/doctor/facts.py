@@ -26,7 +26,7 @@ _SAID_MAX = 300  # the last line of an import error, not its traceback
 # A process of its own: on a CPU that the library was not built for, loading it kills the process.
 _TRIAL = (
     "import importlib.metadata as m, xllamacpp; "
-    "xllamacpp.llama_supports_gpu_offload(); print(m.version('xllamacpp'))"
+    "xllamacpp.get_device_info(); print(m.version('xllamacpp'))"
 )
 
 
