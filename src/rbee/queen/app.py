@@ -8,9 +8,12 @@ jobs' own.
 
 import socket
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
+import httpx2
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -43,9 +46,16 @@ _HTTP: Final = "http"
 
 
 class Queen:
-    """All parts of a queen. Enter it as an async context manager; ``app`` is the ASGI app."""
+    """All parts of a queen; ``app`` is the ASGI app. ``hive_http`` swaps the wire to hives."""
 
-    def __init__(self, settings: Settings, daemon: Daemon, *, key: str | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        daemon: Daemon,
+        *,
+        key: str | None,
+        hive_http: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         self.colony = Colony(hostname=socket.gethostname())
         self.demand = Demand()
         limits = Limits(
@@ -57,7 +67,7 @@ class Queen:
         self.dispatcher = Dispatcher(
             self.colony, self.demand, Admission(self.colony, self.demand, limits)
         )
-        self.lines = HiveLines(key=key)
+        self.lines = HiveLines(key=key, http=hive_http)
         self.reconciler = Reconciler(
             colony=self.colony,
             demand=self.demand,
@@ -79,17 +89,26 @@ class Queen:
         )
         self.app = self._compose(policy)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Run the loops beside the server for the length of a block."""
+        try:
+            async with self.jobs, anyio.create_task_group() as loops:
+                loops.start_soon(self.reconciler.run)
+                loops.start_soon(Watch(self.colony).run)
+                loops.start_soon(self.telemetry.run)
+                try:
+                    yield
+                finally:
+                    loops.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.lines.close()
+
     async def run(self) -> None:
         """Serve until asked to stop; then let running answers end for up to 10 s."""
-        async with self.jobs, anyio.create_task_group() as loops:
-            loops.start_soon(self.reconciler.run)
-            loops.start_soon(Watch(self.colony).run)
-            loops.start_soon(self.telemetry.run)
-            try:
-                await self._daemon.run(self.app, self._wind_down)
-            finally:
-                loops.cancel_scope.cancel()
-        await self.lines.close()
+        async with self.running():
+            await self._daemon.run(self.app, self._wind_down)
 
     async def _wind_down(self) -> None:
         await self.dispatcher.drain(DRAIN_S)
