@@ -98,9 +98,11 @@ class Telemetry:
                 )
         self._subscribers.add(subscriber)
         try:
-            while not subscriber.behind:
+            while True:
                 while subscriber.frames:
                     yield subscriber.frames.popleft()
+                if subscriber.behind:
+                    break
                 subscriber.changed = anyio.Event()
                 with anyio.move_on_after(sse.KEEP_ALIVE_EVERY_S) as waiting:
                     await subscriber.changed.wait()
