@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
+import anyio
 import httpx2
 import msgspec
 import psutil
@@ -51,8 +51,8 @@ async def talking(hive: DaemonUnderTest) -> AsyncIterator[HiveClient]:
         yield client
 
 
-async def spawn(client: HiveClient, model: str = "scripted", **more: Any) -> WorkerProcess:
-    events = await client.jobs.collect(WorkerSpawn(model=model, **more))
+async def spawn(client: HiveClient, model: str = "scripted", **more: object) -> WorkerProcess:
+    events = await client.jobs.collect(msgspec.convert({"model": model, **more}, WorkerSpawn))
     assert events[-1].action == "worker_spawn_complete"
     return msgspec.convert(events[-1].data, WorkerProcess)
 
@@ -78,6 +78,7 @@ async def until_stats(client: HiveClient, worker_id: str, **wanted: object) -> W
         if all(getattr(stats, name) == value for name, value in wanted.items()):
             return stats
         assert time.monotonic() < end, stats
+        await anyio.sleep(0.02)  # two cores: leave one to the worker
 
 
 def key_of(hive: DaemonUnderTest, worker_id: str) -> str:
@@ -160,17 +161,20 @@ async def test_a_delete_waits_for_running_requests(colony: Colony) -> None:
     hive = colony.hive(script=script(colony, tokens=20, delay_token_s=0.05))
     async with talking(hive) as client:
         worker = await spawn(client)
-        async with httpx2.AsyncClient() as http, http.stream(
-            "POST",
-            f"http://127.0.0.1:{worker.port}/v1/chat/completions",
-            json={
-                "model": "scripted",
-                "stream": True,
-                "messages": [{"role": "user", "content": "hi"}],
-            },
-            headers={"authorization": f"Bearer {key_of(hive, worker.worker_id)}"},
-            timeout=30,
-        ) as answer:
+        async with (
+            httpx2.AsyncClient() as http,
+            http.stream(
+                "POST",
+                f"http://127.0.0.1:{worker.port}/v1/chat/completions",
+                json={
+                    "model": "scripted",
+                    "stream": True,
+                    "messages": [{"role": "user", "content": "hi"}],
+                },
+                headers={"authorization": f"Bearer {key_of(hive, worker.worker_id)}"},
+                timeout=30,
+            ) as answer,
+        ):
             chunks = answer.aiter_text()
             text = await anext(chunks)
             job = await client.jobs.submit(WorkerProcessDelete(pid=worker.pid))

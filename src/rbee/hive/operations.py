@@ -101,23 +101,26 @@ class Operations:
                 param="$.operation",
             )
         self._check_addressee(operation)
+        return partial(self._do, operation)
+
+    async def _do(self, operation: HiveOperation, job: Job) -> None:
         match operation:
             case WorkerSpawn():
-                return partial(self._spawn, operation)
+                await self._spawn(operation, job)
             case WorkerProcessList():
-                return self._list_workers
+                await self._list_workers(job)
             case WorkerProcessGet():
-                return partial(self._get_worker, operation)
+                await self._get_worker(operation, job)
             case WorkerProcessDelete():
-                return partial(self._delete_worker, operation)
+                await self._delete_worker(operation, job)
             case ModelDownload():
-                return partial(self._download, operation)
+                await self._ensure(operation.model, job, only_if_missing=False)
             case ModelList():
-                return self._list_models
+                await self._list_models(job)
             case ModelGet():
-                return partial(self._get_model, operation)
+                await self._get_model(operation, job)
             case ModelDelete():
-                return partial(self._delete_model, operation)
+                await self._delete_model(operation, job)
 
     def models(self) -> list[Model]:
         """The catalogue as the beats show it; blocking, some ms."""
@@ -179,8 +182,12 @@ class Operations:
                     "worker_spawn_health_check",
                 )
             else:
-                again = f" again (restart {stats.restarts}): {stats.reason}" if stats.reason else ""
-                words, action = f"Starting {worker_id}{again}", "worker_spawn_progress"
+                again = (
+                    f" again (restart {stats.restarts}): {stats.reason.rstrip('.')}"
+                    if stats.reason
+                    else ""
+                )
+                words, action = f"Starting {worker_id}{again}.", "worker_spawn_progress"
             job.emit(action, words, type="progress", data=as_process(stats))
 
         async with anyio.create_task_group() as saying:
@@ -281,9 +288,6 @@ class Operations:
         if loud:
             job.emit("model_download_complete", f"{model.id} is here.", type="data", data=model)
         return model
-
-    async def _download(self, asked: ModelDownload, job: Job) -> None:
-        await self._ensure(asked.model, job, only_if_missing=False)
 
     async def _list_models(self, job: Job) -> None:
         rows = await anyio.to_thread.run_sync(self.models)

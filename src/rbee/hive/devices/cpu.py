@@ -10,7 +10,7 @@ import psutil
 from rbee.contracts.hives import Device
 
 CPU_ID = "CPU-0"
-_MIB = 1024 * 1024
+_MIB = 1024 * 1024  # bytes
 _SYSCTL_S = 2.0  # it answers in some ms; a hive's start must not hang on it
 
 

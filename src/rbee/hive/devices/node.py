@@ -11,7 +11,7 @@ import psutil
 
 from rbee.contracts.hives import NodeStats
 
-_MIB = 1024 * 1024
+_MIB = 1024 * 1024  # bytes
 
 
 class Node:

@@ -90,23 +90,32 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """An engine as the hive sees it.
-
-    ``unary_cancel``: it notices a caller who does not stream and leaves.
-    ``device_types``: what it can run on. ``automatic``: ``worker: "auto"`` may
-    choose it. ``features`` are API features for display.
-    """
+    """An engine as the hive sees it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What ``worker`` calls it."""
+        ...
+
     @property
-    def unary_cancel(self) -> bool: ...
+    def unary_cancel(self) -> bool:
+        """It notices a caller who does not stream and leaves."""
+        ...
+
     @property
-    def automatic(self) -> bool: ...
+    def automatic(self) -> bool:
+        """``worker: auto`` may choose it."""
+        ...
+
     @property
-    def device_types(self) -> frozenset[DeviceType]: ...
+    def device_types(self) -> frozenset[DeviceType]:
+        """What it can run on."""
+        ...
+
     @property
-    def features(self) -> tuple[str, ...]: ...
+    def features(self) -> tuple[str, ...]:
+        """API features, for display."""
+        ...
 
     def version(self) -> str | None:
         """The installed version, found without starting it; None when it is not there."""

@@ -156,6 +156,13 @@ async def wait_end(directory: Path, running: Running) -> ExitFile:
     return read_struct(directory / EXIT_FILE, ExitFile) or ExitFile()
 
 
+async def reap(running: Running) -> None:
+    """Take the shim's exit after its engine's, so that no zombie stays. It is short of ending."""
+    if running.shim is not None:
+        with anyio.move_on_after(EXIT_TOLD_S):
+            await wait_exit(running.shim)
+
+
 async def end(running: Running) -> bool:
     """End the engine with its whole tree, then its shim; whether nothing is left."""
     await end_tree(running.engine, grace_s=STOP_GRACE_S)

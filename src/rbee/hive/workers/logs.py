@@ -78,10 +78,7 @@ async def follow(path: Path, offset: int) -> AsyncIterator[str | None]:
     pending = b""
     silent_s = 0.0
     while True:
-        try:
-            size = path.stat().st_size
-        except OSError:
-            size = 0
+        size = size_of(path)
         if size < offset:
             offset, pending = 0, b""
         if size > offset:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from rbee.errors import NoCapacity
 
 SEARCH_LENGTH_MAX = 4_000  # far more than workers fit on a machine; ends the search
-_PORT_MAX = 65_535
+_PORT_MAX = 65_535  # a port is 16 bits
 
 
 def can_bind(port: int, host: str = "127.0.0.1") -> bool:

@@ -18,7 +18,7 @@ from rbee.hive.engines.engine import Engine, Reading, Task
 
 LOOK_FAST_S: Final = 0.05  # while a small model loads: half a second in all
 LOOK_SLOW_S: Final = 0.25  # after that nobody notices a quarter of a second
-FAST_FOR_S: Final = 5.0
+FAST_FOR_S: Final = 5.0  # what loads longer is waited for with less hurry
 ANSWER_S: Final = 2.0  # /health and /models are answered by another thread than tokens
 TOKEN_S: Final = 60.0  # the first token of a large model on a slow CPU, caches cold
 READ_S: Final = 5.0  # slots and metrics wait for the batch at hand: seconds of a long prompt
@@ -69,7 +69,7 @@ class Probe:
                 max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_CONNECTIONS_MAX
             ),
             trust_env=False,  # a proxy for the internet must not see loopback
-            verify=False,  # noqa: S501  plain loopback; a TLS context costs 30 ms to build
+            verify=False,
         )
 
     async def aclose(self) -> None:

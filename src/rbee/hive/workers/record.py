@@ -4,6 +4,8 @@
 Changed by the supervisor's loop alone, read by anyone in the same event loop.
 """
 
+from typing import Final
+
 from rbee.contracts.exits import WorkerExit, explain_exit
 from rbee.contracts.ids import WorkerId
 from rbee.contracts.workers import WorkerStats
@@ -14,6 +16,8 @@ from rbee.hive.workers.life import Life
 from rbee.hive.workers.probe import Target
 from rbee.hive.workers.state import ExitFile, WorkerState
 from rbee.hive.workers.vitals import Usage
+
+KILL_SIGNAL: Final = 9  # SIGKILL, which Windows' signal module has no name for
 
 _ERROR_OF_EXIT: dict[int, type[RbeeError]] = {
     WorkerExit.BAD_MODEL: CorruptModel,
@@ -98,7 +102,9 @@ def error_of_end(state: WorkerState, word: ExitFile, words: str | None, why: str
     ``words`` are the engine's last ones, ``why`` says why it is not started again.
     """
     meaning = f"cannot be started: {word.error}" if word.error else explain_exit(word.status)
-    said = f" It said: {words}" if words else ""
+    # Who was killed from outside spoke of something else.
+    killed = word.signal == KILL_SIGNAL
+    said = f" It said: {words}" if words and not killed else ""
     full_stop = "" if said.endswith((".", "!", "?")) else "."
     kind = _ERROR_OF_EXIT.get(word.code, EngineError) if word.code is not None else EngineError
     return kind(

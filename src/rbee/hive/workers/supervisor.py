@@ -21,10 +21,10 @@ from rbee.contracts.exits import WorkerExit
 from rbee.contracts.ids import WorkerId
 from rbee.errors import EngineError, EngineUnusable, RbeeError
 from rbee.foundation import logs as daemon_logs
-from rbee.foundation.files import PRIVATE_FILE_MODE, make_private_dir
 from rbee.hive.engines.catalog import Engines
 from rbee.hive.workers import lifecycle, logs, ports, recovery, tasks
 from rbee.hive.workers.adoption import Verdict
+from rbee.hive.workers.housekeeping import House
 from rbee.hive.workers.launching import Limits, Running
 from rbee.hive.workers.lifecycle import Budget, Effect, Event, GiveUp
 from rbee.hive.workers.messages import (
@@ -50,7 +50,6 @@ from rbee.hive.workers.roster import Roster
 from rbee.hive.workers.state import ExitFile, StateStore, WorkerState
 
 STOPPED_SHOWN_S: Final = 3.0  # three beats carry "stopped", then the worker is forgotten
-HOUSE_EVERY_S: Final = 10.0  # reliability.md: the hive checks in with the shims every 10 s
 COMMANDS_KEPT_MAX: Final = 1_000  # a repeated command comes within minutes, not after 1,000 others
 ERRORS_KEPT_MAX: Final = 50  # failed workers that nobody cleans up; the oldest go first
 
@@ -75,29 +74,27 @@ class Supervisor:
         """``root`` is the directory of the workers' directories, ``alive`` our sign of life."""
         self.store = StateStore(root)
         self.roster = Roster()
-        self._alive = alive
         self._engines = engines
         self._limits = limits
         self._budget = limits.budget
+        self._house = House(alive, self.store, self.roster, limits.log_bytes_max)
         self._launch_limits = Limits(
             alive=alive, orphan_s=limits.orphan_s, log_bytes_max=limits.log_bytes_max
         )
         self._commands: dict[str, WorkerId] = {}
         self._send, self._inbox = anyio.create_memory_object_stream[Message](math.inf)
         self._tasks: anyio.abc.TaskGroup | None = None
-        self.trouble: str | None = None
-        """Why this hive's own files cannot be written now; None when they can."""
 
     # ── commands ─────────────────────────────────────────────────────────────
 
     async def run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Find the workers of an earlier hive, then own them all until cancelled."""
-        self._sign_of_life()
+        self._house.sign_of_life()
         async with anyio.create_task_group() as group, self._send, self._inbox:
             self._tasks = group
             for recovered in await recovery.recover(self.store, self._engines):
                 self._handle(recovered)
-            group.start_soon(self._keep_house)
+            group.start_soon(self._house.keep)
             task_status.started()
             async for message in self._inbox:
                 self._handle(message)
@@ -127,6 +124,11 @@ class Supervisor:
                 await self.roster.gone(worker_id)
 
     # ── the loop ─────────────────────────────────────────────────────────────
+
+    @property
+    def trouble(self) -> str | None:
+        """Why this hive's own files cannot be written now; None when they can."""
+        return self._house.trouble
 
     def _post(self, message: Message) -> None:
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -306,6 +308,14 @@ class Supervisor:
             self._carry_out(worker, effect)
         if step.status != before or step.effects:
             self.roster.pulse.beat()
+        if step.status == "error" != before:
+            self._stop_old_failures()
+
+    def _stop_old_failures(self) -> None:
+        """Let the oldest failures go: a colony that retries must not fill this memory."""
+        failed = [each for each in self.roster.by_id.values() if each.state.status == "error"]
+        for worker in failed[:-ERRORS_KEPT_MAX]:
+            self._post(StopAsked(worker.id, force=True))
 
     def _carry_out(self, worker: Worker, effect: Effect) -> None:
         match effect:
@@ -367,37 +377,11 @@ class Supervisor:
             return
         try:
             self.store.write(worker.state)
-            self.trouble = None
+            self._house.trouble = None
         except RbeeError as error:
-            self.trouble = error.message
+            self._house.trouble = error.message
             _log.error("state not written", worker_id=worker.id, reason=error.message)
-
-    # ── housekeeping ─────────────────────────────────────────────────────────
 
     async def _forget_later(self, worker: Worker) -> None:
         await anyio.sleep(STOPPED_SHOWN_S)
         self._post(Forgotten(worker_id=worker.id, generation=worker.state.generation))
-
-    async def _keep_house(self) -> None:
-        """Check in with the shims and keep the logs within their limits."""
-        while True:
-            self._sign_of_life()
-            for worker in list(self.roster.by_id.values()):
-                if worker.running is not None:
-                    self._rotate(worker)
-            await anyio.sleep(HOUSE_EVERY_S)
-
-    def _rotate(self, worker: Worker) -> None:
-        log = logs.log_path(self.store.directory(worker.id))
-        try:
-            logs.rotate(log, bytes_max=self._limits.log_bytes_max, running=True)
-        except OSError as error:
-            _log.warning("log not rotated", worker_id=worker.id, reason=error.strerror)
-
-    def _sign_of_life(self) -> None:
-        try:
-            make_private_dir(self._alive.parent)
-            self._alive.touch(mode=PRIVATE_FILE_MODE)
-        except OSError as error:
-            self.trouble = f"{self._alive} cannot be written: {error.strerror}."
-            _log.error("no sign of life", reason=error.strerror)

@@ -73,6 +73,7 @@ async def watch(
     """Tell of the engine's end, at once."""
     word = await launching.wait_end(store.directory(worker.id), running)
     post(Ended(worker_id=worker.id, generation=generation, word=word))
+    await launching.reap(running)
 
 
 async def probe_ready(worker: Worker, limit_s: float, post: Post) -> None:

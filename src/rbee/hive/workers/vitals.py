@@ -9,7 +9,7 @@ import psutil
 
 from rbee.foundation.processes import ProcessMark, is_alive
 
-_MIB = 1024 * 1024
+_MIB = 1024 * 1024  # bytes
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
