@@ -39,9 +39,11 @@ from rbee.keeper.problem_text import last_problem
 
 START_WAIT_S = 30.0  # a cold disk and a slow engine probe; a warm start takes under a second
 STOP_WAIT_S = 130.0  # a drain may take 120 s (wire.md), and a little for the rest
+_PATIENCE_S = 2.0  # most stops are over by then: nothing needs to be said
 _TERM_WAIT_S = 10.0  # after TERM a daemon only has to close its sockets
 _LOOK_EVERY_S = 0.03  # a start is over within half a second: do not add to it
-_INFO_WAIT_S = 3.0  # /v1/info is answered from memory; a daemon that takes longer hangs
+INFO_WAIT_S = 3.0  # /v1/info is answered from memory; a daemon that takes longer hangs
+PROBE_WAIT_S = 1.0  # of a port where only a stranger may listen: our own answers in milliseconds
 _LOG_TAIL_BYTES = 4096  # a screenful
 
 Tell = Callable[[str], None]
@@ -84,15 +86,15 @@ def log_path(room: Room) -> Path:
     return paths.data_dir() / "logs" / f"{room}.log"
 
 
-async def ask_info(room: Room, url: str) -> ServiceInfo:
-    """Who answers at ``url``.
+async def ask_info(room: Room, url: str, *, wait_s: float = INFO_WAIT_S) -> ServiceInfo:
+    """Who answers at ``url``, within ``wait_s``.
 
     Raises:
         RbeeError: nobody, or somebody who wants another key.
         StartError: somebody who is not this room.
     """
     async with client_of(room, url) as client:
-        info = await client.transport.ask("GET", "/v1/info", ServiceInfo, timeout_s=_INFO_WAIT_S)
+        info = await client.transport.ask("GET", "/v1/info", ServiceInfo, timeout_s=wait_s)
     if info.service != room:
         raise StartError(
             f"{url} is a {info.service}, not a {room}.",
@@ -112,7 +114,7 @@ async def find(room: Room) -> Running | None:
         return Running(room=room, base_url=announced.base_url, pid=announced.process.pid, info=info)
     url = f"http://localhost:{port_of(room)}"
     try:
-        info = await ask_info(room, url)
+        info = await ask_info(room, url, wait_s=PROBE_WAIT_S)
     except RbeeError:
         return None
     return Running(room=room, base_url=url, pid=info.pid, info=info)
@@ -165,21 +167,19 @@ async def stop(room: Room, tell: Tell, *, keep_workers: bool = False) -> bool:
     if found is None:
         return False
     process = mark(found.pid)
-    await _ask_to_stop(found, keep_workers=keep_workers)
+    asked = await _ask_to_stop(found, keep_workers=keep_workers)
     if process is None:
         return True
-    with anyio.move_on_after(_PATIENCE_S):
-        await wait_exit(process)
-    if is_alive(process):
+    if asked:
+        with anyio.move_on_after(_PATIENCE_S):
+            await wait_exit(process)
+    if asked and is_alive(process):
         tell(f"waiting for the {room} to finish what it runs (up to {STOP_WAIT_S:.0f} s)")
         with anyio.move_on_after(STOP_WAIT_S):
             await wait_exit(process)
     if is_alive(process):
         await _force(room, process, tell)
     return True
-
-
-_PATIENCE_S = 2.0  # most stops are over by then: nothing needs to be said
 
 
 async def _wait_until_up(
@@ -220,7 +220,14 @@ def _end_child(child: subprocess.Popen[bytes]) -> None:
         kill_tree(process)
 
 
-async def _ask_to_stop(found: Running, *, keep_workers: bool) -> None:
+async def _ask_to_stop(found: Running, *, keep_workers: bool) -> bool:
+    """Ask over HTTP; False when nobody answers, so that the signals follow at once.
+
+    Raises:
+        ContractError: it answers, and refuses us.
+    """
+    if found.info is None:
+        return False
     client = client_of(found.room, found.base_url)
     async with client:
         try:
@@ -229,9 +236,10 @@ async def _ask_to_stop(found: Running, *, keep_workers: bool) -> None:
             else:
                 await client.shutdown()
         except ContractError:
-            raise  # it answers, and refuses us
+            raise
         except RbeeError:
-            pass  # it does not answer (any more): the signals follow
+            return False
+    return True
 
 
 async def _force(room: Room, process: ProcessMark, tell: Tell) -> None:

@@ -15,7 +15,7 @@ from rbee.foundation import config, paths
 from rbee.foundation.announcements import Room, find_announced
 from rbee.foundation.processes import port_owner
 from rbee.keeper.addresses import address_of, port_of
-from rbee.keeper.daemons import ask_info
+from rbee.keeper.daemons import INFO_WAIT_S, PROBE_WAIT_S, ask_info
 from rbee.keeper.doctor.checks import EngineFacts, FolderFacts, PortFacts, RoomFacts
 from rbee.keeper.glance import ask_glance
 
@@ -76,7 +76,7 @@ async def look_at_port(room: Room) -> PortFacts:
     if not await _listens(port):
         return PortFacts(room=room, port=port, free=True)
     try:
-        await ask_info(room, f"http://localhost:{port}")
+        await ask_info(room, f"http://localhost:{port}", wait_s=PROBE_WAIT_S)
     except RbeeError:
         return PortFacts(room=room, port=port, free=False, owner=port_owner(port))
     return PortFacts(room=room, port=port, free=False, ours=True)
@@ -111,8 +111,9 @@ async def look_at_room(room: Room, flag: str | None) -> RoomFacts:
     """A daemon: the one that was named, or this machine's."""
     address = address_of(room, flag)
     alive = not address.named and find_announced(room) is not None
+    wait_s = INFO_WAIT_S if address.named or alive else PROBE_WAIT_S
     try:
-        info = await ask_info(room, address.url)
+        info = await ask_info(room, address.url, wait_s=wait_s)
     except RbeeError as error:
         return RoomFacts(
             room=room, url=address.url, named=address.named, alive=alive, error=error.message
