@@ -7,6 +7,51 @@ import msgspec
 ModelStatus = Literal["available", "downloading", "corrupt"]
 
 
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a model's header says that decides how much memory it needs (``rbee.fit``).
+
+    Named as GGUF names its keys; null where the header does not say. Lengths and
+    widths count elements. ``layer_bytes`` are the weights of each layer in order,
+    ``output_bytes`` those behind the last one; both are part of
+    ``weights_bytes``, which is null when only a part of the model was seen.
+    """
+
+    architecture: str
+    weights_bytes: int | None = None
+    layer_bytes: tuple[int, ...] = ()
+    output_bytes: int = 0
+    context_length: int | None = None
+    block_count: int | None = None
+    embedding_length: int | None = None
+    feed_forward_length: int | None = None
+    vocab_size: int | None = None
+    head_count: int | None = None
+    head_count_kv: int | None = None
+    head_count_kv_layers: tuple[int, ...] | None = None
+    key_length: int | None = None
+    value_length: int | None = None
+    key_length_mla: int | None = None
+    value_length_mla: int | None = None
+    key_length_swa: int | None = None
+    value_length_swa: int | None = None
+    sliding_window: int | None = None
+    sliding_window_period: int | None = None
+    sliding_window_layers: tuple[int, ...] | None = None
+    shared_kv_layers: int | None = None
+    nextn_predict_layers: int | None = None
+    full_attention_interval: int | None = None
+    expert_count: int | None = None
+    expert_used_count: int | None = None
+    expert_feed_forward_length: int | None = None
+    ssm_conv_kernel: int | None = None
+    ssm_inner_size: int | None = None
+    ssm_state_size: int | None = None
+    ssm_group_count: int | None = None
+    wkv_head_size: int | None = None
+    token_shift_count: int | None = None
+    shortconv_l_cache: int | None = None
+
+
 class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     """A row of a hive's catalogue, on the wire and in ``metadata.json``'s answers.
 

@@ -16,12 +16,15 @@ import math
 import os
 import struct
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
+from rbee.contracts.models import ModelFacts
 from rbee.errors import CorruptModel
 from rbee.foundation.gguf_cursor import HEADER_BYTES_MAX, Cursor, ReadAt
+from rbee.foundation.gguf_facts import model_facts
+from rbee.foundation.gguf_pairs import COUNT_MAX, Pairs, TensorSums, Value
 from rbee.foundation.gguf_types import (
     EMBEDDING_ARCHITECTURES,
     FILE_TYPES,
@@ -43,10 +46,7 @@ KEPT_ARRAY_LENGTH_MAX: Final = 4_096  # per-layer numbers; 4,096 layers is plent
 ARRAY_DEPTH_MAX: Final = 4  # nested arrays are legal, no real file has any
 ALIGNMENT_DEFAULT: Final = 32  # the format's, where a file names none
 ALIGNMENT_MAX: Final = 1024 * 1024  # real files have 32, some 64
-COUNT_MAX: Final = 1 << 40  # a layer, width or context beyond this is nonsense
 ELEMENTS_MAX: Final = 1 << 50  # a thousand times the largest model of today
-
-_Value: TypeAlias = int | float | bool | str | tuple[int, ...] | None
 
 
 class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,8 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     ``head_count_kv_layers`` has one number per layer where they differ.
     ``tensor_bytes`` is the size of the weights; ``parameters`` counts their
     elements. ``pooling`` is set for embedding models that say how they pool.
-    ``split_count`` over 1 means that this file is one of several.
+    ``split_count`` over 1 means that this file is one of several. ``facts`` are
+    what memory depends on; null in metadata of an older version.
     """
 
     version: int
@@ -82,6 +83,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     pooling: str | None = None
     embedding: bool = False
     split_count: int = 1
+    facts: ModelFacts | None = None
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -117,16 +119,16 @@ def parse_header(read_at: ReadAt, size_bytes: int, label: str) -> GgufHeader:
     """
     cursor = Cursor(read_at, size_bytes, label)
     version, tensor_count, pair_count = _read_preamble(cursor)
-    facts = _Facts()
+    pairs = Pairs()
     for _ in range(pair_count):
         key = cursor.text(KEY_BYTES_MAX)
         kind = cursor.scalar("<I")
         if kind == ValueType.ARRAY:
-            facts.put_array(key, *_read_array(cursor, wanted=_keeps_array(key)))
+            pairs.put_array(key, *_read_array(cursor, wanted=_keeps_array(key)))
         else:
-            facts.put(key, _read_value(cursor, int(kind)))
+            pairs.put(key, _read_value(cursor, int(kind)))
     tensors = _read_tensors(cursor, tensor_count)
-    alignment = facts.count("general.alignment") or ALIGNMENT_DEFAULT
+    alignment = pairs.count("general.alignment") or ALIGNMENT_DEFAULT
     if alignment > ALIGNMENT_MAX:
         raise cursor.corrupt(f"an alignment of {alignment} bytes")
     data_start = math.ceil(cursor.position / alignment) * alignment
@@ -135,54 +137,8 @@ def parse_header(read_at: ReadAt, size_bytes: int, label: str) -> GgufHeader:
         raise CorruptModel(
             f"{label} is truncated: {missing:,} of {size_bytes + missing:,} bytes are missing."
         )
-    return _header(facts, tensors, version, tensor_count)
-
-
-class _Facts:
-    """The metadata that was kept: scalars, short strings, short arrays' numbers."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, _Value] = {}
-        self._lengths: dict[str, int] = {}
-
-    def put(self, key: str, value: _Value) -> None:
-        self._values[key] = value
-
-    def put_array(self, key: str, length: int, values: tuple[int, ...] | None) -> None:
-        self._lengths[key] = length
-        self._values[key] = values
-
-    def has(self, key: str) -> bool:
-        return key in self._values
-
-    def length(self, key: str) -> int | None:
-        return self._lengths.get(key)
-
-    def string(self, key: str) -> str | None:
-        value = self._values.get(key)
-        return value if isinstance(value, str) and value else None
-
-    def count(self, key: str) -> int | None:
-        """A whole number in reason; of numbers per layer, the largest."""
-        value = self._values.get(key)
-        if isinstance(value, tuple):
-            value = max(value, default=None)
-        if isinstance(value, bool) or not isinstance(value, int):
-            return None
-        return value if 0 <= value <= COUNT_MAX else None
-
-    def per_layer(self, key: str) -> tuple[int, ...] | None:
-        value = self._values.get(key)
-        return value if isinstance(value, tuple) else None
-
-
-class _Tensors(msgspec.Struct):
-    """The sums over the tensor descriptions."""
-
-    size_bytes: int = 0
-    extent_bytes: int = 0
-    elements: int = 0
-    by_type: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    tensors.section_bytes = max(0, size_bytes - data_start)
+    return _header(pairs, tensors, version, tensor_count)
 
 
 def _read_preamble(cursor: Cursor) -> tuple[int, int, int]:
@@ -199,7 +155,7 @@ def _read_preamble(cursor: Cursor) -> tuple[int, int, int]:
     return version, tensor_count, cursor.number("<Q", PAIRS_MAX, "a metadata count of")
 
 
-def _read_value(cursor: Cursor, kind: int) -> _Value:
+def _read_value(cursor: Cursor, kind: int) -> Value:
     """One value that is no array; null for a string too long to keep."""
     if kind == ValueType.STRING:
         length = cursor.number("<Q", HEADER_BYTES_MAX, "a string of length")
@@ -240,14 +196,16 @@ def _read_array(
 
 
 def _keeps_array(key: str) -> bool:
-    return key.endswith((".head_count", ".head_count_kv", ".feed_forward_length"))
+    return key.endswith(
+        (".head_count", ".head_count_kv", ".feed_forward_length", ".sliding_window_pattern")
+    )
 
 
-def _read_tensors(cursor: Cursor, count: int) -> _Tensors:
+def _read_tensors(cursor: Cursor, count: int) -> TensorSums:
     """Walk the tensor descriptions. A type newer than this table adds no extent."""
-    sums = _Tensors()
+    sums = TensorSums()
     for _ in range(count):
-        cursor.text(TENSOR_NAME_BYTES_MAX)
+        tensor = cursor.text(TENSOR_NAME_BYTES_MAX)
         dimensions = cursor.number("<I", DIMENSIONS_MAX, "a number of dimensions")
         elements = 1
         for _ in range(dimensions):
@@ -261,47 +219,49 @@ def _read_tensors(cursor: Cursor, count: int) -> _Tensors:
         if known := TENSOR_TYPES.get(kind):
             name, block, block_bytes = known
             size = -(-elements // block) * block_bytes
-            sums.size_bytes += size
+            sums.add(tensor, name, size)
             sums.extent_bytes = max(sums.extent_bytes, offset + size)
-            sums.by_type[name] = sums.by_type.get(name, 0) + size
+        else:
+            sums.untyped += 1
     return sums
 
 
-def _header(facts: _Facts, tensors: _Tensors, version: int, tensor_count: int) -> GgufHeader:
-    """Name the facts. Sizes are under the architecture's prefix."""
-    arch = facts.string("general.architecture") or "unknown"
+def _header(pairs: Pairs, tensors: TensorSums, version: int, tensor_count: int) -> GgufHeader:
+    """Name the pairs. Sizes are under the architecture's prefix."""
+    arch = pairs.string("general.architecture") or "unknown"
     kv_heads = f"{arch}.attention.head_count_kv"
-    pooling = facts.count(f"{arch}.pooling_type")
+    pooling = pairs.count(f"{arch}.pooling_type")
     return GgufHeader(
         version=version,
         architecture=arch,
         tensor_count=tensor_count,
         tensor_bytes=tensors.size_bytes,
         parameters=tensors.elements,
-        name=facts.string("general.name") or facts.string("general.basename"),
-        quantization=_quantization(facts, tensors),
-        context_length=facts.count(f"{arch}.context_length"),
-        block_count=facts.count(f"{arch}.block_count"),
-        embedding_length=facts.count(f"{arch}.embedding_length"),
-        feed_forward_length=facts.count(f"{arch}.feed_forward_length"),
-        head_count=facts.count(f"{arch}.attention.head_count"),
-        head_count_kv=facts.count(kv_heads),
-        head_count_kv_layers=facts.per_layer(kv_heads),
-        key_length=facts.count(f"{arch}.attention.key_length"),
-        value_length=facts.count(f"{arch}.attention.value_length"),
-        sliding_window=facts.count(f"{arch}.attention.sliding_window"),
-        expert_count=facts.count(f"{arch}.expert_count"),
-        vocab_size=facts.length("tokenizer.ggml.tokens") or facts.count(f"{arch}.vocab_size"),
-        chat_template=facts.has("tokenizer.chat_template"),
+        name=pairs.string("general.name") or pairs.string("general.basename"),
+        quantization=_quantization(pairs, tensors),
+        context_length=pairs.count(f"{arch}.context_length"),
+        block_count=pairs.count(f"{arch}.block_count"),
+        embedding_length=pairs.count(f"{arch}.embedding_length"),
+        feed_forward_length=pairs.count(f"{arch}.feed_forward_length"),
+        head_count=pairs.count(f"{arch}.attention.head_count"),
+        head_count_kv=pairs.count(kv_heads),
+        head_count_kv_layers=pairs.per_layer(kv_heads),
+        key_length=pairs.count(f"{arch}.attention.key_length"),
+        value_length=pairs.count(f"{arch}.attention.value_length"),
+        sliding_window=pairs.count(f"{arch}.attention.sliding_window"),
+        expert_count=pairs.count(f"{arch}.expert_count"),
+        vocab_size=pairs.length("tokenizer.ggml.tokens") or pairs.count(f"{arch}.vocab_size"),
+        chat_template=pairs.has("tokenizer.chat_template"),
         pooling=None if pooling is None else POOLING.get(pooling),
         embedding=arch in EMBEDDING_ARCHITECTURES or bool(pooling),
-        split_count=facts.count("split.count") or 1,
+        split_count=pairs.count("split.count") or 1,
+        facts=model_facts(pairs, tensors, arch),
     )
 
 
-def _quantization(facts: _Facts, tensors: _Tensors) -> str | None:
+def _quantization(pairs: Pairs, tensors: TensorSums) -> str | None:
     """The file's own word, else the type that most of its bytes have."""
-    file_type = facts.count("general.file_type")
+    file_type = pairs.count("general.file_type")
     if file_type is not None and file_type in FILE_TYPES:
         return FILE_TYPES[file_type]
     return max(tensors.by_type, key=tensors.by_type.__getitem__, default=None)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rbee.contracts.models import ModelFacts
 from rbee.errors import CorruptModel
 from rbee.foundation.gguf import GgufHeader, parse_header, read_header
 from rbee.testing.gguf import LLAMA_PAIRS, ONE_TENSOR, TinyTensor, gguf_bytes, write_gguf
@@ -45,6 +46,19 @@ def test_facts_of_a_chat_model(tmp_path: Path) -> None:
         head_count_kv=2,
         vocab_size=4,
         chat_template=True,
+        facts=ModelFacts(
+            architecture="llama",
+            weights_bytes=1024,
+            layer_bytes=(0, 0),
+            output_bytes=1024,  # no output matrix: the embeddings serve for it
+            context_length=2048,
+            block_count=2,
+            embedding_length=64,
+            feed_forward_length=128,
+            vocab_size=4,
+            head_count=4,
+            head_count_kv=2,
+        ),
     )
 
 
