@@ -63,9 +63,14 @@ MODEL = models.Model(
     embedding=False,
 )
 DEVICE = hives.Device(id="CPU-0", name="A CPU", device_type="cpu", memory_mb=16384)
+PROBLEM = hives.DeviceProblem(vendor="nvidia", reason="driver present but NVML failed")
 ENGINE = hives.EngineInfo(name="xllamacpp", usable=True, version="1.0")
 CAPABILITIES = hives.Capabilities(
-    devices=[DEVICE], cpu_cores=2, total_ram_gb=16.0, engines=[ENGINE]
+    devices=[DEVICE],
+    cpu_cores=2,
+    total_ram_gb=16.0,
+    engines=[ENGINE],
+    device_problems=[PROBLEM],
 )
 INFO = hives.HiveInfo(id="hive-1", hostname="bee", address="127.0.0.1", port=7835, version="0.1.0")
 RECORD = jobs.JobRecord(
@@ -113,6 +118,7 @@ SAMPLES: list[msgspec.Struct] = [
     MODEL,
     models.DownloadProgress(bytes=1024, total=4096, rate_bytes_s=512.5, eta_s=6.0),
     DEVICE,
+    PROBLEM,
     ENGINE,
     CAPABILITIES,
     INFO,

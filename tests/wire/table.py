@@ -85,7 +85,8 @@ ROUTES: list[Route] = [
     *_both("GET", "/metrics", 4),
     *_both("GET", "/openapi.json", 6),
     *_both("POST", "/v1/shutdown", 2),
-    *_both("GET", "/", 6),
+    Route("queen", "GET", "/", 2),  # a page that says what this is; the console comes with 6
+    Route("hive", "GET", "/", 6),
 ]
 
 
@@ -189,8 +190,13 @@ SHAPES: list[Shape] = [
     Shape(hives.HiveReady, "hive_id hive_url token"),
     Shape(hives.HiveReadyAck, "status message"),
     Shape(hives.HeartbeatAck, "status message", "wanted"),
-    Shape(hives.Capabilities, "devices cpu_cores total_ram_gb engines"),
-    Shape(hives.Device, "id name device_type vram_gb memory_mb compute_capability driver"),
+    Shape(hives.Capabilities, "devices cpu_cores total_ram_gb engines", "device_problems"),
+    Shape(
+        hives.Device,
+        "id name device_type vram_gb memory_mb compute_capability driver",
+        "vendor uuid index unified_memory memory_total_mb memory_used_mb memory_free_mb"
+        " memory_usable_mb util_pct temp_c power_w instruction_sets reason",
+    ),
     Shape(hives.HiveTelemetry, "hive_id timestamp node workers"),
     Shape(
         hives.QueenTelemetry,

@@ -11,7 +11,16 @@ DeviceType = Literal["cpu", "cuda", "rocm", "metal", "vulkan"]
 
 
 class Device(msgspec.Struct, kw_only=True):
-    """One thing that can hold a model. ``memory_mb`` is RAM for the CPU."""
+    """One thing that can hold a model. Unknown is null, never 0 and never a guess.
+
+    ``memory_mb`` is all of its memory in MiB, RAM for the CPU; ``vram_gb`` is the
+    same in GiB, for GPUs alone. ``memory_usable_mb`` is what models may take of it
+    where the system allows less than all. ``compute_capability`` is the maker's
+    word for a generation (``9.0``, ``gfx1100``, ``metal3``). ``uuid`` and ``index``
+    are the maker's own names, by which a worker is bound to it. Used and free
+    memory, utilisation, temperature and power are of the last look. ``reason``
+    says why a device that is there cannot be used.
+    """
 
     id: str
     name: str
@@ -20,6 +29,26 @@ class Device(msgspec.Struct, kw_only=True):
     memory_mb: int | None = None
     compute_capability: str | None = None
     driver: str | None = None
+    vendor: str | None = None
+    uuid: str | None = None
+    index: int | None = None
+    unified_memory: bool | None = None
+    memory_total_mb: float | None = None
+    memory_used_mb: float | None = None
+    memory_free_mb: float | None = None
+    memory_usable_mb: float | None = None
+    util_pct: float | None = None
+    temp_c: float | None = None
+    power_w: float | None = None
+    instruction_sets: list[str] | None = None
+    reason: str | None = None
+
+
+class DeviceProblem(msgspec.Struct, kw_only=True):
+    """Why nothing, or not all, is known of one maker's devices."""
+
+    vendor: str
+    reason: str
 
 
 class EngineInfo(msgspec.Struct, kw_only=True):
@@ -32,12 +61,13 @@ class EngineInfo(msgspec.Struct, kw_only=True):
 
 
 class Capabilities(msgspec.Struct, kw_only=True):
-    """``GET {hive}/v1/capabilities`` (**S**)."""
+    """``GET {hive}/v1/capabilities`` (**S**). ``?refresh=1`` looks for devices anew."""
 
     devices: list[Device]
     cpu_cores: int
     total_ram_gb: float
     engines: list[EngineInfo] = msgspec.field(default_factory=list[EngineInfo])
+    device_problems: list[DeviceProblem] = msgspec.field(default_factory=list[DeviceProblem])
 
 
 class HiveInfo(msgspec.Struct, kw_only=True):

@@ -20,6 +20,12 @@ EventType = Literal["narration", "token", "progress", "data", "error"]
 DeviceChoice: TypeAlias = int | str | list[int]
 """``0``, ``"GPU-0"``, ``"cpu"`` or a list of indices to split over."""
 
+SplitMode: TypeAlias = Literal["none", "layer", "row"]
+"""How a model lies on several GPUs: on one, by layers, or by rows of its matrices."""
+
+ALL_LAYERS = -1
+"""``gpu_layers`` for "all of them"."""
+
 MAX_TOKENS_DEFAULT = 100
 TEMPERATURE_DEFAULT = 0.7
 
@@ -58,6 +64,12 @@ class WorkerSpawn(_Operation, tag="worker_spawn"):
     ``vulkan``) or an engine's name. ``context_length`` is in tokens, per slot
     group; ``slots`` is how many requests run at once. ``command_id`` makes a
     repeated command harmless. ``manual`` is false when the queen spawns.
+
+    ``gpu_layers``: how many of the model's layers the GPU holds; -1 is all, 0 none,
+    null lets the engine fit them. With several devices, ``split_mode`` says what
+    is split, ``tensor_split`` in which proportion (one number for each device,
+    in the order of ``device``), and ``main_gpu`` which of them, counted from 0,
+    holds what is not split.
     """
 
     model: str
@@ -68,6 +80,10 @@ class WorkerSpawn(_Operation, tag="worker_spawn"):
     task: Literal["generate", "embeddings"] | None = None
     command_id: str | None = None
     manual: bool = True
+    gpu_layers: int | None = None
+    split_mode: SplitMode | None = None
+    tensor_split: list[float] | None = None
+    main_gpu: int | None = None
 
 
 class WorkerProcessList(_Operation, tag="worker_process_list"):
@@ -189,6 +205,10 @@ def _check_fields(operation: Operation) -> None:
         case WorkerSpawn():
             _in_range("context_length", operation.context_length, 64, 16_777_216)
             _in_range("slots", operation.slots, 1, 256)
+            _in_range("gpu_layers", operation.gpu_layers, ALL_LAYERS, 100_000)
+            _in_range("main_gpu", operation.main_gpu, 0, 63)
+            for share in operation.tensor_split or ():
+                _in_range("tensor_split", share, 0, 1_000_000)
         case WorkerProcessGet() | WorkerProcessDelete():
             if operation.pid is None and not operation.worker_id:
                 raise InvalidRequest(
