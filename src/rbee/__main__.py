@@ -69,10 +69,9 @@ def run(words: Sequence[str]) -> int:
 
 def run_queen(*, bind: BindFlag = None, port: PortFlag = None) -> None:
     """Run the queen in the foreground; Ctrl+C ends her."""
-    # The room is imported here: the command line must not wait for servers that it does not run.
-    from rbee.foundation import config  # noqa: PLC0415
-    from rbee.queen import app  # noqa: PLC0415
-    from rbee.queen.settings import Settings  # noqa: PLC0415
+    from rbee.foundation import config  # noqa: PLC0415  a room is loaded only where it runs
+    from rbee.queen import app  # noqa: PLC0415  a room is loaded only where it runs
+    from rbee.queen.settings import Settings  # noqa: PLC0415  a room is loaded only where it runs
 
     app.run(config.load("queen", Settings, {"bind": bind, "port": port}))
 
@@ -84,10 +83,9 @@ def run_hive(
     queen: Annotated[str | None, Parameter(name="--queen", help="The queen to join.")] = None,
 ) -> None:
     """Run the hive in the foreground; Ctrl+C ends it and its workers."""
-    # As in run_queen.
-    from rbee.foundation import config  # noqa: PLC0415
-    from rbee.hive import app  # noqa: PLC0415
-    from rbee.hive.settings import HiveSettings  # noqa: PLC0415
+    from rbee.foundation import config  # noqa: PLC0415  a room is loaded only where it runs
+    from rbee.hive import app  # noqa: PLC0415  a room is loaded only where it runs
+    from rbee.hive.settings import HiveSettings  # noqa: PLC0415  a room is loaded only where it runs
 
     app.run(config.load("hive", HiveSettings, {"bind": bind, "port": port, "queen_url": queen}))
 

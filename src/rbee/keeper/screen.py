@@ -9,7 +9,7 @@ something is drawn on a terminal.
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -17,11 +17,10 @@ from rbee.contracts.models import DownloadProgress
 from rbee.keeper.units import duration_text, percent_text, rate_text, size_text
 
 if TYPE_CHECKING:  # rich takes 50 ms to load; most commands draw nothing with it
-    from rich.progress import Progress, TaskID
+    from rbee.keeper.drawing import MovingLine
 
 _PLAIN_EVERY_S = 5.0  # a log of a long download should be short
 _COLUMN_GAP = "  "
-_BAR_WIDTH = 20  # leaves 55 of 80 columns for the words
 
 
 def out(text: str, *, end: str = "\n") -> None:
@@ -47,16 +46,9 @@ def out_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: 
     if not sys.stdout.isatty():
         out(plain_table(headings, rows))
         return
-    from rich.console import Console  # noqa: PLC0415  see the module's docstring
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rbee.keeper.drawing import draw_table  # noqa: PLC0415  loads rich: 50 ms
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    Console().print(table)
+    draw_table(headings, rows)
 
 
 def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -99,8 +91,7 @@ class Live:
         self._drawn = not quiet and sys.stderr.isatty()
         self._said = ""
         self._spoke_at = 0.0
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._line: MovingLine | None = None
 
     def __enter__(self) -> Self:
         """Nothing is drawn until something is said."""
@@ -135,73 +126,14 @@ class Live:
 
     def clear(self) -> None:
         """Take the line away, as before the first word of an answer."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = self._task = None
+        if self._line is not None:
+            self._line.stop()
+            self._line = None
         self._said = ""
 
     def _draw(self, text: str, done: float | None = None, total: float | None = None) -> None:
-        if self._bar is None:
-            self._bar = _new_bar()
-            self._task = self._bar.add_task("", total=None)
-            self._bar.start()
-        changes: dict[str, Any] = {"description": text, "total": total, "visible": True}
-        if done is not None:
-            changes["completed"] = done
-        assert self._task is not None  # noqa: S101  made together with the bar
-        self._bar.update(self._task, **changes)
+        if self._line is None:
+            from rbee.keeper.drawing import MovingLine  # noqa: PLC0415  loads rich: 50 ms
 
-
-def _new_bar() -> "Progress":
-    # See the module's docstring for why rich is imported here.
-    from rich.console import Console, RenderableType  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        Progress,
-        ProgressColumn,
-        SpinnerColumn,
-        Task,
-        TextColumn,
-    )
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415
-    from rich.table import Column  # noqa: PLC0415
-
-    class DownloadBar(ProgressColumn):
-        """A bar where the end is known, nothing where it is not."""
-
-        def render(self, task: Task) -> RenderableType:
-            if not task.total:
-                return ""
-            return ProgressBar(total=task.total, completed=task.completed, width=_BAR_WIDTH)
-
-    return Progress(
-        SpinnerColumn(),
-        DownloadBar(),
-        TextColumn(
-            "{task.description}",
-            markup=False,
-            table_column=Column(no_wrap=True, overflow="ellipsis"),
-        ),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-_STYLES = {
-    "ready": "green",
-    "ok": "green",
-    "up": "green",
-    "available": "green",
-    "busy": "cyan",
-    "warn": "yellow",
-    "starting": "yellow",
-    "degraded": "yellow",
-    "draining": "yellow",
-    "error": "red",
-    "fail": "red",
-    "down": "red",
-    "corrupt": "red",
-}
-
-
-def _style(cell: str) -> str:
-    return _STYLES.get(cell, "")
+            self._line = MovingLine()
+        self._line.show(text, done, total)

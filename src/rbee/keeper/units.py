@@ -3,12 +3,12 @@
 Sizes are decimal (1 MB is 1,000,000 bytes), as model hubs and disk makers count.
 """
 
-_STEP = 1000
+_STEP = 1000  # decimal units
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB")
-_MINUTE_S = 60
-_HOUR_S = 3600
-_DAY_S = 86_400
-_ONE_DECIMAL_BELOW = 10
+_MINUTE_S = 60  # seconds in a minute
+_HOUR_S = 3600  # seconds in an hour
+_DAY_S = 86_400  # seconds in a day
+_ONE_DECIMAL_BELOW = 10  # two digits are what people read at a glance
 
 UNKNOWN = "-"
 

@@ -10,6 +10,7 @@ from rbee.keeper.answer import Answer, summary_text
 from rbee.keeper.cli.chat import text_of
 from rbee.keeper.cli.daemon_commands import status_of, status_text
 from rbee.keeper.daemons import Running
+from rbee.keeper.drawing import MovingLine
 from rbee.keeper.problem_text import last_problem, render_problem
 from rbee.keeper.screen import Live, out_table, plain_table, progress_text
 from rbee.keeper.units import count_text, duration_text, percent_text, size_text
@@ -211,3 +212,19 @@ def test_a_daemons_status() -> None:
     assert running.version_skew is not None
     assert "0.0.9" in running.version_skew
     assert status_of("queen", None, 0.0).running is False
+
+
+def test_the_moving_line_forgets_a_finished_download() -> None:
+    line = MovingLine()
+    try:
+        line.show("downloading", 10, 10)
+        line.show("loading")
+        (task,) = line.shown
+        assert (task.description, task.total, task.completed, task.finished) == (
+            "loading",
+            None,
+            0,
+            False,
+        )
+    finally:
+        line.stop()
