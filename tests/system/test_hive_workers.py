@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,7 @@ import pytest
 from rbee.client.hive import HiveClient
 from rbee.contracts.jobs import (
     JobEvent,
+    ModelDelete,
     ModelDownload,
     ModelList,
     WorkerProcessDelete,
@@ -26,6 +28,7 @@ from rbee.contracts.jobs import (
 )
 from rbee.contracts.workers import WorkerProcess, WorkerStats
 from rbee.errors import (
+    Conflict,
     CorruptModel,
     EngineError,
     HiveNotFound,
@@ -277,12 +280,11 @@ async def test_a_spent_budget_ends_in_error_with_the_reason(colony: Colony) -> N
 
 async def test_a_corrupt_model_is_a_clear_error_at_once(colony: Colony, starter_path: Path) -> None:
     cut = colony.root / "cut.gguf"
-    whole = starter_path.read_bytes()
-    cut.write_bytes(whole)
+    shutil.copyfile(starter_path, cut)
     hive = colony.hive()
     async with talking(hive) as client:
         await client.jobs.collect(ModelDownload(model=str(cut)))
-        cut.write_bytes(whole[: len(whole) // 2])
+        os.truncate(cut, 10_000_000)
         with pytest.raises(CorruptModel, match="cut"):
             await client.jobs.collect(WorkerSpawn(model="cut"))
 
@@ -394,3 +396,68 @@ async def test_no_secret_is_in_an_argv_or_an_environment(colony: Colony) -> None
         if process.pid == worker.pid:
             assert not any(secret in words for secret in secrets)
         assert not any(secret in " ".join(process.cmdline()) for secret in secrets)
+
+
+async def test_a_hive_killed_while_a_worker_loads_leaves_the_load_to_the_next(
+    colony: Colony,
+) -> None:
+    hive = colony.hive(script=script(colony, load_s=2.0))
+    async with talking(hive) as client:
+        job = await client.jobs.submit(WorkerSpawn(model="scripted"))
+        async for event in client.jobs.events(job.job_id):
+            if event.action == "worker_spawn_health_check":
+                loading = msgspec.convert(event.data, WorkerProcess)
+                break
+    hive.kill()
+    successor = colony.hive()
+    async with talking(successor) as client:
+        ready = await until_stats(client, loading.worker_id, status="ready")
+        assert (ready.pid, ready.generation) == (loading.pid, 1)
+
+
+async def test_a_lost_shim_costs_no_request_and_the_engine_is_still_restarted(
+    colony: Colony,
+) -> None:
+    hive = colony.hive()
+    async with talking(hive) as client:
+        worker = await spawn(client)
+        (shim,) = [each for each in colony.worker_processes() if each.pid != worker.pid]
+        shim.kill()
+        assert complete(hive, worker)
+        assert (await details(client, worker.worker_id)).status == "ready"
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        again = await until_stats(client, worker.worker_id, generation=2, status="ready")
+        assert again.restarts == 1
+
+
+async def test_an_engine_that_hears_nothing_is_killed(colony: Colony) -> None:
+    hive = colony.hive()
+    async with talking(hive) as client:
+        worker = await spawn(client)
+        os.kill(worker.pid or 0, signal.SIGSTOP)
+        events = await client.jobs.collect(
+            WorkerProcessDelete(worker_id=worker.worker_id, force=True)
+        )
+        assert events[-1].action == "worker_proc_del_ok"
+        assert not engine_pids(colony)
+
+
+async def test_a_model_in_use_is_not_deleted(colony: Colony, starter_path: Path) -> None:
+    hive = colony.hive()
+    async with talking(hive) as client:
+        await client.jobs.collect(ModelDownload(model=str(starter_path)))
+        worker = await spawn(client, starter_path.stem)
+        rows = await client.jobs.collect(ModelList())
+        assert [row.data["loaded"] for row in rows if row.data and row.data["size_bytes"]] == [True]
+        with pytest.raises(Conflict, match="loaded"):
+            await client.jobs.collect(ModelDelete(model=starter_path.stem))
+        await client.jobs.collect(WorkerProcessDelete(worker_id=worker.worker_id))
+        await client.jobs.collect(ModelDelete(model=starter_path.stem))
+
+
+async def test_the_worker_answers_nobody_without_its_key(colony: Colony) -> None:
+    hive = colony.hive()
+    async with talking(hive) as client:
+        worker = await spawn(client)
+    refused = httpx2.post(f"http://127.0.0.1:{worker.port}/v1/completions", json={"prompt": "x"})
+    assert refused.status_code == 401

@@ -49,6 +49,7 @@ class Seen(msgspec.Struct, frozen=True):
     path: str
     query: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 class Answer(msgspec.Struct):
@@ -131,6 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._serve()
 
+    def do_POST(self) -> None:
+        self._serve()
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the test reads ``requests``."""
 
@@ -140,7 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        seen = Seen(self.command, unquote(parts.path), parts.query, headers)
+        body = self.rfile.read(int(headers.get("content-length", "0")))
+        seen = Seen(self.command, unquote(parts.path), parts.query, headers, body)
         stub = self._stub()
         stub.requests.append(seen)
         answer = stub.answer(seen)

@@ -15,6 +15,7 @@ from rbee.errors import RbeeError
 from rbee.hive.engines.engine import Place, Reading
 from rbee.hive.workers import launching
 from rbee.hive.workers.launching import EndedAtOnce, Limits, Running
+from rbee.hive.workers.lifecycle import LEAVING
 from rbee.hive.workers.messages import (
     Answered,
     Drained,
@@ -70,8 +71,10 @@ async def launch(worker: Worker, store: StateStore, limits: Limits, post: Post) 
 async def watch(
     worker: Worker, generation: int, store: StateStore, running: Running, post: Post
 ) -> None:
-    """Tell of the engine's end, at once."""
+    """Tell of the engine's end: a crash at once, a stop when nothing is left of it."""
     word = await launching.wait_end(store.directory(worker.id), running)
+    if worker.state.status in LEAVING:
+        await launching.reap(running)
     post(Ended(worker_id=worker.id, generation=generation, word=word))
     await launching.reap(running)
 
