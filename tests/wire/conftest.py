@@ -1,0 +1,112 @@
+"""The real ASGI apps of queen and hive, in this process, without sockets of clients."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from starlette.types import ASGIApp
+
+from rbee.contracts.daemon import ServiceInfo
+from rbee.contracts.hives import Capabilities
+from rbee.contracts.ids import HiveId
+from rbee.foundation.daemon import Daemon, Stop
+from rbee.foundation.http.gate import make_policy
+from rbee.foundation.jobserver import JobServer
+from rbee.hive.api.routes import Parts, make_app
+from rbee.hive.devices.choice import find_devices
+from rbee.hive.engines.catalog import make_engines
+from rbee.hive.models.catalog import Catalog
+from rbee.hive.models.downloads import Downloads
+from rbee.hive.operations import Operations
+from rbee.hive.settings import HiveSettings
+from rbee.hive.workers.lifecycle import Budget
+from rbee.hive.workers.supervisor import Supervisor, SupervisorLimits
+from rbee.queen.app import Queen
+from rbee.queen.settings import Settings
+from wire.table import Server
+
+KEY = "a-long-made-up-key"
+
+
+@pytest.fixture
+def key() -> str | None:
+    """The colony's key; a test that wants one overrides this by parametrising it."""
+    return None
+
+
+@pytest.fixture
+def queen_daemon() -> Iterator[Daemon]:
+    daemon = Daemon("queen", "127.0.0.1", 0)
+    yield daemon
+    for listener in daemon.sockets:
+        listener.close()
+
+
+@pytest.fixture
+async def queen_app(queen_daemon: Daemon, key: str | None) -> AsyncIterator[ASGIApp]:
+    queen = Queen(Settings(), queen_daemon, key=key)
+    async with queen.jobs:
+        yield queen.app
+    await queen.lines.close()
+
+
+@pytest.fixture
+async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
+    settings = HiveSettings()
+    engines = make_engines(scripted=True, script=None)
+    devices = find_devices()
+    catalog = Catalog(tmp_path / "models")
+    limits = SupervisorLimits(
+        first_port=settings.first_worker_port,
+        budget=Budget(restarts_max=settings.restarts_max, window_s=settings.restart_window_s),
+        drain_s=settings.drain_s,
+        load_s=settings.load_s,
+        orphan_s=settings.orphan_s,
+        log_bytes_max=settings.log_bytes_max,
+    )
+    supervisor = Supervisor(tmp_path / "workers", tmp_path / "alive", engines, limits)
+    async with (
+        anyio.create_task_group() as group,
+        Downloads(catalog, on_change=supervisor.roster.pulse.beat) as downloads,
+        JobServer(actor="hive") as jobs,
+    ):
+        await group.start(supervisor.run)
+        operations = Operations(
+            HiveId("hive-1"),
+            settings,
+            engines=engines,
+            devices=devices,
+            catalog=catalog,
+            downloads=downloads,
+            supervisor=supervisor,
+        )
+        parts = Parts(
+            jobs=jobs,
+            operations=operations,
+            capabilities=lambda: Capabilities(devices=devices, cpu_cores=1, total_ram_gb=1.0),
+            info=lambda: ServiceInfo(
+                service="hive", version="0", base_url="http://localhost", port=1, pid=1
+            ),
+            workers=supervisor.store,
+            stop=Stop(),
+        )
+        policy = make_policy("127.0.0.1", 7835, key=key, hosts=[], origins=[])
+        yield make_app(parts, policy)
+        group.cancel_scope.cancel()
+
+
+@pytest.fixture
+def apps(queen_app: ASGIApp, hive_app: ASGIApp) -> dict[Server, ASGIApp]:
+    return {"queen": queen_app, "hive": hive_app}
+
+
+@pytest.fixture(autouse=True)
+def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wire tests talk to no one: whoever tries hears that nobody is there."""
+
+    def refuse(_self: socket.socket, address: object) -> None:
+        raise ConnectionRefusedError(f"a wire test connects to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
