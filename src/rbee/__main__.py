@@ -17,6 +17,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from rbee.errors import InvalidRequest, RbeeError
+from rbee.keeper.addresses import as_url
 from rbee.keeper.cli.frame import examples, make_app
 from rbee.keeper.problem_text import render_problem
 from rbee.keeper.screen import note
@@ -87,7 +88,8 @@ def run_hive(
     from rbee.hive import app  # noqa: PLC0415  a room is loaded only where it runs
     from rbee.hive.settings import HiveSettings  # noqa: PLC0415  a room is loaded only where it runs
 
-    app.run(config.load("hive", HiveSettings, {"bind": bind, "port": port, "queen_url": queen}))
+    queen_url = None if queen is None else as_url(queen, param="--queen")
+    app.run(config.load("hive", HiveSettings, {"bind": bind, "port": port, "queen_url": queen_url}))
 
 
 def _attach_rooms(app: App, words: Sequence[str]) -> None:

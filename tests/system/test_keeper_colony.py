@@ -189,6 +189,14 @@ def test_a_queen_that_was_named_is_never_replaced(operator: Operator) -> None:
     assert operator.left_running() == []
 
 
+def test_a_second_queen_is_told_of_the_first(operator: Operator) -> None:
+    started = json.loads(done(operator.rbee("queen", "start", "--json")).stdout)
+    said = refused(operator.rbee("queen", "run"))
+    assert f"taken by an rbee queen (pid {started['pid']})" in said
+    said = refused(operator.rbee("hive", "start", "--port", str(operator.queen_port)))
+    assert "an rbee queen" in said
+
+
 def test_a_port_that_a_stranger_has_is_named_with_its_owner(operator: Operator) -> None:
     with socket.create_server(("127.0.0.1", operator.queen_port)):
         said = refused(operator.rbee("queen", "start"))
@@ -211,6 +219,8 @@ def test_the_doctor_finds_a_sound_colony_sound(colony: Operator) -> None:
 def test_a_setting_that_cannot_be_used_is_told_by_start(operator: Operator) -> None:
     said = refused(operator.rbee("queen", "start", "--bind", "0.0.0.0"))  # noqa: S104  refused
     assert "RBEE_API_KEY" in said
+    assert "70000" in refused(operator.rbee("queen", "start", "--port", "70000"))
+    refused(operator.rbee("hive", "start", "--queen", "ftp://x"), code=2)
     said = refused(operator.rbee("hive", "start", env={"RBEE_HIVE_SLOTS": "many"}))
     assert "RBEE_HIVE_SLOTS" in said
 
@@ -219,7 +229,8 @@ def test_a_colony_with_a_key_wants_it(operator: Operator) -> None:
     operator.env["RBEE_API_KEY"] = "a-long-made-up-key"
     start_scripted(operator)
     done(operator.rbee("infer", "-m", MODEL, "--max-tokens", "2", "hi"))
-    assert "RBEE_API_KEY" in refused(operator.rbee("status", env={"RBEE_API_KEY": ""}))
+    for words in (["status"], ["queen", "status"], ["hive", "stop"], ["worker", "list"], ["down"]):
+        assert "RBEE_API_KEY" in refused(operator.rbee(*words, env={"RBEE_API_KEY": ""}))
     done(operator.rbee("down"))
     nothing_left(operator)
 

@@ -17,6 +17,8 @@ import anyio
 import msgspec
 import psutil
 
+_OUR_NAMES = frozenset({"rbee", "rbee-keeper"})
+_PROGRAM_WORDS = 4  # `python -P -m rbee …`, `python /usr/bin/rbee …`: the name stands up front
 _LOOK_EVERY_S = 0.2  # without a pidfd: an end is seen within this
 _START_TIME_TOLERANCE_S = 0.05  # start times of one process differ by rounding only
 
@@ -187,7 +189,7 @@ def _described(pid: int | None) -> str | None:
         words = psutil.Process(pid).cmdline()
     except psutil.Error:
         return f"pid {pid}"
-    if "rbee" in words:
+    if any(Path(word).name in _OUR_NAMES for word in words[:_PROGRAM_WORDS]):
         room = next((word for word in words if word in {"queen", "hive"}), "daemon")
         return f"an rbee {room} (pid {pid})"
     return f"{Path(words[0]).name} (pid {pid})" if words else f"pid {pid}"

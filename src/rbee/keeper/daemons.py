@@ -104,11 +104,17 @@ async def ask_info(room: Room, url: str, *, wait_s: float = INFO_WAIT_S) -> Serv
 
 
 async def find(room: Room) -> Running | None:
-    """The daemon of this machine: the one that announced itself, or one on the usual port."""
+    """The daemon of this machine: the one that announced itself, or one on the usual port.
+
+    Raises:
+        ContractError: it is ours and refuses us, for want of the key.
+    """
     announced = find_announced(room)
     if announced is not None:
         try:
             info = await ask_info(room, announced.base_url)
+        except ContractError:
+            raise
         except RbeeError:
             info = None  # it lives and does not answer: the caller says so
         return Running(room=room, base_url=announced.base_url, pid=announced.process.pid, info=info)

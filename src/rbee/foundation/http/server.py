@@ -99,6 +99,11 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
     except OSError as error:
         listener.close()
         raise _bind_error(error, host, port) from None
+    except OverflowError:
+        listener.close()
+        raise StartError(
+            f"{port} is no port number.", remedy="Choose one from 1024 to 65535, or 0 for any."
+        ) from None
     listener.setblocking(False)  # noqa: FBT003  the stdlib names it by position
     return listener
 

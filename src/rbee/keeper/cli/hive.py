@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from rbee import __version__
 from rbee.errors import NotYet
+from rbee.keeper.addresses import as_url
 from rbee.keeper.cli.daemon_commands import show_status, start_daemon, stop_daemon
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.later import later
@@ -38,7 +39,11 @@ async def start(
 ) -> None:
     """Start the hive in the background; does nothing when it runs."""
     _only_here(host)
-    flags = {"--bind": bind, "--port": port, "--queen": queen or queen_for_hive()}
+    flags = {
+        "--bind": bind,
+        "--port": port,
+        "--queen": as_url(queen, param="--queen") if queen else queen_for_hive(),
+    }
     await start_daemon("hive", flags, json=json)
 
 

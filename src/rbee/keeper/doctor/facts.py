@@ -75,6 +75,8 @@ async def look_at_port(room: Room) -> PortFacts:
     port = announced.port if announced else port_of(room)
     if not await _listens(port):
         return PortFacts(room=room, port=port, free=True)
+    if announced is not None:
+        return PortFacts(room=room, port=port, free=False, ours=True)
     try:
         await ask_info(room, f"http://localhost:{port}", wait_s=PROBE_WAIT_S)
     except RbeeError:
