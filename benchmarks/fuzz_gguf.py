@@ -259,7 +259,7 @@ def fuzz(inputs: int, seed: int, seconds: float = float("inf")) -> Tally:
 
 def main() -> int:
     """Run and report."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Fuzz the GGUF header reader.")
     parser.add_argument("--inputs", type=int, default=INPUTS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"))

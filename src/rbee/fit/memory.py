@@ -22,7 +22,7 @@ OUTPUT_ROWS: Final = 6  # rows of the embedding's width beside a result per toke
 """The three were fitted to llama.cpp's own log of a small dense model over contexts of
 512 to 8,192, batches of 128 to 2,048 and 1 to 16 slots: within 0.2 % (2026)."""
 
-PROCESS_BYTES: Final = 33 * 1024 * 1024  # interpreter and engine library, measured on Linux x86_64
+PROCESS_BYTES: Final = 45 * 1024 * 1024  # interpreter and engine library, measured on Linux x86_64
 WORD_BYTES: Final = 200  # a vocabulary's word in the tokeniser's tables, measured
 
 PART_ERROR: Final = 0.2  # of everything but the weights, by benchmarks/fit_error.py with room

@@ -97,6 +97,7 @@ def running_worker(
     context: int = 2_048,
     slots: int = 2,
     task: Task = "generate",
+    batch: int | None = None,
     port: int | None = None,
 ) -> Generator[WorkerUnderTest]:
     """Start a worker in ``directory`` (its private one) and end it after the block.
@@ -112,6 +113,8 @@ def running_worker(
     argv += ["--model", str(model or directory / "no-model"), "--key-file", str(key_file)]
     argv += ["--host", "127.0.0.1", "--port", str(chosen), "--task", task]
     argv += ["--context", str(context), "--slots", str(slots)]
+    if batch is not None:
+        argv += ["--batch", str(batch)]
     if script is not None:
         script_file = directory / "script.json"
         script_file.write_bytes(msgspec.json.encode(script))

@@ -22,6 +22,8 @@ CONTEXT_TOKENS_MIN = 64  # less cannot hold a chat template and an answer
 CONTEXT_TOKENS_MAX = 16_777_216  # above any published model; a typing error, not a wish
 SLOTS_MAX = 256  # llama.cpp's own bound on parallel sequences
 THREADS_MAX = 1_024  # above the largest machine; a typing error, not a wish
+BATCH_TOKENS_MIN = 32  # llama.cpp's own lower bound for matrix kernels
+BATCH_TOKENS_MAX = 65_536  # its buffers grow with it: gigabytes beyond this
 GPU_LAYERS_MAX = 100_000  # "all of them" is often written as a large number
 PORT_MAX = 65_535  # a port is 16 bits
 KEY_LENGTH_MIN = 16  # a shorter secret can be guessed by trying
@@ -32,6 +34,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``context_tokens`` is shared by all ``slots`` (one unified cache). ``threads``
     null lets the engine count cores; ``gpu_layers`` null lets it fit the device.
+    ``batch_tokens`` are computed at once; null is the engine's default.
     ``key_file`` lies in the worker's private directory, which is also where the
     engine's own files go. ``script`` is for the scripted engine only.
     """
@@ -47,6 +50,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     task: Task = "generate"
     gpu_layers: int | None = None
+    batch_tokens: int | None = None
     script: Path | None = None
 
     @property
@@ -78,6 +82,7 @@ def parse_arguments(argv: Sequence[str]) -> WorkerSettings:
     _check_range("--slots", settings.slots, 1, SLOTS_MAX)
     _check_range("--threads", settings.threads, 1, THREADS_MAX)
     _check_range("--gpu-layers", settings.gpu_layers, 0, GPU_LAYERS_MAX)
+    _check_range("--batch", settings.batch_tokens, BATCH_TOKENS_MIN, BATCH_TOKENS_MAX)
     if not settings.alias.strip():
         raise InvalidRequest("--alias is empty.", remedy="Give the model's id.", param="--alias")
     if settings.script is not None and settings.engine != "scripted":
@@ -120,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int)
     add("--task", choices=("generate", "embeddings"), default="generate")
     add("--gpu-layers", type=int)
+    add("--batch", type=int, dest="batch_tokens", help="tokens computed at once")
     add("--script", type=Path, help="JSON file with faults (scripted only)")
     return parser
 

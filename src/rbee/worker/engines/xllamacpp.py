@@ -29,6 +29,9 @@ EMBEDDING_BATCH_TOKENS = 2_048
 """The longest single text that can be embedded: an encoder reads it in one batch,
 and the batch's memory grows with its length."""
 
+LOGICAL_BATCH_TOKENS = 2_048
+"""The engine's default for what one call may bring; it may not be below the batch."""
+
 SLOTS_FOLDER = "slots"
 _MEAN_POOLING = 1  # llama_pooling_type: the mean over a text's tokens
 _SLEEP_S = 3_600.0  # the main thread only waits for a signal; any length does
@@ -94,8 +97,12 @@ def launch_flags(
     if settings.gpu_layers is not None:
         flags["n_gpu_layers"] = settings.gpu_layers
         flags["fit_params"] = False
+    if settings.batch_tokens is not None:
+        flags["n_ubatch"] = settings.batch_tokens
+        flags["n_batch"] = max(settings.batch_tokens, LOGICAL_BATCH_TOKENS)
     if settings.task == "embeddings":
-        batch_tokens = min(settings.context_tokens, EMBEDDING_BATCH_TOKENS)
+        asked = settings.batch_tokens or EMBEDDING_BATCH_TOKENS
+        batch_tokens = min(settings.context_tokens, asked)
         flags |= {"embedding": True, "n_batch": batch_tokens, "n_ubatch": batch_tokens}
         if not model_declares_pooling:  # else the engine refuses: a vector per token is no answer
             flags["pooling_type"] = _MEAN_POOLING
