@@ -17,10 +17,10 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from rbee.errors import InvalidRequest, RbeeError
-from rbee.keeper.addresses import as_url
 from rbee.keeper.cli.frame import examples, make_app
 from rbee.keeper.problem_text import render_problem
 from rbee.keeper.screen import note
+from rbee.keeper.urls import as_url
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -6,19 +6,12 @@ machine's own, where missing daemons may be started.
 """
 
 import os
-from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
-from rbee.errors import InvalidRequest
 from rbee.foundation import config
 from rbee.foundation.announcements import find_announced
-
-Room = Literal["queen", "hive"]
-
-PORTS: dict[Room, int] = {"queen": 7833, "hive": 7835}
-"""wire.md, "Ports"."""
+from rbee.keeper.urls import PORTS, Room, as_url
 
 
 class KeeperSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,31 +53,3 @@ def port_of(room: Room) -> int:
         BadSettings: config.toml or the environment is wrong.
     """
     return config.one(room, "port", int, PORTS[room])
-
-
-def as_url(text: str, *, param: str) -> str:
-    """``host``, ``host:port`` or a whole URL, as a base URL.
-
-    Raises:
-        InvalidRequest: it is none of these.
-    """
-    whole = text.strip()
-    whole = (whole if "://" in whole else f"http://{whole}").rstrip("/")
-    try:
-        parts = urlsplit(whole)
-        port = parts.port
-    except ValueError as error:
-        raise _no_url(text, param, str(error)) from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise _no_url(text, param, "it needs http(s) and a host")
-    if port is None and parts.scheme == "http" and not parts.path:
-        whole = f"{whole}:{PORTS['hive' if param == '--hive' else 'queen']}"
-    return whole
-
-
-def _no_url(text: str, param: str, why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{param} {text!r} is not an address: {why}.",
-        remedy="Write it like http://gaming-pc:7833.",
-        param=param,
-    )

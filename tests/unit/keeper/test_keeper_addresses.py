@@ -9,7 +9,8 @@ from rbee.errors import BadSettings, InvalidRequest
 from rbee.foundation.announcements import Announcement, announcement_path
 from rbee.foundation.files import write_struct
 from rbee.foundation.processes import mark
-from rbee.keeper.addresses import address_of, as_url, port_of
+from rbee.keeper.addresses import address_of, port_of
+from rbee.keeper.urls import as_url
 
 
 @pytest.fixture(autouse=True)

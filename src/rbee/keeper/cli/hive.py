@@ -10,12 +10,12 @@ from cyclopts import App, Parameter
 
 from rbee import __version__
 from rbee.errors import NotYet
-from rbee.keeper.addresses import as_url
 from rbee.keeper.cli.daemon_commands import show_status, start_daemon, stop_daemon
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.later import later
 from rbee.keeper.cli.options import JsonFlag
 from rbee.keeper.colony import queen_for_hive
+from rbee.keeper.urls import as_url
 
 hive_app = App(name="hive", help_epilogue=examples("rbee hive start", "rbee hive status"))
 for _name in ("install", "uninstall", "join", "approve"):
