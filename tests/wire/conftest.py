@@ -1,6 +1,5 @@
 """The real ASGI apps of queen and hive, in this process, without sockets of clients."""
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,13 +8,12 @@ import pytest
 from starlette.types import ASGIApp
 
 from rbee.contracts.daemon import ServiceInfo
-from rbee.contracts.hives import Capabilities
+from rbee.contracts.hives import Capabilities, Device
 from rbee.contracts.ids import HiveId
 from rbee.foundation.daemon import Daemon, Stop
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.api.routes import Parts, make_app
-from rbee.hive.devices.choice import find_devices
 from rbee.hive.engines.catalog import make_engines
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
@@ -56,7 +54,7 @@ async def queen_app(queen_daemon: Daemon, key: str | None) -> AsyncIterator[ASGI
 async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
     settings = HiveSettings()
     engines = make_engines(scripted=True, script=None)
-    devices = find_devices()
+    devices = [Device(id="CPU-0", name="A CPU", device_type="cpu", memory_mb=1024)]
     catalog = Catalog(tmp_path / "models")
     limits = SupervisorLimits(
         first_port=settings.first_worker_port,
@@ -100,13 +98,3 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
 @pytest.fixture
 def apps(queen_app: ASGIApp, hive_app: ASGIApp) -> dict[Server, ASGIApp]:
     return {"queen": queen_app, "hive": hive_app}
-
-
-@pytest.fixture(autouse=True)
-def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wire tests talk to no one: whoever tries hears that nobody is there."""
-
-    def refuse(_self: socket.socket, address: object) -> None:
-        raise ConnectionRefusedError(f"a wire test connects to {address}")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)

@@ -5,6 +5,7 @@ And no route, due or not, is reached past the gate.
 
 import json
 import re
+import socket
 
 import pytest
 from starlette.types import ASGIApp
@@ -19,6 +20,16 @@ DUE = [route for route in ROUTES if route.step <= DELIVERED]
 LATER = [route for route in ROUTES if route.step > DELIVERED]
 
 Apps = dict[Server, ASGIApp]
+
+
+@pytest.fixture(autouse=True)
+def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wire tests talk to no one: whoever tries hears that nobody is there."""
+
+    def refuse(_self: socket.socket, address: object) -> None:
+        raise ConnectionRefusedError(f"a wire test connects to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 def route_id(route: Route) -> str:
