@@ -77,3 +77,10 @@ def test_the_shim_needs_nothing_but_the_standard_library() -> None:
         for line in SHIM.read_text(encoding="utf-8").splitlines()
         if line.startswith(("import ", "from "))
     }
+
+
+def test_an_engine_that_nobody_can_be_told_of_does_not_run_on(tmp_path: Path) -> None:
+    (tmp_path / "engine.json").mkdir()  # as a full disk does: the word cannot be written
+    status, told = run(tmp_path, [sys.executable, "-c", "import time; time.sleep(60)"])
+    assert status == told["code"] == LAUNCH_FAILED
+    assert told["error"]

@@ -83,7 +83,13 @@ class Shim:
         except (OSError, ValueError) as error:
             self._tell_exit(LAUNCH_FAILED, error=str(error))
             return LAUNCH_FAILED
-        write_json(self._directory / "engine.json", {"pid": engine.pid, "started_at": time.time()})
+        try:
+            word = {"pid": engine.pid, "started_at": time.time()}
+            write_json(self._directory / "engine.json", word)
+        except OSError as error:  # a full disk: an engine that nobody can be told of must not run
+            end(engine, 0.0)
+            self._tell_exit(LAUNCH_FAILED, error=str(error))
+            return LAUNCH_FAILED
         self._wait(engine)
         end_group(engine)  # whatever the engine started and left behind
         self._tell_exit(engine.returncode)
@@ -127,16 +133,15 @@ class Shim:
         self._stop_asked = True
 
     def _tell_exit(self, status: int, *, error: str | None = None) -> None:
-        write_json(
-            self._directory / "exit.json",
-            {
-                "code": status if status >= 0 else None,
-                "signal": -status if status < 0 else None,
-                "ended_at": time.time(),
-                "orphaned": self._orphaned,
-                "error": error,
-            },
-        )
+        word = {
+            "code": status if status >= 0 else None,
+            "signal": -status if status < 0 else None,
+            "ended_at": time.time(),
+            "orphaned": self._orphaned,
+            "error": error,
+        }
+        with contextlib.suppress(OSError):  # a full disk: the hive says that it ended unseen
+            write_json(self._directory / "exit.json", word)
 
 
 def end(engine: "subprocess.Popen[bytes]", stop_s: float) -> None:
@@ -166,9 +171,13 @@ def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Replace ``path`` in one step, readable by this user alone."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(value, file)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(value, file)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _modified(path: Path) -> float | None:

@@ -116,10 +116,14 @@ class StateStore:
         """
         directory = self.directory(state.worker_id)
         key = secrets.token_urlsafe(KEY_BYTES)
-        with told(directory):
-            make_private_dir(directory)
-            write_atomic(directory / KEY_FILE, key.encode())
-            write_struct(directory / STATE_FILE, state)
+        try:
+            with told(directory):
+                make_private_dir(directory)
+                write_atomic(directory / KEY_FILE, key.encode())
+                write_struct(directory / STATE_FILE, state)
+        except StorageError:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
         return key
 
     def write(self, state: WorkerState) -> None:
