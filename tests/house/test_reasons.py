@@ -13,7 +13,7 @@ PYRIGHT = re.compile(r"#\s*(pyright|type):\s*(?P<rest>.*)")
 PYRIGHT_WITH_REASON = re.compile(r"(ignore\[[\w, ]+\]|basic|\w+=\w+)\s+\S+.*")
 
 # A constant with one of these endings is a limit, a time or a size: people will ask why.
-LIMIT = re.compile(r"_(MAX|MIN|S|MS|BYTES|KIB|MIB|MB|GB|LIMIT|COUNT|DEFAULT|PCT|TOKENS|RATIO)$")
+LIMIT = re.compile(r"[A-Z0-9]_(MAX|MIN|S|MS|BYTES|KIB|MIB|MB|GB|LIMIT|COUNT|DEFAULT|PCT|TOKENS|RATIO)$")
 
 
 @pytest.mark.parametrize("module", EVERYTHING, ids=repr)

@@ -28,7 +28,7 @@ from rbee.foundation.sse import EventReader, ServerEvent
 
 RECONNECT_FOR_S: Final = 30.0  # longer than a daemon's restart, shorter than a person's patience
 _RECONNECT_FIRST_S: Final = 0.1  # most cuts are a server that restarts: be back at once
-_RECONNECT_MAX_S: Final = 2.0
+_RECONNECT_MAX_S: Final = 2.0  # a restarted queen is found again before people wonder
 _CANCEL_S: Final = 3.0  # a leaving client waits no longer than this to say so
 _NO_CONTENT: Final = 204
 

@@ -47,7 +47,7 @@ from rbee.queen.registry.workers import Death, RoutableWorker, WorkerEntry, as_r
 HIVES_MAX: Final = 20_000  # twice what one queen was measured to carry (reliability.md)
 PROBE_AFTER_S: Final = 2.0  # two missed beats: ask the workers themselves before it counts
 SWEEP_EVERY_S: Final = 0.5  # a sixth of the shortest age in the table
-_URL_LENGTH_MAX: Final = 512
+_URL_LENGTH_MAX: Final = 512  # a host name has at most 253 characters
 
 _COUNTING: frozenset[HiveState] = frozenset({"fresh", "degraded"})
 

@@ -25,7 +25,7 @@ NAME_LENGTH_MAX: Final = 256  # ids and host names; DNS allows 253
 KEY_LENGTH_MAX: Final = 1024  # a bearer secret is 43 characters
 MODEL_NAME_LENGTH_MAX: Final = 1024  # `org/repo:file.gguf` with all parts at their longest
 _REORDER_S: Final = 5.0  # posts overtake each other by less; more is a clock that was set back
-_PORT_MAX: Final = 65_535
+_PORT_MAX: Final = 65_535  # a port is 16 bits
 
 
 class HiveEntry(msgspec.Struct, kw_only=True):
