@@ -21,7 +21,10 @@ EXTRAS = {
 }
 
 # Declared and imported by name at run time only.
-IMPORTED_LATE = {"xllamacpp": "tens of MB of native code, loaded by the worker that needs it"}
+IMPORTED_LATE = {
+    "xllamacpp": "tens of MB of native code, loaded by the worker that needs it",
+    "nvidia-ml-py": "the hive imports pynvml when it looks for devices",
+}
 
 # Licences that let an Apache-2.0 program use the library. MPL-2.0's copyleft ends at the
 # library's own files.

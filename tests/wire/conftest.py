@@ -8,12 +8,14 @@ import pytest
 from starlette.types import ASGIApp
 
 from rbee.contracts.daemon import ServiceInfo
-from rbee.contracts.hives import Capabilities, Device
+from rbee.contracts.hives import Capabilities
 from rbee.contracts.ids import HiveId
 from rbee.foundation.daemon import Daemon, Stop
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.api.routes import Parts, make_app
+from rbee.hive.devices.cpu import CpuProbe
+from rbee.hive.devices.inventory import Inventory
 from rbee.hive.engines.catalog import make_engines
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
@@ -54,7 +56,8 @@ async def queen_app(queen_daemon: Daemon, key: str | None) -> AsyncIterator[ASGI
 async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
     settings = HiveSettings()
     engines = make_engines(scripted=True, script=None)
-    devices = [Device(id="CPU-0", name="A CPU", device_type="cpu", memory_mb=1024)]
+    inventory = Inventory([CpuProbe()])
+    await inventory.detect()
     catalog = Catalog(tmp_path / "models")
     limits = SupervisorLimits(
         first_port=settings.first_worker_port,
@@ -75,7 +78,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
             HiveId("hive-1"),
             settings,
             engines=engines,
-            devices=devices,
+            inventory=inventory,
             catalog=catalog,
             downloads=downloads,
             supervisor=supervisor,
@@ -83,7 +86,10 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
         parts = Parts(
             jobs=jobs,
             operations=operations,
-            capabilities=lambda: Capabilities(devices=devices, cpu_cores=1, total_ram_gb=1.0),
+            capabilities=lambda: Capabilities(
+                devices=inventory.devices(), cpu_cores=1, total_ram_gb=1.0
+            ),
+            detect=inventory.detect,
             info=lambda: ServiceInfo(
                 service="hive", version="0", base_url="http://localhost", port=1, pid=1
             ),

@@ -26,8 +26,8 @@ SplitMode: TypeAlias = Literal["none", "layer", "row"]
 ALL_LAYERS = -1
 """``gpu_layers`` for "all of them"."""
 
-MAX_TOKENS_DEFAULT = 100
-TEMPERATURE_DEFAULT = 0.7
+MAX_TOKENS_DEFAULT = 100  # wire.md: a paragraph, so that a trial ends soon
+TEMPERATURE_DEFAULT = 0.7  # wire.md: varied, and still to the point
 
 
 class _Operation(msgspec.Struct, kw_only=True, tag_field="operation", tag=True):
@@ -203,12 +203,7 @@ def _check_fields(operation: Operation) -> None:
             _in_range("top_k", operation.top_k, 0, 1_000_000)
             _in_range("deadline_s", operation.deadline_s, 0.001, 86_400)
         case WorkerSpawn():
-            _in_range("context_length", operation.context_length, 64, 16_777_216)
-            _in_range("slots", operation.slots, 1, 256)
-            _in_range("gpu_layers", operation.gpu_layers, ALL_LAYERS, 100_000)
-            _in_range("main_gpu", operation.main_gpu, 0, 63)
-            for share in operation.tensor_split or ():
-                _in_range("tensor_split", share, 0, 1_000_000)
+            _check_spawn(operation)
         case WorkerProcessGet() | WorkerProcessDelete():
             if operation.pid is None and not operation.worker_id:
                 raise InvalidRequest(
@@ -222,6 +217,15 @@ def _check_fields(operation: Operation) -> None:
                 )
         case _:
             pass
+
+
+def _check_spawn(asked: WorkerSpawn) -> None:
+    _in_range("context_length", asked.context_length, 64, 16_777_216)
+    _in_range("slots", asked.slots, 1, 256)
+    _in_range("gpu_layers", asked.gpu_layers, ALL_LAYERS, 100_000)
+    _in_range("main_gpu", asked.main_gpu, 0, 63)
+    for share in asked.tensor_split or ():
+        _in_range("tensor_split", share, 0, 1_000_000)
 
 
 def _in_range(field: str, value: float | None, low: float, high: float) -> None:

@@ -15,7 +15,7 @@ import psutil
 
 import rbee
 from rbee.contracts.daemon import ServiceInfo
-from rbee.contracts.hives import Capabilities, Device, HiveInfo
+from rbee.contracts.hives import Capabilities, HiveInfo
 from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model
 from rbee.foundation import config, logs, paths
@@ -24,9 +24,10 @@ from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import advertised
 from rbee.hive.api.routes import Parts, make_app
-from rbee.hive.devices.choice import find_devices
 from rbee.hive.devices.cpu import cpu_cores
+from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
+from rbee.hive.devices.usage import GpuUse, use_of
 from rbee.hive.engines.catalog import Engines, make_engines
 from rbee.hive.heartbeat import Facts, Sender
 from rbee.hive.keep_alive import ASK_EVERY_S, KeepAlive
@@ -74,7 +75,9 @@ async def serve(settings: HiveSettings) -> None:
         daemon = Daemon("hive", settings.bind, settings.port)
         engines = make_engines(scripted=settings.scripted_engine, script=script_of(settings))
         await engines.probe(directory / ENGINES_FILE)
-        await _Hive(settings, hive_id, key, daemon, engines, find_devices()).serve()
+        inventory = Inventory()
+        await inventory.detect()
+        await _Hive(settings, hive_id, key, daemon, engines, inventory).serve()
 
 
 class _Hive:
@@ -87,14 +90,14 @@ class _Hive:
         key: str | None,
         daemon: Daemon,
         engines: Engines,
-        devices: list[Device],
+        inventory: Inventory,
     ) -> None:
         self._settings = settings
         self._id = hive_id
         self._key = key
         self._daemon = daemon
         self._engines = engines
-        self._devices = devices
+        self._inventory = inventory
         self._started_at = time.time()
         self._stopping = False
         self._address = advertised(settings)
@@ -118,6 +121,7 @@ class _Hive:
     async def serve(self) -> None:
         """Adopt, open the doors, beat; return when everything has ended."""
         roster = self._supervisor.roster
+        roster.gpu_use = self._gpu_use
         async with (
             anyio.create_task_group() as group,
             Downloads(self._catalog, on_change=roster.pulse.beat) as downloads,
@@ -127,13 +131,14 @@ class _Hive:
                 self._id,
                 self._settings,
                 engines=self._engines,
-                devices=self._devices,
+                inventory=self._inventory,
                 catalog=self._catalog,
                 downloads=downloads,
                 supervisor=self._supervisor,
             )
             await group.start(self._supervisor.run)
             self._sender = Sender(self._settings.queen_url, self._key, self._facts(), roster)
+            group.start_soon(self._inventory.run)
             group.start_soon(self._sender.run)
             group.start_soon(self._keep_alive)
             policy = make_policy(
@@ -147,6 +152,7 @@ class _Hive:
                 jobs=jobs,
                 operations=self._operations,
                 capabilities=self._capabilities,
+                detect=self._detect,
                 info=self._service_info,
                 workers=self._supervisor.store,
                 stop=self._daemon.stop,
@@ -176,18 +182,27 @@ class _Hive:
     # ── what is told ─────────────────────────────────────────────────────────
 
     def _facts(self) -> Facts:
-        node = Node(self._catalog.root)
+        node = Node(self._catalog.root, self._inventory.gpus)
         return Facts(
             hive_id=self._id,
             info=self._hive_info,
             node=node.look,
             capabilities=self._capabilities,
+            capabilities_revision=lambda: self._inventory.revision,
             models=self._models,
             hive_url=f"http://{self._address}:{self._daemon.port}",
         )
 
+    async def _detect(self) -> None:
+        """Look for devices anew, and let the queen know at once what changed."""
+        if await self._inventory.detect():
+            self._supervisor.roster.pulse.beat()
+
     async def _models(self) -> list[Model]:
         return await anyio.to_thread.run_sync(self._operations.models)
+
+    def _gpu_use(self, pid: int | None, device_ids: tuple[str, ...]) -> GpuUse:
+        return use_of(pid, device_ids, self._inventory.used(), self._inventory.devices())
 
     def _hive_info(self) -> HiveInfo:
         return HiveInfo(
@@ -202,10 +217,11 @@ class _Hive:
 
     def _capabilities(self) -> Capabilities:
         return Capabilities(
-            devices=self._devices,
+            devices=self._inventory.devices(),
             cpu_cores=cpu_cores(),
             total_ram_gb=round(psutil.virtual_memory().total / _GIB, 2),
             engines=self._engines.infos(),
+            device_problems=self._inventory.problems(),
         )
 
     def _service_info(self) -> ServiceInfo:

@@ -42,6 +42,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     info: Callable[[], HiveInfo]
     node: Callable[[], NodeStats]
     capabilities: Callable[[], Capabilities]
+    capabilities_revision: Callable[[], int]
+    """Another number means other devices: the queen is told of them."""
     models: Callable[[], Awaitable[list[Model]]]
     hive_url: str
     token: str | None = None
@@ -55,6 +57,7 @@ class Sender:
         self._roster = roster
         self._wanted: set[Wanted] = set(_ALL)
         self._told_models: list[Model] | None = None
+        self._told_revision: int | None = None
         self._told_keys: dict[str, str] | None = None
         self._joined = False
         self._away = False
@@ -114,6 +117,9 @@ class Sender:
         keys = self._roster.keys()
         if models != self._told_models:
             self._wanted.add("models")
+        revision = self._facts.capabilities_revision()
+        if revision != self._told_revision:
+            self._wanted.add("capabilities")
         if keys != self._told_keys:
             self._wanted.add("worker_keys")
         beat = Heartbeat(
@@ -128,4 +134,5 @@ class Sender:
         )
         ack = await self._queen.beat(beat)
         self._told_models, self._told_keys = models, keys
+        self._told_revision = revision
         self._wanted = set(ack.wanted)

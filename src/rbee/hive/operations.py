@@ -13,7 +13,6 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from rbee.contracts.hives import Device
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, WorkerId
 from rbee.contracts.jobs import (
     HiveOperation,
@@ -34,7 +33,8 @@ from rbee.contracts.models import DownloadProgress, Model
 from rbee.contracts.workers import WorkerStats, as_process
 from rbee.errors import HiveNotFound, InvalidRequest, ShuttingDown
 from rbee.foundation.jobserver import Handler, Job, JobServer
-from rbee.hive.devices.choice import choose_devices
+from rbee.hive.devices.choice import Placing, kind_named, place, require_kind
+from rbee.hive.devices.inventory import Inventory
 from rbee.hive.engines.catalog import Engines
 from rbee.hive.engines.engine import Engine, LaunchSpec
 from rbee.hive.engines.scripted import NAME as SCRIPTED
@@ -57,7 +57,7 @@ class Operations:
         settings: HiveSettings,
         *,
         engines: Engines,
-        devices: list[Device],
+        inventory: Inventory,
         catalog: Catalog,
         downloads: Downloads,
         supervisor: Supervisor,
@@ -65,7 +65,7 @@ class Operations:
         self._hive_id = hive_id
         self._settings = settings
         self._engines = engines
-        self._devices = devices
+        self._inventory = inventory
         self._catalog = catalog
         self._downloads = downloads
         self._supervisor = supervisor
@@ -144,10 +144,14 @@ class Operations:
 
     async def _spawn(self, asked: WorkerSpawn, job: Job) -> None:
         job.emit("worker_spawn_start", f"Starting a worker for {asked.model} on {self._hive_id}.")
+        devices, problems = self._inventory.devices(), self._inventory.problems()
+        kind = kind_named(asked.worker)
+        if kind is not None:
+            require_kind(devices, kind, problems)  # said before any engine's own reason
         engine = self._engines.select(asked.worker, asked.model)
-        devices = choose_devices(self._devices, engine.device_types, asked.device)
+        placing = place(devices, engine.device_types, asked, problems)
         model = await self._model_for(asked.model, engine, job)
-        spec = await self._spec(asked, engine, devices, model)
+        spec = await self._spec(asked, engine, placing, model)
         worker_id, created = await self._supervisor.spawn(
             Order(spec=spec, manual=asked.manual, command_id=asked.command_id)
         )
@@ -210,7 +214,7 @@ class Operations:
         return await self._ensure(name, job, only_if_missing=True)
 
     async def _spec(
-        self, asked: WorkerSpawn, engine: Engine, devices: tuple[str, ...], model: Model
+        self, asked: WorkerSpawn, engine: Engine, placing: Placing, model: Model
     ) -> LaunchSpec:
         path: str | None = None
         if engine.name != SCRIPTED:
@@ -225,8 +229,13 @@ class Operations:
             task=asked.task or ("embeddings" if model.embedding else "generate"),
             context_tokens=context,
             slots=asked.slots or self._settings.slots,
-            device_ids=devices,
+            device_ids=placing.device_ids,
             threads=self._settings.threads,
+            gpu_layers=placing.gpu_layers,
+            split_mode=placing.split_mode,
+            tensor_split=placing.tensor_split,
+            main_gpu=placing.main_gpu,
+            env=placing.env,
         )
 
     async def _list_workers(self, job: Job) -> None:

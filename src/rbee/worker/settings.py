@@ -13,6 +13,7 @@ from typing import Literal, NoReturn
 
 import msgspec
 
+from rbee.contracts.jobs import ALL_LAYERS, SplitMode
 from rbee.errors import InvalidRequest
 
 EngineName = Literal["xllamacpp", "scripted"]
@@ -24,6 +25,7 @@ SLOTS_MAX = 256  # llama.cpp's own bound on parallel sequences
 THREADS_MAX = 1_024  # above the largest machine; a typing error, not a wish
 BATCH_TOKENS_MIN = 32  # llama.cpp's own lower bound for matrix kernels
 BATCH_TOKENS_MAX = 65_536  # its buffers grow with it: gigabytes beyond this
+GPUS_MAX = 128  # llama.cpp's own bound on devices
 GPU_LAYERS_MAX = 100_000  # "all of them" is often written as a large number
 PORT_MAX = 65_535  # a port is 16 bits
 KEY_LENGTH_MIN = 16  # a shorter secret can be guessed by trying
@@ -33,7 +35,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One worker, as its hive wants it.
 
     ``context_tokens`` is shared by all ``slots`` (one unified cache). ``threads``
-    null lets the engine count cores; ``gpu_layers`` null lets it fit the device.
+    null lets the engine count cores; ``gpu_layers`` null lets it fit the device, -1
+    is all. ``split_mode``, ``tensor_split`` and ``main_gpu`` are for several devices,
+    which the process sees numbered from 0.
     ``batch_tokens`` are computed at once; null is the engine's default.
     ``key_file`` lies in the worker's private directory, which is also where the
     engine's own files go. ``script`` is for the scripted engine only.
@@ -50,6 +54,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     task: Task = "generate"
     gpu_layers: int | None = None
+    split_mode: SplitMode | None = None
+    tensor_split: tuple[float, ...] | None = None
+    main_gpu: int | None = None
     batch_tokens: int | None = None
     script: Path | None = None
 
@@ -81,7 +88,8 @@ def parse_arguments(argv: Sequence[str]) -> WorkerSettings:
     _check_range("--context", settings.context_tokens, CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_MAX)
     _check_range("--slots", settings.slots, 1, SLOTS_MAX)
     _check_range("--threads", settings.threads, 1, THREADS_MAX)
-    _check_range("--gpu-layers", settings.gpu_layers, 0, GPU_LAYERS_MAX)
+    _check_range("--gpu-layers", settings.gpu_layers, ALL_LAYERS, GPU_LAYERS_MAX)
+    _check_range("--main-gpu", settings.main_gpu, 0, GPUS_MAX - 1)
     _check_range("--batch", settings.batch_tokens, BATCH_TOKENS_MIN, BATCH_TOKENS_MAX)
     if not settings.alias.strip():
         raise InvalidRequest("--alias is empty.", remedy="Give the model's id.", param="--alias")
@@ -125,9 +133,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int)
     add("--task", choices=("generate", "embeddings"), default="generate")
     add("--gpu-layers", type=int)
+    add("--split-mode", choices=("none", "layer", "row"))
+    add("--tensor-split", type=_shares, help="a part for each device, as 0.6,0.4")
+    add("--main-gpu", type=int)
     add("--batch", type=int, dest="batch_tokens", help="tokens computed at once")
     add("--script", type=Path, help="JSON file with faults (scripted only)")
     return parser
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    """Read ``--tensor-split``; argparse turns the error into its own words."""
+    shares = tuple(float(part) for part in text.split(","))
+    if len(shares) > GPUS_MAX or not all(0 <= share < float("inf") for share in shares):
+        raise argparse.ArgumentTypeError(f"wants up to {GPUS_MAX} numbers from 0 up")
+    return shares
 
 
 def _check_range(flag: str, value: int | None, low: int, high: int) -> None:

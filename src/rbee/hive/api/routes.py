@@ -4,7 +4,7 @@ The gate (Host, Origin, key) stands before all of them. What wire.md describes
 for later answers 501, anything else 404.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio.to_thread
 import msgspec
@@ -40,6 +40,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     jobs: JobServer
     operations: Operations
     capabilities: Callable[[], Capabilities]
+    detect: Callable[[], Awaitable[object]]
     info: Callable[[], ServiceInfo]
     workers: StateStore
     stop: Stop
@@ -48,7 +49,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 def make_app(parts: Parts, policy: Policy) -> ASGIApp:
     """The whole server behind its gate."""
 
-    async def capabilities(_request: Request) -> Response:
+    async def capabilities(request: Request) -> Response:
+        if request.query_params.get("refresh", "0") in {"1", "true"}:
+            await parts.detect()
         return answer(parts.capabilities())
 
     async def info(_request: Request) -> Response:

@@ -5,11 +5,12 @@ Unknown is null, never 0.
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from rbee.contracts.hives import NodeStats
+from rbee.contracts.hives import GpuStats, NodeStats
 
 _MIB = 1024 * 1024  # bytes
 
@@ -17,8 +18,12 @@ _MIB = 1024 * 1024  # bytes
 class Node:
     """The looks at this machine."""
 
-    def __init__(self, models_root: Path) -> None:
+    def __init__(
+        self, models_root: Path, gpus: Callable[[], list[GpuStats]] = list[GpuStats]
+    ) -> None:
+        """``gpus`` gives the last reading of all GPUs."""
         self._models_root = models_root
+        self._gpus = gpus
         self._before: tuple[float, float] | None = None
 
     def look(self) -> NodeStats:
@@ -29,6 +34,7 @@ class Node:
             ram_used_mb=round((memory.total - memory.available) / _MIB, 1),
             ram_total_mb=round(memory.total / _MIB, 1),
             disk_free_mb=_disk_free_mb(self._models_root),
+            gpus=self._gpus(),
         )
 
     def _cpu_pct(self) -> float | None:

@@ -21,6 +21,7 @@ from rbee.contracts.hives import DeviceType, EngineInfo
 from rbee.errors import EngineUnusable, InvalidRequest
 from rbee.foundation import logs
 from rbee.foundation.files import read_struct, write_struct
+from rbee.hive.devices.choice import DEVICE_KINDS
 from rbee.hive.engines.engine import Engine
 from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import Scripted, is_scripted_model
@@ -28,7 +29,6 @@ from rbee.hive.engines.xllamacpp import XLlamaCpp
 
 PROBE_S: Final = 30.0  # loading a large library from a cold disk; after that it hangs
 _REASON_LENGTH_MAX: Final = 300  # one readable line
-DEVICE_KINDS: Final[tuple[DeviceType, ...]] = ("cpu", "cuda", "rocm", "metal", "vulkan")
 AUTO: Final = "auto"
 
 _log = logs.get(__name__)

@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from rbee.contracts.hives import DeviceType
+from rbee.contracts.jobs import SplitMode
 
 Task = Literal["generate", "embeddings"]
 
@@ -46,7 +47,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     ``model_path`` is null for an engine without files. ``context_tokens`` is
     shared by the slots. ``device_ids`` are ids of ``Device``; ``threads`` null
-    lets the engine count.
+    lets the engine count. ``gpu_layers`` to ``main_gpu`` are as in
+    ``hive.devices.choice.Placing``; ``env`` binds the process to its devices.
     """
 
     engine: str
@@ -57,6 +59,11 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     device_ids: tuple[str, ...]
     threads: int | None = None
+    gpu_layers: int | None = None
+    split_mode: SplitMode | None = None
+    tensor_split: tuple[float, ...] | None = None
+    main_gpu: int | None = None
+    env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,4 +169,20 @@ def worker_argv(
     ]  # fmt: skip
     if spec.threads is not None:
         argv += ["--threads", str(spec.threads)]
+    if spec.gpu_layers is not None:
+        argv += ["--gpu-layers", str(spec.gpu_layers)]
+    if len(spec.device_ids) > 1:
+        argv += _split_flags(spec)
     return [*argv, *more]
+
+
+def _split_flags(spec: LaunchSpec) -> list[str]:
+    """How the model lies on several devices."""
+    flags: list[str] = []
+    if spec.split_mode is not None:
+        flags += ["--split-mode", spec.split_mode]
+    if spec.tensor_split is not None:
+        flags += ["--tensor-split", ",".join(f"{share:g}" for share in spec.tensor_split)]
+    if spec.main_gpu is not None:
+        flags += ["--main-gpu", str(spec.main_gpu)]
+    return flags

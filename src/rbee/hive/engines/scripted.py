@@ -6,7 +6,6 @@ says. Offered only when the settings say so (``RBEE_HIVE_SCRIPTED_ENGINE=1``);
 ``scripted`` or begin with ``scripted-``.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import rbee
@@ -52,10 +51,9 @@ class Scripted:
     def launch(self, spec: LaunchSpec, place: Place) -> Launch:
         """A worker process with the script. ``--model`` names no file that is read."""
         more = ["--script", str(self._script)] if self._script else []
-        extra: Mapping[str, str] = {}
         return Launch(
             argv=worker_argv(spec, place, model_path=spec.model_path or spec.model, more=more),
-            env=engine_env(place, extra),
+            env=engine_env(place, spec.env),
         )
 
     def read(self, slots: bytes | None, metrics: str | None) -> Reading:

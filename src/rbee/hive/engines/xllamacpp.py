@@ -46,7 +46,7 @@ class XLlamaCpp:
         """A worker process with the model's file."""
         return Launch(
             argv=worker_argv(spec, place, model_path=spec.model_path or ""),
-            env=engine_env(place),
+            env=engine_env(place, spec.env),
         )
 
     def read(self, slots: bytes | None, metrics: str | None) -> Reading:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from rbee.contracts.ids import WorkerId
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import Conflict, EngineError, WorkerNotFound
+from rbee.hive.devices.usage import GpuUse
 from rbee.hive.workers import lifecycle
 from rbee.hive.workers.pulse import Pulse
 from rbee.hive.workers.record import Worker
@@ -21,11 +22,20 @@ class Roster:
     def __init__(self) -> None:
         self.pulse = Pulse()
         self.by_id: dict[WorkerId, Worker] = {}
+        self.gpu_use: Callable[[int | None, tuple[str, ...]], GpuUse] = _no_gpus
+        """What a process uses of its devices; set by whoever reads those."""
 
     def stats(self) -> list[WorkerStats]:
         """All workers, oldest first."""
         now = time.time()
-        return [worker.stats(now) for worker in self.by_id.values()]
+        return [self._stats(worker, now) for worker in self.by_id.values()]
+
+    def _stats(self, worker: Worker, now: float) -> WorkerStats:
+        stats = worker.stats(now)
+        use = self.gpu_use(stats.pid, worker.state.spec.device_ids)
+        stats.gpu_util_pct, stats.vram_mb = use.util_pct, use.vram_mb
+        stats.total_vram_mb = use.total_vram_mb
+        return stats
 
     def keys(self) -> dict[str, str]:
         """The bearer secrets of the workers, for the queen alone."""
@@ -46,14 +56,14 @@ class Roster:
             WorkerNotFound: there is none.
         """
         if worker_id:
-            return self.get(WorkerId(worker_id)).stats(time.time())
+            return self._stats(self.get(WorkerId(worker_id)), time.time())
         for worker in self.by_id.values():
             running = worker.running
             if running is not None and pid in {
                 running.engine.pid,
                 running.shim.pid if running.shim else None,
             }:
-                return worker.stats(time.time())
+                return self._stats(worker, time.time())
         raise WorkerNotFound(f"No worker of this hive has the pid {pid}.", param="$.pid")
 
     def get(self, worker_id: WorkerId) -> Worker:
@@ -105,3 +115,7 @@ class Roster:
             if worker.state.status == "error" and worker.running is not None:
                 raise worker.failure or EngineError(f"Worker {worker_id} cannot be ended.")
             await self.pulse.wait_after(seen)
+
+
+def _no_gpus(_pid: int | None, _device_ids: tuple[str, ...]) -> GpuUse:
+    return GpuUse()

@@ -11,11 +11,12 @@ import importlib
 import time
 from typing import Any
 
+from rbee.contracts.jobs import SplitMode
 from rbee.errors import EngineUnusable
 from rbee.worker.engines.load_log import LOG_NAME, failure_in, stderr_in
 from rbee.worker.leaving import leave_when_told
 from rbee.worker.preflight import check_model, check_port, declares_pooling
-from rbee.worker.settings import WorkerSettings, read_key
+from rbee.worker.settings import GPUS_MAX, WorkerSettings, read_key
 
 PROMPT_CACHE_MIB = 256
 """Host memory for prompts of ended requests: some chats of 8k tokens on a small
@@ -31,6 +32,9 @@ and the batch's memory grows with its length."""
 
 LOGICAL_BATCH_TOKENS = 2_048
 """The engine's default for what one call may bring; it may not be below the batch."""
+
+SPLIT_MODES: dict[SplitMode, int] = {"none": 0, "layer": 1, "row": 2}
+"""llama_split_mode, by number: the extension takes both."""
 
 SLOTS_FOLDER = "slots"
 _MEAN_POOLING = 1  # llama_pooling_type: the mean over a text's tokens
@@ -97,6 +101,13 @@ def launch_flags(
     if settings.gpu_layers is not None:
         flags["n_gpu_layers"] = settings.gpu_layers
         flags["fit_params"] = False
+    if settings.split_mode is not None:
+        flags["split_mode"] = SPLIT_MODES[settings.split_mode]
+    if settings.tensor_split is not None:
+        rest = [0.0] * (GPUS_MAX - len(settings.tensor_split))
+        flags["tensor_split"] = [*settings.tensor_split, *rest]
+    if settings.main_gpu is not None:
+        flags["main_gpu"] = settings.main_gpu
     if settings.batch_tokens is not None:
         flags["n_ubatch"] = settings.batch_tokens
         flags["n_batch"] = max(settings.batch_tokens, LOGICAL_BATCH_TOKENS)
