@@ -32,7 +32,6 @@ INPUTS: Final = 1_000_000
 WARM_UP: Final = 5_000  # inputs until allocator and caches have settled
 RSS_GROWTH_MAX_MIB: Final = 32  # far below what any claimed length would take
 SLOWEST_MAX_S: Final = 5.0  # STEPS_MAX elements take about 2 s
-FIT_EVERY: Final = 1  # each header that was read is judged
 _INTERESTING: Final = (
     0, 1, 2, 7, 8, 9, 12, 13, 31, 32, 33, 127, 128, 255, 256, 4_095, 4_096, 4_097, 65_535,
     65_536, 1 << 20, 1 << 31, (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 40, (1 << 40) + 1,
@@ -203,7 +202,7 @@ def attempt(content: bytes, tally: Tally, *, fit: bool = True) -> None:
     def read_at(offset: int, size: int) -> bytes:
         return content[offset : offset + size]
 
-    started = time.perf_counter()
+    started = time.thread_time()  # work, not the waits of a busy machine
     try:
         header = parse_header(read_at, len(content), "fuzz")
         tally.read += 1
@@ -213,7 +212,7 @@ def attempt(content: bytes, tally: Tally, *, fit: bool = True) -> None:
         tally.refused += 1
     except Exception as error:  # the rule under test: nothing else may come
         raise Rule(f"{type(error).__name__}: {error}", content) from error
-    took_s = time.perf_counter() - started
+    took_s = time.thread_time() - started
     tally.inputs += 1
     if took_s > tally.slowest_s:
         tally.slowest_s = took_s

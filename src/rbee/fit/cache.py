@@ -95,6 +95,18 @@ def cells_of_a_stream(settings: RunSettings) -> int:
     return cells(settings) // (1 if settings.unified else max(1, settings.slots))
 
 
+def masked_cells(facts: ModelFacts, settings: RunSettings) -> int:
+    """Cells that the attention's masks cover for each token: of full layers, of windows."""
+    if facts.architecture in RECURRENT:
+        return 0
+    if facts.architecture in ENCODERS:
+        return settings.ubatch_tokens
+    full = cells_of_a_stream(settings)
+    streams = 1 if settings.unified else max(1, settings.slots)
+    windowed = window_tokens(facts) is not None
+    return full + (_window_cells(facts, settings) // streams if windowed else 0)
+
+
 def cache_bytes(facts: ModelFacts, settings: RunSettings) -> Part:
     """The caches of all layers together."""
     layers = layer_caches(facts, settings)
@@ -118,14 +130,17 @@ def layer_caches(facts: ModelFacts, settings: RunSettings) -> LayerCache:
         return LayerCache(None, missing)
     caching = _caching_layers(facts, count)
     state = _state_bytes(facts) * max(1, settings.slots)
-    sizes: list[int] = []
-    for layer in range(count):
-        size = 0
-        if layer < caching and _is_recurrent(facts, layer):
-            size += state
-        if layer < caching and _attends(facts, layer):
-            size += _attention_bytes(facts, settings, layer)
-        sizes.append(size)
+    known: dict[tuple[int, bool], int] = {}  # few kinds of layer; a header may claim thousands
+    sizes = [0] * count
+    for layer in range(caching):
+        recurrent = _is_recurrent(facts, layer)
+        if recurrent:
+            sizes[layer] += state
+        if not recurrent or facts.architecture in RECURRENT_BESIDE:
+            kind = kv_heads(facts, layer), is_windowed(facts, layer)
+            if kind not in known:
+                known[kind] = _attention_bytes(facts, settings, *kind)
+            sizes[layer] += known[kind]
     return LayerCache(tuple(sizes))
 
 
@@ -244,15 +259,7 @@ def _is_recurrent(facts: ModelFacts, layer: int) -> bool:
     return False
 
 
-def _attends(facts: ModelFacts, layer: int) -> bool:
-    if facts.architecture in RECURRENT_BESIDE:
-        return True
-    return not _is_recurrent(facts, layer)
-
-
-def _attention_bytes(facts: ModelFacts, settings: RunSettings, layer: int) -> int:
-    heads = kv_heads(facts, layer)
-    windowed = is_windowed(facts, layer)
+def _attention_bytes(facts: ModelFacts, settings: RunSettings, heads: int, windowed: bool) -> int:
     key = key_width(facts) or 0
     value = facts.value_length if facts.value_length is not None else key
     if windowed:

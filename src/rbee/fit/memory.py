@@ -11,16 +11,19 @@ from typing import Final, Literal
 import msgspec
 
 from rbee.contracts.models import ModelFacts
-from rbee.fit.cache import Part, cache_bytes, cells_of_a_stream, key_width
+from rbee.fit.cache import Part, cache_bytes, cells_of_a_stream, key_width, masked_cells
 from rbee.fit.settings import RunSettings
 
 FLOAT_BYTES: Final = 4  # activations are float32
 MASK_ELEMENT_BYTES: Final = 2  # the attention's mask is float16 where flash attention is on
 HIDDEN_ROWS: Final = 3  # gate, up and their product live at once
-WIDTH_ROWS: Final = 5  # residual, norm, query, attention's result, projection
+WIDTH_ROWS: Final = 5  # residual, norm and rows between a block's steps
 OUTPUT_ROWS: Final = 6  # rows of the embedding's width beside a result per token
-"""The three were fitted to llama.cpp's own log of a small dense model over contexts of
-512 to 8,192, batches of 128 to 2,048 and 1 to 16 slots: within 0.2 % (2026)."""
+ATTENDED_ROWS: Final = 3  # query, rotated query and the attention's result
+STATE_ROWS: Final = 5  # a recurrent block's inner width: gate, input, convolved, scanned, output
+"""Rows that live at once, fitted to llama.cpp's own log (2026): the starter over contexts of
+512 to 8,192, batches of 128 to 2,048 and 1 to 16 slots within 0.2 %; synthetic dense,
+expert, window and MLA models within 1 %, a recurrent one within 3 %."""
 
 PROCESS_BYTES: Final = 45 * 1024 * 1024  # interpreter and engine library, measured on Linux x86_64
 WORD_BYTES: Final = 200  # a vocabulary's word in the tokeniser's tables, measured
@@ -104,8 +107,9 @@ def compute_bytes(facts: ModelFacts, settings: RunSettings) -> Part:
     """The graph's buffers for one batch, and the results that leave it.
 
     Per token the widest moment counts: a feed-forward block (of the experts in
-    use), or the vocabulary where every token has a result. The mask, and without
-    flash attention the scores of all heads, grow with the context.
+    use), an attention, a recurrent block, or the vocabulary where every token has
+    a result. The masks, and without flash attention the scores of all heads, grow
+    with the context.
     """
     width, vocabulary = facts.embedding_length, facts.vocab_size
     hidden = _hidden_width(facts)
@@ -121,18 +125,20 @@ def compute_bytes(facts: ModelFacts, settings: RunSettings) -> Part:
     if width is None or hidden is None or vocabulary is None:
         return Part(None, tuple(missing))
     tokens = min(settings.ubatch_tokens, max(1, settings.context_tokens))
-    outputs = tokens if settings.all_outputs else max(1, settings.slots)
-    attended = max(width, (facts.head_count or 0) * (key_width(facts) or 0))
-    block = tokens * (HIDDEN_ROWS * hidden + WIDTH_ROWS * attended)
-    result = outputs * vocabulary + tokens * OUTPUT_ROWS * width
-    seen = cells_of_a_stream(settings)
-    scores = 0 if settings.flash_attention else tokens * seen * max(1, facts.head_count or 1)
-    return Part(
-        max(block, result if settings.all_outputs else 0) * FLOAT_BYTES
-        + tokens * seen * MASK_ELEMENT_BYTES
-        + scores * FLOAT_BYTES
-        + max(1, settings.slots) * vocabulary * FLOAT_BYTES
-    )
+    attended = (facts.head_count or 0) * (key_width(facts) or 0)
+    moments = [
+        HIDDEN_ROWS * hidden + WIDTH_ROWS * width,
+        ATTENDED_ROWS * attended + 2 * width,
+        STATE_ROWS * (facts.ssm_inner_size or 0) + WIDTH_ROWS * width,
+    ]
+    if settings.all_outputs:
+        moments.append(vocabulary + OUTPUT_ROWS * width)
+    results = max(1, settings.slots) * vocabulary
+    seen = tokens * masked_cells(facts, settings) * MASK_ELEMENT_BYTES
+    if not settings.flash_attention:
+        heads = max(1, facts.head_count or 1)
+        seen += tokens * cells_of_a_stream(settings) * heads * FLOAT_BYTES
+    return Part((tokens * max(moments) + results) * FLOAT_BYTES + seen)
 
 
 def overhead_bytes(facts: ModelFacts, settings: RunSettings) -> int:
@@ -149,15 +155,14 @@ def _weights(facts: ModelFacts) -> Part:
 def _hidden_width(facts: ModelFacts) -> int | None:
     """The widest feed-forward row of a token; of experts, those that a token uses.
 
-    Purely recurrent blocks have no such row: their inner width takes its place.
+    0 for purely recurrent blocks, which have none.
     """
     dense = facts.feed_forward_length
-    inner = facts.ssm_inner_size
     if facts.expert_count:
         used, each = facts.expert_used_count, facts.expert_feed_forward_length
         if used is None or (each is None and dense is None):
             return None
-        return max(dense or 0, used * (each if each is not None else dense or 0))
-    if dense is None:
-        return inner
-    return max(dense, inner or 0)
+        return max(dense or 0, used * (dense or 0 if each is None else each))
+    if dense is None and facts.ssm_inner_size is not None:
+        return 0
+    return dense
