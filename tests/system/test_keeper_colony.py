@@ -110,11 +110,14 @@ def test_up_in_the_foreground_ends_with_ctrl_c(with_starter: Operator) -> None:
     nothing_left(with_starter)
 
 
-def test_ctrl_c_in_an_answer_cancels_it_on_the_server(colony: Operator) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_in_an_answer_cancels_it_on_the_server(
+    colony: Operator, number: signal.Signals
+) -> None:
     asking = colony.begin("infer", "-m", MODEL, "Tell me", "--max-tokens", "400")
     assert asking.stdout is not None
     assert asking.stdout.read(1)
-    asking.send_signal(signal.SIGINT)
+    asking.send_signal(number)
     _, err = asking.communicate(timeout=10)
     assert asking.returncode == 130
     assert "Cancelled" in err
