@@ -64,9 +64,6 @@ class Queen:
             wait_max_s=settings.wait_max_s,
             may_fetch=settings.auto_download,
         )
-        self.dispatcher = Dispatcher(
-            self.colony, self.demand, Admission(self.colony, self.demand, limits)
-        )
         self.lines = HiveLines(key=key, http=hive_http)
         self.reconciler = Reconciler(
             colony=self.colony,
@@ -76,6 +73,8 @@ class Queen:
             known_file=paths.data_dir() / "queen" / KNOWN_HIVES_FILE,
             quiet_s=settings.quiet_s,
         )
+        admission = Admission(self.colony, self.demand, limits, quiet=lambda: self.reconciler.quiet)
+        self.dispatcher = Dispatcher(self.colony, self.demand, admission)
         self.telemetry = Telemetry(self.colony, wall_clock=time.time)
         self.jobs = JobServer(actor="queen")
         self._settings = settings

@@ -118,6 +118,11 @@ class Reconciler:
         finally:
             self._followers.remove(follower)
 
+    @property
+    def quiet(self) -> bool:
+        """Whether the queen still finds out what exists: nothing is spawned or refused yet."""
+        return not self._quiet_over
+
     def _woken(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()

@@ -298,6 +298,27 @@ async def test_what_cannot_be_had_is_refused_at_once() -> None:
                 pass
 
 
+async def test_a_queen_that_has_just_started_waits_for_her_hives_before_she_says_no() -> None:
+    quiet = True
+    colony, demand = Colony(), Demand()
+    admission = Admission(colony, demand, Limits(), quiet=lambda: quiet)
+    dispatcher = Dispatcher(colony, demand, admission)
+
+    async def one() -> bytes:
+        async with dispatcher.answer(call(model="local-file")) as answer:
+            return await answer.read()
+
+    async with raw_worker(speak) as port:
+        asked = asyncio.create_task(one())
+        await until(lambda: demand.total)
+        colony.beat(beat([ready_worker("w", port, model="local-file")]), 2.0)
+        assert await asked
+    quiet = False
+    with pytest.raises(ModelNotFound):
+        async with dispatcher.answer(call(model="other-file")):
+            pass
+
+
 async def test_a_draining_queen_ends_what_runs_and_admits_nobody() -> None:
     gate = asyncio.Event()
 

@@ -71,10 +71,19 @@ class Grant:
 class Admission:
     """Slots in use and tickets waiting; owned by the event loop, no locks."""
 
-    def __init__(self, colony: Colony, demand: Demand, limits: Limits) -> None:
+    def __init__(
+        self,
+        colony: Colony,
+        demand: Demand,
+        limits: Limits,
+        *,
+        quiet: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``quiet`` says whether the queen still finds out what the colony has."""
         self._colony = colony
         self._demand = demand
         self._limits = limits
+        self._quiet = quiet
         self._running: dict[str, int] = {}
         self._futures: dict[Ticket, asyncio.Future[Grant]] = {}
         self._wishes: dict[Ticket, Wish] = {}
@@ -114,7 +123,7 @@ class Admission:
         model = self._colony.resolve(wish.model)
         if model is None:
             fetchable = resolve_alias(wish.model) or looks_like_repository(wish.model)
-            if not (fetchable and self._limits.may_fetch):
+            if not (fetchable and self._limits.may_fetch) and not self._quiet():
                 raise ModelNotFound(f"No hive has the model {wish.model!r}.", param="model")
             return wish.model
         if wish.worker_id is not None:
