@@ -3,15 +3,16 @@
 import ast
 import re
 
-import pytest
-
 from house.source import EVERYTHING, SOURCE, SRC, Module
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
+DOCSTRING_WORDS_MIN = 5
 
 # path → why this one may be longer. Empty is the wish.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "tests/system/test_hive_workers.py": "one rig of real parts that all its tests share",
+}
 LONG_FUNCTIONS: dict[str, str] = {}
 
 # Words that say nothing of what is inside.
@@ -26,13 +27,11 @@ def functions(module: Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(module.tree) if isinstance(node, kinds)]
 
 
-@pytest.mark.parametrize("module", EVERYTHING, ids=repr)
-def test_a_module_says_what_it_is_for(module: Module) -> None:
-    if module.path.name == "py.typed":
-        return
-    docstring = ast.get_docstring(module.tree)
-    assert docstring, "has no docstring"
-    assert len(docstring.split()) >= 5, f"its docstring says too little: {docstring!r}"
+def test_a_module_says_what_it_is_for() -> None:
+    said = {repr(module): ast.get_docstring(module.tree) or "" for module in EVERYTHING}
+    assert not {
+        name: text for name, text in said.items() if len(text.split()) < DOCSTRING_WORDS_MIN
+    }
 
 
 def test_files_are_short() -> None:

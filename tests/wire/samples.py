@@ -50,6 +50,18 @@ WORKER = workers.WorkerStats(
     context_length=8192,
     load_s=1.25,
 )
+FACTS = models.ModelFacts(
+    architecture="llama",
+    weights_bytes=96_573_312,
+    output_bytes=17_697_024,
+    context_length=8192,
+    block_count=30,
+    embedding_length=576,
+    feed_forward_length=1536,
+    vocab_size=49_152,
+    head_count=9,
+    head_count_kv=3,
+)
 MODEL = models.Model(
     id="starter",
     name="SmolLM2-135M-Instruct",
@@ -61,6 +73,7 @@ MODEL = models.Model(
     architecture="llama",
     chat_template=True,
     embedding=False,
+    facts=FACTS,
 )
 DEVICE = hives.Device(id="CPU-0", name="A CPU", device_type="cpu", memory_mb=16384)
 PROBLEM = hives.DeviceProblem(vendor="nvidia", reason="driver present but NVML failed")
@@ -115,6 +128,18 @@ SAMPLES: list[msgspec.Struct] = [
     NODE,
     WORKER,
     workers.as_process(WORKER),
+    FACTS,
+    models.ModelFacts(
+        architecture="llama",
+        weights_bytes=91_000_000,
+        layer_bytes=(2_000_000, 2_000_000),
+        output_bytes=28_000_000,
+        context_length=8192,
+        block_count=2,
+        embedding_length=576,
+        head_count=9,
+        head_count_kv=3,
+    ),
     MODEL,
     models.DownloadProgress(bytes=1024, total=4096, rate_bytes_s=512.5, eta_s=6.0),
     DEVICE,

@@ -185,7 +185,7 @@ SHAPES: list[Shape] = [
     Shape(
         models.Model,
         "id name size_bytes status quantization context_length loaded",
-        "aliases architecture chat_template embedding sha256 source reason",
+        "aliases architecture chat_template embedding sha256 source reason facts",
     ),
     Shape(hives.HiveReady, "hive_id hive_url token"),
     Shape(hives.HiveReadyAck, "status message"),

@@ -38,7 +38,7 @@ def worker(
 
 
 def chosen(workers: list[RoutableWorker], running: dict[str, int], **wish: str) -> str | None:
-    choice = choose(workers, running, **wish)  # pyright: ignore[reportArgumentType]
+    choice = choose(workers, running, **wish)  # pyright: ignore[reportArgumentType]  a wish is any of its fields
     return choice and str(choice.worker.worker_id)
 
 
