@@ -59,7 +59,8 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     or the stem of a local file. ``aliases`` are the other names that lead here,
     among them the one it was first asked for by. ``architecture``,
     ``context_length`` (tokens), ``quantization`` and ``chat_template`` come from
-    the file's own header; null where the header does not say.
+    the file's own header; null where the header does not say. ``facts`` are what
+    its memory depends on, without the sizes of single layers.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     sha256: str | None = None
     source: str | None = None
     reason: str | None = None
+    facts: ModelFacts | None = None
 
 
 class DownloadProgress(msgspec.Struct, kw_only=True):

@@ -7,7 +7,7 @@ import pytest
 
 from rbee.contracts.hives import Capabilities, EngineInfo, GpuStats, HiveInfo, NodeStats
 from rbee.contracts.ids import HiveId
-from rbee.contracts.models import Model
+from rbee.contracts.models import Model, ModelFacts
 from rbee.errors import CorruptModel, ModelNotFound, NoCapacity
 from rbee.queen.registry.hives import HiveView
 from rbee.queen.registry.liveness import HiveState
@@ -100,6 +100,36 @@ def test_too_little_memory_is_refused_with_numbers_and_who_uses_it() -> None:
     assert "hog 9000 MiB" in refusal.reasons["here"]
     assert refusal.reasons["here"] in refusal.error.message
     assert "smaller context" in refusal.error.remedy
+
+
+FACTS = ModelFacts(
+    architecture="llama",
+    weights_bytes=4 * GIB,
+    block_count=32,
+    embedding_length=4096,
+    feed_forward_length=14_336,
+    vocab_size=128_256,
+    head_count=32,
+    head_count_kv=8,
+)
+
+
+def test_the_headers_facts_are_preferred_to_the_files_size() -> None:
+    model = a_model(size_bytes=GIB, facts=FACTS)
+    chosen = placed(place("m", [a_hive(models=[model], free_mb=8000.0)], Policy()))
+    assert any("weights 4,096 MiB, cache 1,024 MiB" in why for why in chosen.why)
+    refusal = refused(place("m", [a_hive(models=[model], free_mb=4000.0)], Policy()))
+    assert isinstance(refusal.error, NoCapacity)
+    assert "too little memory: it does not fit" in refusal.reasons["here"]
+    assert "a quantisation with at most" in refusal.reasons["here"]
+    assert "smaller context" in refusal.error.remedy
+
+
+def test_what_cannot_be_known_is_tried() -> None:
+    unknown = msgspec.structs.replace(FACTS, head_count=None, head_count_kv=None)
+    model = a_model(size_bytes=GIB, facts=unknown)
+    chosen = placed(place("m", [a_hive(models=[model], free_mb=8000.0)], Policy()))
+    assert any("unknown is cache" in why for why in chosen.why)
 
 
 def test_a_gpu_with_room_is_room() -> None:

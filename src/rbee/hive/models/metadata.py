@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from rbee.contracts.models import Model
+from rbee.contracts.models import Model, ModelFacts
 from rbee.foundation.gguf import GgufHeader, read_header
 
 MODEL_SUFFIX: Final = ".gguf"
@@ -94,7 +94,13 @@ def as_model(metadata: Metadata, *, loaded: bool, reason: str | None) -> Model:
         sha256=metadata.sha256,
         source=metadata.source,
         reason=reason,
+        facts=_short(header.facts),
     )
+
+
+def _short(facts: ModelFacts | None) -> ModelFacts | None:
+    """The facts for the wire: beats carry whole catalogues, so single layers stay here."""
+    return None if facts is None else msgspec.structs.replace(facts, layer_bytes=())
 
 
 def complaint(metadata: Metadata, folder: Path) -> str | None:

@@ -7,6 +7,7 @@ queen's own machine. Whatever the outcome, it says why, hive by hive. Nothing is
 evicted here; a refusal says what uses the memory.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,15 +16,19 @@ import msgspec
 from rbee.contracts.aliases import looks_like_repository, resolve_alias
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId
 from rbee.contracts.jobs import DeviceChoice
-from rbee.contracts.models import Model
+from rbee.contracts.models import Model, ModelFacts
 from rbee.contracts.workers import SERVING
 from rbee.errors import CorruptModel, ModelNotFound, NoCapacity, OutOfMemory, RbeeError
+from rbee.fit import DeviceMemory, RunSettings, judge
 from rbee.queen.registry.hives import HiveView
 from rbee.queen.registry.liveness import may_spawn
 
 WEIGHT_FACTOR: Final = 1.2
-"""Memory per byte of file: the weights as they lie on disk, and a fifth for the cache
-and the buffers of a context of 8,192 tokens. An estimate until loads are measured."""
+"""Memory per byte of file where the header's facts are not known: the weights as they lie
+on disk, and a fifth for the cache and the buffers of a context of 8,192 tokens."""
+
+SETTINGS_ASSUMED: Final = RunSettings(context_tokens=8_192, slots=4)
+"""How a hive runs a model that nobody gave settings for (its defaults); it judges again."""
 
 MEMORY_ALWAYS_BYTES: Final = 256 * 1024 * 1024  # the engine's process and its smallest buffers
 
@@ -155,13 +160,31 @@ class _Fit(msgspec.Struct, frozen=True):
     note: str
 
 
-def _fits(facts: Model | None, hive: HiveView) -> _Fit:
-    if facts is None or facts.size_bytes is None:
+def _fits(model: Model | None, hive: HiveView) -> _Fit:
+    if model is None or (model.size_bytes is None and model.facts is None):
         return _Fit(fits=True, note="its size is unknown, so the memory was not checked")
     free_bytes = _free_bytes(hive)
     if free_bytes is None:
         return _Fit(fits=True, note="the hive's free memory is unknown, so it was not checked")
-    needed = memory_needed_bytes(facts.size_bytes)
+    if model.facts is not None:
+        return _fits_by_facts(model, model.facts, hive, free_bytes)
+    return _fits_by_size(model.size_bytes or 0, hive, free_bytes)
+
+
+def _fits_by_facts(model: Model, facts: ModelFacts, hive: HiveView, free_bytes: int) -> _Fit:
+    """By what the header says. What may or may not fit is tried: the hive looks closer."""
+    context = min(SETTINGS_ASSUMED.context_tokens, model.context_length or math.inf)
+    settings = msgspec.structs.replace(SETTINGS_ASSUMED, context_tokens=int(context))
+    memory = DeviceMemory(id="it", free_bytes=free_bytes)
+    verdict = judge(facts, settings, memory)
+    if verdict.fits == "no":
+        ways = f"; {' or '.join(verdict.remedies)}" if verdict.remedies else ""
+        return _Fit(fits=False, note=f"too little memory: {verdict.reason}{ways}{_users(hive)}")
+    return _Fit(fits=True, note=verdict.reason)
+
+
+def _fits_by_size(size_bytes: int, hive: HiveView, free_bytes: int) -> _Fit:
+    needed = memory_needed_bytes(size_bytes)
     numbers = f"about {needed // _MIB} MiB needed, {free_bytes // _MIB} MiB free"
     if needed <= free_bytes:
         return _Fit(fits=True, note=numbers)
