@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 import anyio
 import anyio.abc
@@ -284,6 +284,9 @@ class JobServer:
 
 def _cause(error: Exception) -> Exception:
     """The one error inside the groups that task groups wrap around it."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    while isinstance(error, ExceptionGroup):
+        inside = cast("ExceptionGroup[Exception]", error).exceptions
+        if len(inside) > 1:
+            break
+        error = inside[0]
     return error
