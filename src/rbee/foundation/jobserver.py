@@ -284,9 +284,7 @@ class JobServer:
 
 def _cause(error: Exception) -> Exception:
     """The one error inside the groups that task groups wrap around it."""
-    while isinstance(error, ExceptionGroup):
-        inside = cast("ExceptionGroup[Exception]", error).exceptions
-        if len(inside) > 1:
-            break
-        error = inside[0]
-    return error
+    if not isinstance(error, ExceptionGroup):
+        return error
+    inside = list(cast("ExceptionGroup[Exception]", error).exceptions)
+    return _cause(inside[0]) if len(inside) == 1 else cast("Exception", error)
