@@ -17,8 +17,10 @@ from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.devices.cpu import CpuProbe
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.engines.catalog import make_engines
+from rbee.hive.fitting import Fitting
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
+from rbee.hive.models.measured import MeasuredRuns
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings
 from rbee.hive.workers.lifecycle import Budget
@@ -82,6 +84,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
             catalog=catalog,
             downloads=downloads,
             supervisor=supervisor,
+            fitting=Fitting(catalog, MeasuredRuns(tmp_path / "measured.json")),
         )
         parts = Parts(
             jobs=jobs,

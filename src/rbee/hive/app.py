@@ -8,6 +8,7 @@ then the workers of an earlier hive, and only then the doors and the beats.
 import os
 import socket
 import time
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -18,6 +19,7 @@ from rbee.contracts.daemon import ServiceInfo
 from rbee.contracts.hives import Capabilities, HiveInfo
 from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model
+from rbee.errors import StorageError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.gate import make_policy
@@ -29,10 +31,12 @@ from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
 from rbee.hive.devices.usage import GpuUse, use_of
 from rbee.hive.engines.catalog import Engines, make_engines
+from rbee.hive.fitting import Fitting, neighbours
 from rbee.hive.heartbeat import Facts, Sender
 from rbee.hive.keep_alive import ASK_EVERY_S, KeepAlive
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
+from rbee.hive.models.measured import MeasuredRuns
 from rbee.hive.only_one import only_one
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings, hive_dir, script_of, stable_hive_id
@@ -41,6 +45,8 @@ from rbee.hive.workers.supervisor import Supervisor, SupervisorLimits
 
 ENGINES_FILE = "engines.json"
 ALIVE_FILE = "alive"
+MEASURED_FILE = "measured.json"
+MEASURE_EVERY_S = 30.0  # a worker's memory grows over minutes; a look costs nothing much
 _GIB = 1024**3
 
 _log = logs.get(__name__)
@@ -102,6 +108,7 @@ class _Hive:
         self._stopping = False
         self._address = advertised(settings)
         self._catalog = Catalog(paths.models_dir())
+        self._fitting = Fitting(self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE))
         self._supervisor = Supervisor(
             hive_dir() / "workers",
             hive_dir() / ALIVE_FILE,
@@ -135,12 +142,14 @@ class _Hive:
                 catalog=self._catalog,
                 downloads=downloads,
                 supervisor=self._supervisor,
+                fitting=self._fitting,
             )
             await group.start(self._supervisor.run)
             self._sender = Sender(self._settings.queen_url, self._key, self._facts(), roster)
             group.start_soon(self._inventory.run)
             group.start_soon(self._sender.run)
             group.start_soon(self._keep_alive)
+            group.start_soon(self._measure)
             policy = make_policy(
                 self._settings.bind,
                 self._daemon.port,
@@ -166,8 +175,18 @@ class _Hive:
         if self._daemon.stop.keep_workers:
             _log.info("leaving workers", count=len(self._supervisor.roster.by_id))
         else:
-            await self._supervisor.stop_all()
+            async with anyio.create_task_group() as ending:
+                ending.start_soon(self._force_when_hurried)
+                await self._supervisor.stop_all()
+                ending.cancel_scope.cancel()
         await self._sender.last()
+
+    async def _force_when_hurried(self) -> None:
+        """A second Ctrl+C: whoever pressed it does not want to wait for running answers."""
+        await self._daemon.stop.hurried.wait()
+        _log.info("not waiting for running answers")
+        for worker_id in list(self._supervisor.roster.by_id):
+            self._supervisor.stop(worker_id, force=True)
 
     async def _keep_alive(self) -> None:
         keep_alive = KeepAlive(self._settings.keep_alive_s)
@@ -178,6 +197,16 @@ class _Hive:
             for worker_id in keep_alive.idle(workers, self._sender.queen_seen_at, now):
                 _log.info("idle and no queen", worker_id=worker_id)
                 self._supervisor.stop(worker_id)
+
+    async def _measure(self) -> None:
+        """Remember what used workers really hold, for the next ones of their kind."""
+        while True:
+            await anyio.sleep(MEASURE_EVERY_S)
+            seen = neighbours(list(self._supervisor.roster.by_id.values()))
+            try:
+                await anyio.to_thread.run_sync(partial(self._fitting.note, seen, now=time.time()))
+            except StorageError as error:  # estimates go on without it
+                _log.warning("measurement not kept", reason=error.message)
 
     # ── what is told ─────────────────────────────────────────────────────────
 

@@ -39,6 +39,7 @@ from rbee.hive.engines.catalog import Engines
 from rbee.hive.engines.engine import Engine, LaunchSpec
 from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import is_scripted_model
+from rbee.hive.fitting import Fitting, neighbours
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.settings import HiveSettings
@@ -61,6 +62,7 @@ class Operations:
         catalog: Catalog,
         downloads: Downloads,
         supervisor: Supervisor,
+        fitting: Fitting,
     ) -> None:
         self._hive_id = hive_id
         self._settings = settings
@@ -70,6 +72,7 @@ class Operations:
         self._downloads = downloads
         self._supervisor = supervisor
         self._roster = supervisor.roster
+        self._fitting = fitting
         self.stopping = False
 
     def submit(self, jobs: JobServer, body: bytes) -> Job:
@@ -152,6 +155,7 @@ class Operations:
         placing = place(devices, engine.device_types, asked, problems)
         model = await self._model_for(asked.model, engine, job)
         spec = await self._spec(asked, engine, placing, model)
+        await self._check_room(spec, asked.command_id, job)
         worker_id, created = await self._supervisor.spawn(
             Order(spec=spec, manual=asked.manual, command_id=asked.command_id)
         )
@@ -170,6 +174,15 @@ class Operations:
             type="data",
             data=as_process(stats),
         )
+
+    async def _check_room(self, spec: LaunchSpec, command_id: str | None, job: Job) -> None:
+        """Refuse what certainly does not fit; a repeated command has its room already."""
+        workers = list(self._roster.by_id.values())
+        if command_id and any(worker.state.command_id == command_id for worker in workers):
+            return
+        verdict = await anyio.to_thread.run_sync(self._fitting.check, spec, neighbours(workers))
+        if verdict is not None:
+            job.emit("worker_spawn_progress", f"Memory: {verdict.reason}.")
 
     async def _wait_ready(self, worker_id: WorkerId, job: Job) -> WorkerStats:
         told: set[tuple[str, int, bool]] = set()
