@@ -110,7 +110,7 @@ def _chosen(
         return [_roomiest(usable)]
     if words == [_EVERY_GPU]:
         every = [device for device in fitting if device.device_type != "cpu"]
-        words = [device.id for device in every if device.reason is None] or words
+        words = [device.id.casefold() for device in every if device.reason is None] or words
     if not words:
         raise InvalidRequest("`device` is an empty list at `$.device`.", param="$.device")
     found = {d.id: d for d in (_one(word, devices, fitting, problems) for word in words)}
