@@ -330,3 +330,23 @@ def test_ctrl_c_leaves_nothing_behind(colony: Colony) -> None:
     assert hive.stop(signal.SIGINT) == 0
     assert queen.stop(signal.SIGINT) == 0
     assert colony.worker_processes() == []
+
+
+def test_a_second_ctrl_c_does_not_wait_for_running_answers(colony: Colony) -> None:
+    queen, hive = colony.queen(), colony.hive()
+    spawn(hive)
+    wait_joined(queen)
+    prompt = '[[script {"tokens": 2000, "delay_token_s": 0.05}]] bee'
+    body = {"model": SCRIPTED, "messages": say(prompt), "stream": True, "max_tokens": 2000}
+    with httpx2.stream(
+        "POST", f"{queen.url}/v1/chat/completions", json=body, timeout=LOAD_WITHIN_S
+    ) as stream:
+        next(stream.iter_lines())
+        for daemon in (hive, queen):
+            daemon.send(signal.SIGINT)
+            until_now(lambda said=daemon: "signal" in said.said)
+            assert daemon.process is not None
+            assert daemon.process.poll() is None
+            daemon.send(signal.SIGINT)
+            assert daemon.wait_end(within_s=5) == 0
+    assert colony.worker_processes() == []

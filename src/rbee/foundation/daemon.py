@@ -31,15 +31,21 @@ _log = logs.get(__name__)
 
 
 class Stop:
-    """How a daemon is asked to end. ``keep_workers`` matters to a hive alone."""
+    """How a daemon is asked to end. ``keep_workers`` matters to a hive alone.
+
+    Asked once, it lets what runs come to its end; asked again, ``hurried`` is set.
+    """
 
     def __init__(self) -> None:
         self._event = anyio.Event()
+        self.hurried = anyio.Event()
         self.keep_workers = False
 
     def ask(self, *, keep_workers: bool = False) -> None:
-        """Ask once; later calls change nothing."""
-        if not self._event.is_set():
+        """Ask to end; asking again is impatience."""
+        if self._event.is_set():
+            self.hurried.set()
+        else:
             self.keep_workers = keep_workers
             self._event.set()
 

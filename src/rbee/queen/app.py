@@ -110,7 +110,16 @@ class Queen:
             await self._daemon.run(self.app, self._wind_down)
 
     async def _wind_down(self) -> None:
-        await self.dispatcher.drain(DRAIN_S)
+        """Let running answers end; a second Ctrl+C does not wait for them."""
+        async with anyio.create_task_group() as draining:
+
+            async def hurry() -> None:
+                await self._daemon.stop.hurried.wait()
+                draining.cancel_scope.cancel()
+
+            draining.start_soon(hurry)
+            await self.dispatcher.drain(DRAIN_S)
+            draining.cancel_scope.cancel()
 
     def _compose(self, policy: Policy) -> ASGIApp:
         operations = Operations(

@@ -33,7 +33,7 @@ from rbee.hive.workers.state import KEY_FILE, ExitFile, StateStore
 from rbee.hive.workers.vitals import Vitals
 
 LOOK_EVERY_S: Final = 1.0  # wire.md: a beat each second
-DRAIN_LOOK_S: Final = 0.2  # the last request's end is seen within this
+DRAIN_LOOK_S: Final = 0.1  # the last request's end is seen within this
 DRAIN_LOOKS_IDLE: Final = 2  # twice idle: the queen may have sent one just before it knew
 DRAIN_SILENT_S: Final = 10.0  # a worker that tells nothing for so long has nothing to drain
 
@@ -156,14 +156,16 @@ async def drain(worker: Worker, limit_s: float, post: Post) -> None:
 async def _wait_idle(probe: Probe, worker: Worker) -> None:
     idle = 0
     heard_s = time.monotonic()
-    while idle < DRAIN_LOOKS_IDLE:
-        await anyio.sleep(DRAIN_LOOK_S)
+    while True:
         reading = await probe.slots(worker.engine)
         if reading.slots_busy is not None:
             heard_s = time.monotonic()
         elif time.monotonic() - heard_s > DRAIN_SILENT_S:
             return
         idle = idle + 1 if reading.slots_busy == 0 else 0
+        if idle == DRAIN_LOOKS_IDLE:
+            return
+        await anyio.sleep(DRAIN_LOOK_S)
 
 
 async def end(worker: Worker, running: Running, post: Post) -> None:
