@@ -8,6 +8,7 @@ import pytest
 from rbee.errors import CorruptModel, HubError, RbeeError
 from rbee.foundation.gguf import GgufHeader, read_header
 from rbee.hive.models import remote_header
+from rbee.hive.models.hub import HubSettings, find_on_hub
 from rbee.hive.models.remote_header import FIRST_BYTES, read_remote_header
 from rbee.testing.gguf import LLAMA_PAIRS, TinyTensor, gguf_bytes, write_gguf
 from rbee.testing.hub import StubFile, StubHub, StubRepository, StubStorage
@@ -50,6 +51,21 @@ async def test_the_header_is_the_local_one_and_one_window_is_asked(tmp_path: Pat
         asked = hub.seen("GET", "m.gguf")
     assert found == read_header(write_gguf(tmp_path / "m.gguf", LLAMA_PAIRS, TENSORS))
     assert [seen.headers["range"] for seen in asked] == [f"bytes=0-{FIRST_BYTES - 1}"]
+
+
+async def test_what_the_hub_offers_can_be_inspected_before_it_is_brought() -> None:
+    content = gguf_bytes(LLAMA_PAIRS, TENSORS)
+    with StubStorage() as storage, hub_of(content, storage) as hub:
+        settings = HubSettings(endpoint=hub.url, token=TOKEN)
+        wanted = await find_on_hub("Org/M", settings, lambda _: None)
+        assert wanted is not None
+        assert wanted.inspect is not None
+        header = await wanted.inspect()
+        seen = storage.requests
+    assert header.facts is not None
+    assert header.facts.weights_bytes == 8 * 1024 * 1024
+    assert [entry.headers["range"] for entry in seen] == [f"bytes=0-{FIRST_BYTES - 1}"]
+    assert "authorization" not in seen[0].headers
 
 
 async def test_a_long_vocabulary_is_fetched_in_growing_windows() -> None:

@@ -29,9 +29,11 @@ from rbee.errors import (
     NoUsableFile,
     RbeeError,
 )
+from rbee.foundation.gguf import GgufHeader
 from rbee.hive.models.catalog import aliases_of
 from rbee.hive.models.choose import RepositoryFile, choose_file
 from rbee.hive.models.names import is_sha256, safe_file_name
+from rbee.hive.models.remote_header import read_remote_header
 from rbee.hive.models.transfer import fetch_file, timeouts
 from rbee.hive.models.trust import trust
 from rbee.hive.models.wanted import Reporter, Say, Wanted
@@ -132,21 +134,26 @@ def _wanted(
     digest = file.sha256 if is_sha256(file.sha256) else None
 
     async def bring(folder: Path, reporter: Reporter) -> None:
-        headers = {"User-Agent": "rbee"}
-        if settings.token:
-            headers["Authorization"] = f"Bearer {settings.token}"
-        verify = await anyio.to_thread.run_sync(trust)
-        async with httpx2.AsyncClient(
-            verify=verify, follow_redirects=True, timeout=timeouts()
-        ) as client:
+        async with await _client() as client:
             await fetch_file(
                 client,
                 url,
                 folder / target,
-                headers=headers,
+                headers=_headers(settings),
                 size_bytes=file.size_bytes,
                 report=lambda have, total: reporter(have, total, "download"),
                 refusal=partial(_refusal, model_id),
+            )
+
+    async def inspect() -> GgufHeader:
+        async with await _client() as client:
+            return await read_remote_header(
+                client,
+                url,
+                label=model_id,
+                headers=_headers(settings),
+                refusal=partial(_refusal, model_id),
+                size_bytes=file.size_bytes,
             )
 
     return Wanted(
@@ -156,11 +163,23 @@ def _wanted(
         source=f"{_without_credentials(settings.endpoint)}/{repository.repo}",
         fingerprint=digest or f"{repository.commit}/{file.path}",
         bring=bring,
+        inspect=inspect,
         aliases=tuple(aliases_of(model_id, repository.repo, asked)),
         size_bytes=file.size_bytes,
         disk_bytes=file.size_bytes,
         sha256=digest,
     )
+
+
+async def _client() -> httpx2.AsyncClient:
+    """Follows redirects; its certificates are read in a thread."""
+    verify = await anyio.to_thread.run_sync(trust)
+    return httpx2.AsyncClient(verify=verify, follow_redirects=True, timeout=timeouts())
+
+
+def _headers(settings: HubSettings) -> dict[str, str]:
+    known = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
+    return {"User-Agent": "rbee", **known}
 
 
 async def _list(repo: str, settings: HubSettings) -> Repository:

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from rbee.foundation.gguf import GgufHeader
+
 Phase = Literal["download", "verify", "install"]
 
 Reporter = Callable[[int, int | None, Phase], None]
@@ -25,7 +27,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ``bring(folder, reporter)`` leaves the complete file at ``folder / file``,
     going on from what an earlier attempt left in ``folder``. ``sha256`` is what
     the file must have (null: the source gives none). ``disk_bytes`` is what the
-    whole takes on disk while it is brought, ``size_bytes`` what stays.
+    whole takes on disk while it is brought, ``size_bytes`` what stays. ``inspect``
+    reads the file's header where it lies, without bringing it; null where the
+    source cannot.
     """
 
     id: str
@@ -34,6 +38,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     fingerprint: str
     bring: Callable[[Path, Reporter], Awaitable[None]]
+    inspect: Callable[[], Awaitable[GgufHeader]] | None = None
     aliases: tuple[str, ...] = ()
     size_bytes: int | None = None
     disk_bytes: int | None = None
