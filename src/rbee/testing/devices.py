@@ -63,10 +63,12 @@ class RecordedNvml:
 
     @staticmethod
     def _given(answer: object) -> object:
-        told = cast("Mapping[str, Any]", answer) if isinstance(answer, Mapping) else {}
+        if not isinstance(answer, Mapping):
+            return answer
+        told = cast("Mapping[str, Any]", answer)
         if "error" in told:
             raise RecordedError(told["error"], str(told.get("words", "")))
-        return cast("object", answer)
+        return told
 
 
 class RecordedAmdSmi:

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 PROBE_S: Final = 5.0  # a healthy driver answers in 1 s, a cold one in 3; after that it hangs
 STALE_READS: Final = 3  # a reading that three newer ones should have replaced is unknown
+JOINED_KEPT_S: Final = 0.5  # a beat asks once for each worker; a reading's age may pass meanwhile
 ANCESTORS_MAX: Final = 8  # an engine's own helpers are one or two deep
 
 _log = logs.get(__name__)
@@ -46,6 +47,14 @@ class _Look(msgspec.Struct, frozen=True, kw_only=True):
     """One reading of one probe, under the probe's own ids."""
 
     stats: dict[str, GpuStats]
+    used: list[Used]
+    at_s: float
+
+
+class _Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts and readings of all probes, under our ids."""
+
+    devices: list[Device]
     used: list[Used]
     at_s: float
 
@@ -84,7 +93,9 @@ class _Watched:
         """One look, in the probe's thread."""
         stats = {stats.id: stats for stats in self.probe.read()}
         processes = self.probe.processes()
-        self._parents = {p.pid: self._parents.get(p.pid) or ancestors(p.pid) for p in processes}
+        known = self._parents  # a process keeps its parents while it stays on the device
+        pids = {process.pid for process in processes}
+        self._parents = {pid: known[pid] if pid in known else ancestors(pid) for pid in pids}
         used = [Used(process=p, ancestors=self._parents[p.pid]) for p in processes]
         return _Look(stats=stats, used=used, at_s=time.monotonic())
 
@@ -103,6 +114,7 @@ class Inventory:
         self._watched = [_Watched(probe) for probe in (all_probes() if probes is None else probes)]
         self._limit_s = limit_s
         self._names: dict[tuple[str, str], str] = {}
+        self._joined: _Joined | None = None
         self.revision = 0
         """Grows when another set of devices, or another problem, was found."""
 
@@ -113,6 +125,7 @@ class Inventory:
             for watched in self._watched:
                 group.start_soon(self._detect, watched)
         self._give_names()
+        self._joined = None
         changed = self._facts() != before
         self.revision += changed or self.revision == 0
         if changed:
@@ -128,14 +141,7 @@ class Inventory:
 
     def devices(self) -> list[Device]:
         """All devices with the last reading of each; GPUs first, the CPU last."""
-        now_s = time.monotonic()
-        found: list[Device] = []
-        for watched in self._watched:
-            look = watched.fresh(now_s)
-            for device in watched.devices:
-                stats = look.stats.get(device.id) if look else None
-                found.append(_as_now(device, self._name(watched, device.id), stats))
-        return sorted(found, key=_order)
+        return list(self._now().devices)
 
     def gpus(self) -> list[GpuStats]:
         """The telemetry of all GPUs; null where the last reading is too old."""
@@ -148,20 +154,32 @@ class Inventory:
                     continue
                 stats = look.stats.get(device.id) if look else None
                 stats = stats or GpuStats(id=device.id, vram_total_mb=device.memory_total_mb)
-                found.append(msgspec.structs.replace(stats, id=self._name(watched, device.id)))
+                found.append(msgspec.structs.replace(stats, id=self._name(watched, device)))
         return found
 
     def used(self) -> list[Used]:
         """Which processes compute on which GPU, under our ids."""
+        return list(self._now().used)
+
+    def _now(self) -> _Joined:
+        """Everything joined; kept until something new is read, or old readings may expire."""
         now_s = time.monotonic()
-        found: list[Used] = []
+        if self._joined is not None and now_s - self._joined.at_s < JOINED_KEPT_S:
+            return self._joined
+        devices: list[Device] = []
+        used: list[Used] = []
         for watched in self._watched:
             look = watched.fresh(now_s)
-            for used in look.used if look else ():
-                name = self._name(watched, used.process.device_id)
-                process = msgspec.structs.replace(used.process, device_id=name)
-                found.append(msgspec.structs.replace(used, process=process))
-        return found
+            names = {device.id: self._name(watched, device) for device in watched.devices}
+            for device in watched.devices:
+                stats = look.stats.get(device.id) if look else None
+                devices.append(_as_now(device, names[device.id], stats))
+            for row in look.used if look else ():
+                name = names.get(row.process.device_id, row.process.device_id)
+                process = msgspec.structs.replace(row.process, device_id=name)
+                used.append(msgspec.structs.replace(row, process=process))
+        self._joined = _Joined(devices=sorted(devices, key=_order), used=used, at_s=now_s)
+        return self._joined
 
     def problems(self) -> list[DeviceProblem]:
         """Why not all is known of some maker's devices."""
@@ -196,6 +214,7 @@ class Inventory:
                 self._note(watched, str(error))
             else:
                 self._note(watched, None)
+            self._joined = None
 
     def _note(self, watched: _Watched, reason: str | None) -> None:
         if watched.reason == reason:
@@ -223,11 +242,8 @@ class Inventory:
                 if device.device_type != "cpu" and key not in self._names:
                     self._names[key] = f"GPU-{len(self._names)}"
 
-    def _name(self, watched: _Watched, own_id: str) -> str:
-        for device in watched.devices:
-            if device.id == own_id:
-                return self._names.get(_key(watched, device), own_id)
-        return own_id
+    def _name(self, watched: _Watched, device: Device) -> str:
+        return self._names.get(_key(watched, device), device.id)
 
 
 def ancestors(pid: int) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from rbee.hive.engines.engine import Reading
 
 _QUEUED = "llamacpp:requests_deferred"
 _TOKENS = "llamacpp:tokens_predicted_total"
+_NAMES = frozenset({_QUEUED, _TOKENS})
 
 
 class _Slot(msgspec.Struct):
@@ -45,7 +46,7 @@ def _numbers(metrics: str | None) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for line in (metrics or "").splitlines():
         name, _, value = line.partition(" ")
-        if name.startswith("llamacpp:"):
+        if name in _NAMES:
             try:
                 numbers[name] = float(value)
             except ValueError:

@@ -6,7 +6,6 @@ on the port both answered 200 to ``/health`` when that was tried. No answer is
 "unknown", never "dead": only the end of its process is that.
 """
 
-import contextlib
 from enum import Enum, auto
 from typing import Final
 
@@ -15,6 +14,7 @@ import httpx2
 import msgspec
 
 from rbee.hive.engines.engine import Engine, Reading, Task
+from rbee.hive.workers.loopback import Loopback
 
 LOOK_FAST_S: Final = 0.05  # while a small model loads: half a second in all
 LOOK_SLOW_S: Final = 0.25  # after that nobody notices a quarter of a second
@@ -61,6 +61,7 @@ class Probe:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._kept = Loopback(target.host, target.port, target.key)
         self._client = httpx2.AsyncClient(
             base_url=f"http://{target.host}:{target.port}",
             headers={"authorization": f"Bearer {target.key}"},
@@ -74,6 +75,7 @@ class Probe:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self._kept.close()
         await self._client.aclose()
 
     async def wait_ready(self) -> None:
@@ -104,22 +106,15 @@ class Probe:
         """Slots and metrics now; null where it did not answer."""
         slots = await self._get("/slots")
         metrics = await self._get("/metrics")
-        return engine.read(
-            slots.content if slots is not None else None,
-            metrics.text if metrics is not None else None,
-        )
+        return engine.read(slots, None if metrics is None else metrics.decode(errors="replace"))
 
     async def slots(self, engine: Engine) -> Reading:
         """Slots alone, for a drain."""
-        slots = await self._get("/slots")
-        return engine.read(slots.content if slots is not None else None, None)
+        return engine.read(await self._get("/slots"), None)
 
-    async def _get(self, path: str) -> httpx2.Response | None:
-        with contextlib.suppress(httpx2.HTTPError):
-            response = await self._client.get(path, timeout=READ_S)
-            if response.status_code == _OK:
-                return response
-        return None
+    async def _get(self, path: str) -> bytes | None:
+        answer = await self._kept.get(path, within_s=READ_S)
+        return answer.body if answer is not None and answer.status == _OK else None
 
     async def _healthy(self) -> bool:
         try:

@@ -108,7 +108,6 @@ async def attend(worker: Worker, post: Post) -> None:
     try:
         with worker.life.scope():
             while True:
-                began_s = time.monotonic()
                 reading = await probe.read(worker.engine)
                 now_s = time.monotonic()
                 rate, before = _rate(reading, before, now_s)
@@ -121,7 +120,8 @@ async def attend(worker: Worker, post: Post) -> None:
                         tokens_per_s=rate,
                     )
                 )
-                await anyio.sleep(max(0.0, LOOK_EVERY_S - (time.monotonic() - began_s)))
+                # All workers at the same moment: one waking of the loop for all of them.
+                await anyio.sleep(LOOK_EVERY_S - time.monotonic() % LOOK_EVERY_S)
     finally:
         with anyio.CancelScope(shield=True):
             await probe.aclose()
