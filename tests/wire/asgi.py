@@ -36,6 +36,7 @@ async def ask(
     *,
     body: bytes = b"",
     headers: dict[str, str] | None = None,
+    query: str = "",
 ) -> Answer:
     """Send one request as a browser-less client on this machine would."""
     given = {"host": "localhost", "content-length": str(len(body))} | (headers or {})
@@ -46,7 +47,7 @@ async def ask(
         "method": method,
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "scheme": "http",
         "headers": [(name.lower().encode(), text.encode()) for name, text in given.items()],

@@ -67,7 +67,7 @@ class _Line(asyncio.Protocol):
         if len(self._answer.body) > ANSWER_BYTES_MAX:
             self.close()
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio names it
         self.transport = None
         self._tell(None)
 

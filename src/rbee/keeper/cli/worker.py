@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from rbee.contracts.jobs import (
     DeviceChoice,
+    SplitMode,
     WorkerProcessDelete,
     WorkerProcessGet,
     WorkerProcessList,
@@ -47,6 +48,16 @@ async def spawn(
     ] = None,
     context_length: Annotated[int | None, Parameter(help="Tokens, for all slots.")] = None,
     slots: Annotated[int | None, Parameter(help="Requests at once.")] = None,
+    gpu_layers: Annotated[int | None, Parameter(help="Layers on the GPU; -1 is all.")] = None,
+    split_mode: Annotated[
+        SplitMode | None, Parameter(help="How a model lies on several GPUs.")
+    ] = None,
+    tensor_split: Annotated[
+        list[float] | None, Parameter(help="A part for each GPU; repeat it.")
+    ] = None,
+    main_gpu: Annotated[
+        int | None, Parameter(help="Which of the devices, from 0, holds what is not split.")
+    ] = None,
     json: JsonFlag = False,
     hive: HiveFlag = None,
     hive_id: HiveIdFlag = None,
@@ -59,6 +70,10 @@ async def spawn(
         device=device_choice(device),
         context_length=context_length,
         slots=slots,
+        gpu_layers=gpu_layers,
+        split_mode=split_mode,
+        tensor_split=tensor_split,
+        main_gpu=main_gpu,
     )
     async with hive_door(hive=hive, hive_id=hive_id, queen=queen) as door:
         with (
