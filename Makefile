@@ -4,6 +4,9 @@ BIN    := .venv/bin
 PIP     = PIP_CONSTRAINT=constraints.txt $(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check
 PROMPT ?= What is a bee colony? Answer in two sentences.
 
+# Daemons start anew in many tests: without compiled files each start takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test check format bench constraints clean
 .DEFAULT_GOAL := help
 

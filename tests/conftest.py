@@ -15,8 +15,11 @@ import pytest
 from rbee.errors import RbeeError
 from rbee.testing.starter import cached_starter
 
-# Examples are counted, not timed: the tests share two cores with real engines.
-hypothesis.settings.register_profile("rbee", deadline=None)
+# Examples are counted, not timed: the tests share two cores with real engines. A
+# quarter of the usual number keeps the edit loop short; CI asks for all of them.
+hypothesis.settings.register_profile(
+    "rbee", deadline=None, max_examples=int(os.environ.get("RBEE_TEST_EXAMPLES", "25"))
+)
 hypothesis.settings.load_profile("rbee")
 
 
