@@ -1,6 +1,8 @@
 """The doctor's judgement on values: each fault of the list, and its remedy."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -123,10 +125,25 @@ def test_a_folder_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) 
     assert found.free_bytes
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    assert not facts.look_at_folder("data", tmp_path / "a").writable
+@pytest.fixture
+def ordinary_user() -> Iterator[None]:
+    """Root may write everywhere: then ask as nobody (``os.access`` goes by the real user)."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setreuid(65534, -1)
+    yield
+    os.setreuid(0, 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+@pytest.mark.usefixtures("ordinary_user")
+def test_a_folder_that_may_not_be_written() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        assert facts.look_at_folder("data", Path(name) / "a").writable
+        Path(name).chmod(0o555)
+        assert not facts.look_at_folder("data", Path(name) / "a").writable
 
 
 def test_a_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
