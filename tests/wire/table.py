@@ -175,7 +175,7 @@ SHAPES: list[Shape] = [
         "worker_id pid model engine device port address status slots_total slots_busy queued"
         " cpu_pct rss_mb io_r_mb_s io_w_mb_s uptime_s gpu_util_pct vram_mb total_vram_mb"
         " tokens_per_s requests_total",
-        "generation restarts context_length unary_cancel manual load_s reason",
+        "generation restarts context_length unary_cancel manual load_s reason task",
     ),
     Shape(
         workers.WorkerProcess,

@@ -13,6 +13,7 @@ import httpx2
 import msgspec
 import pytest
 
+from rbee.contracts.workers import Task
 from rbee.errors import NoCapacity
 from rbee.foundation.http.server import bind, make_server, port_of
 from rbee.queen.api.openai import EARLY_HEAD_S, OpenAIDoor
@@ -38,6 +39,7 @@ class Door(NamedTuple):
 @asynccontextmanager
 async def door(
     *plays: Play,
+    task: Task = "generate",
     slots: int = 2,
     limits: Limits | None = None,
     early_head_s: float = EARLY_HEAD_S,
@@ -46,7 +48,9 @@ async def door(
     async with AsyncExitStack() as stack:
         ports = [await stack.enter_async_context(raw_worker(play)) for play in plays]
         colony, demand = Colony(), Demand()
-        workers = [ready_worker(f"w{i}", port, slots=slots) for i, port in enumerate(ports)]
+        workers = [
+            ready_worker(f"w{i}", port, slots=slots, task=task) for i, port in enumerate(ports)
+        ]
         colony.beat(beat(workers, names=["alias"]), 1.0)
         admission = Admission(colony, demand, limits or Limits())
         dispatcher = Dispatcher(colony, demand, admission)
@@ -132,7 +136,7 @@ async def test_embeddings_pass_through() -> None:
         assert wire.path == "/v1/embeddings"
         await wire.answer(200, {"data": [{"embedding": [1.0]}]})
 
-    async with door(play) as at:
+    async with door(play, task="embeddings") as at:
         answer = await at.client.post("/v1/embeddings", json={"model": "m", "input": "x"})
         assert answer.json() == {"data": [{"embedding": [1.0]}]}
 

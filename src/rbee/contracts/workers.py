@@ -6,6 +6,9 @@ import msgspec
 
 WorkerStatus = Literal["starting", "ready", "busy", "draining", "stopping", "stopped", "error"]
 
+Task = Literal["generate", "embeddings"]
+"""What a worker was started for: an engine does one of them well, not both."""
+
 SERVING: frozenset[WorkerStatus] = frozenset({"ready", "busy"})
 """Statuses in which a worker takes requests."""
 
@@ -31,6 +34,7 @@ class WorkerStats(msgspec.Struct, kw_only=True):
     port: int
     device: str
     address: str = "127.0.0.1"
+    task: Task = "generate"
     pid: int | None = None
     generation: int = 1
     restarts: int = 0

@@ -157,7 +157,10 @@ class Reconciler:
                     self._demand.refuse(model, error)
 
     def _supply(self, model: str) -> Supply:
-        return Supply(len(self._colony.serving(model)), self._colony.coming(model))
+        """Workers for the task that a spawn would be for: others take none of those who wait."""
+        task = self._colony.usual_task(model)
+        serving = sum(worker.task == task for worker in self._colony.serving(model))
+        return Supply(serving, self._colony.coming(model, task))
 
     def _is_quiet(self, now: float) -> bool:
         if not self._quiet_over:

@@ -13,7 +13,7 @@ import msgspec
 
 from rbee.contracts.hives import Heartbeat, HiveInfo, NodeStats
 from rbee.contracts.models import Model
-from rbee.contracts.workers import WorkerStats
+from rbee.contracts.workers import Task, WorkerStats
 
 CHUNKED_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nServer: x\r\n"
@@ -116,7 +116,9 @@ def beat(
     )
 
 
-def ready_worker(worker_id: str, port: int, *, model: str = "m", slots: int = 2) -> WorkerStats:
+def ready_worker(
+    worker_id: str, port: int, *, model: str = "m", slots: int = 2, task: Task = "generate"
+) -> WorkerStats:
     """A worker that a hive would call ready."""
     return WorkerStats(
         worker_id=worker_id,
@@ -125,6 +127,7 @@ def ready_worker(worker_id: str, port: int, *, model: str = "m", slots: int = 2)
         status="ready",
         port=port,
         device="CPU-0",
+        task=task,
         pid=port,
         slots_total=slots,
     )

@@ -46,7 +46,8 @@ def test_a_starting_worker_is_coming_and_serves_nobody() -> None:
     starting = msgspec.structs.replace(ready_worker("w1", 9001), status="starting")
     colony = colony_with(beat([starting]))
     assert colony.serving("m") == []
-    assert colony.coming("m") == 1
+    assert colony.coming("m", "generate") == 1
+    assert colony.coming("m", "embeddings") == 0
 
 
 def test_the_first_beat_is_asked_for_what_it_left_out() -> None:

@@ -10,6 +10,7 @@ import pytest
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import (
     ContextExceeded,
+    InvalidRequest,
     ModelNotFound,
     NoCapacity,
     QueueFull,
@@ -317,6 +318,19 @@ async def test_a_queen_that_has_just_started_waits_for_her_hives_before_she_says
     with pytest.raises(ModelNotFound):
         async with dispatcher.answer(call(model="other-file")):
             pass
+
+
+async def test_a_model_of_the_other_kind_is_refused_with_the_way_out() -> None:
+    async with stand(speak) as (made, workers):
+        vectors = msgspec.structs.replace(call(), path="/v1/embeddings")
+        with pytest.raises(InvalidRequest, match="generates text") as text_model:
+            async with made.dispatcher.answer(vectors):
+                pass
+        assert "--task embeddings" in text_model.value.remedy
+        made.beat(msgspec.structs.replace(workers[0], task="embeddings"))
+        async with made.dispatcher.answer(vectors) as answer:
+            assert answer.ok
+        assert made.demand.total == 0
 
 
 async def test_a_draining_queen_ends_what_runs_and_admits_nobody() -> None:

@@ -1,5 +1,6 @@
 """Which worker takes a request, and why."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,14 @@ def test_a_preferred_hive_is_a_wish_and_a_named_worker_an_order() -> None:
 def test_an_engine_that_does_not_tell_its_slots_gets_one_request() -> None:
     assert chosen([worker("a", slots=None)], {}) == "a"
     assert chosen([worker("a", slots=None)], {"a": 1}) is None
+
+
+def test_an_embeddings_worker_gets_embeddings_and_nothing_else() -> None:
+    text = worker("text")
+    vectors = msgspec.structs.replace(worker("vectors"), task="embeddings")
+    assert chosen([text, vectors], {"text": 3}) == "text"
+    assert chosen([text, vectors], {"vectors": 3}, task="embeddings") == "vectors"
+    assert chosen([text], {}, task="embeddings") is None
 
 
 @given(

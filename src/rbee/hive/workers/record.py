@@ -71,6 +71,7 @@ class Worker:
             worker_id=state.worker_id,
             model=state.spec.model,
             engine=state.spec.engine,
+            task=state.spec.task,
             status=state.status,
             port=state.port,
             device=",".join(state.spec.device_ids),

@@ -12,7 +12,7 @@ from rbee.contracts.jobs import (
     WorkerProcessList,
     WorkerSpawn,
 )
-from rbee.contracts.workers import WorkerProcess
+from rbee.contracts.workers import Task, WorkerProcess
 from rbee.errors import InvalidRequest, RemoteError
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import FollowFlag, HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
@@ -48,6 +48,7 @@ async def spawn(
     ] = None,
     context_length: Annotated[int | None, Parameter(help="Tokens, for all slots.")] = None,
     slots: Annotated[int | None, Parameter(help="Requests at once.")] = None,
+    task: Annotated[Task | None, Parameter(help="What for; the model says if you do not.")] = None,
     gpu_layers: Annotated[int | None, Parameter(help="Layers on the GPU; -1 is all.")] = None,
     split_mode: Annotated[
         SplitMode | None, Parameter(help="How a model lies on several GPUs.")
@@ -70,6 +71,7 @@ async def spawn(
         device=device_choice(device),
         context_length=context_length,
         slots=slots,
+        task=task,
         gpu_layers=gpu_layers,
         split_mode=split_mode,
         tensor_split=tensor_split,

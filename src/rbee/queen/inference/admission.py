@@ -13,7 +13,15 @@ from typing import TypeAlias
 import msgspec
 
 from rbee.contracts.aliases import looks_like_repository, resolve_alias
-from rbee.errors import ModelNotFound, QueueFull, RbeeError, ShuttingDown, WorkerNotFound
+from rbee.contracts.workers import Task
+from rbee.errors import (
+    InvalidRequest,
+    ModelNotFound,
+    QueueFull,
+    RbeeError,
+    ShuttingDown,
+    WorkerNotFound,
+)
 from rbee.queen.inference.routing import Choice, choose
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
@@ -46,6 +54,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What a request wants of routing. ``model`` is the name that the client used."""
 
     model: str
+    task: Task = "generate"
     hive_id: str | None = None
     worker_id: str | None = None
 
@@ -126,10 +135,16 @@ class Admission:
             if not (fetchable and self._limits.may_fetch) and not self._quiet():
                 raise ModelNotFound(f"No hive has the model {wish.model!r}.", param="model")
             return wish.model
-        if wish.worker_id is not None:
-            serving = self._colony.serving(model)
-            if all(worker.worker_id != wish.worker_id for worker in serving):
-                raise WorkerNotFound(f"No worker {wish.worker_id!r} serves {model!r} now.")
+        serving = self._colony.serving(model)
+        if wish.worker_id is not None and all(
+            worker.worker_id != wish.worker_id for worker in serving
+        ):
+            raise WorkerNotFound(f"No worker {wish.worker_id!r} serves {model!r} now.")
+        if wish.task != self._colony.usual_task(model) and not (
+            any(worker.task == wish.task for worker in serving)
+            or self._colony.coming(model, wish.task)
+        ):
+            raise _wrong_task(model, wish.task)
         return model
 
     def _choose(self, model: str, wish: Wish) -> Choice | None:
@@ -138,6 +153,7 @@ class Admission:
             self._colony.serving(model),
             self._running,
             turn=self._turn,
+            task=wish.task,
             hive_id=wish.hive_id,
             worker_id=wish.worker_id,
         )
@@ -208,7 +224,7 @@ class Admission:
         serving = self._colony.serving(ticket.model)
         if serving:
             reason = f"all slots of {len(serving)} worker(s) are in use"
-        elif self._colony.coming(ticket.model):
+        elif self._colony.coming(ticket.model, self._wishes[ticket].task):
             reason = "the model is loading"
         else:
             reason = "no worker has this model yet"
@@ -246,3 +262,19 @@ class Admission:
         waited_s = asyncio.get_running_loop().time() - ticket.since
         future.set_result(self._grant(choice, waited_s=waited_s))
         return True
+
+
+def _wrong_task(model: str, task: Task) -> InvalidRequest:
+    """Nothing would ever serve this: no worker is started by itself for the other task."""
+    if task == "embeddings":
+        return InvalidRequest(
+            f"{model!r} generates text; no worker gives embeddings of it.",
+            remedy="Use an embedding model, or start a worker for it: "
+            f"`rbee worker spawn {model} --task embeddings`.",
+            param="model",
+        )
+    return InvalidRequest(
+        f"{model!r} is an embedding model and generates no text.",
+        remedy="Send it to `embeddings`, or choose another model.",
+        param="model",
+    )

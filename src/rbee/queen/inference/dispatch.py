@@ -31,6 +31,8 @@ from rbee.queen.scheduling.demand import Demand
 ATTEMPTS_MAX = 3  # a third dead worker in a row is no accident of one process
 LOADING_PAUSE_S = 0.2  # a worker that says 503 is between its start and its first token
 
+EMBEDDINGS_PATH = "/v1/embeddings"
+
 _STATUS_OK = 200
 _STATUS_LOADING = 503
 _STATUS_NOT_SUPPORTED = 501  # llama.cpp's word for "started without that feature"
@@ -143,7 +145,12 @@ class Dispatcher:
             await asyncio.wait_for(self._admission.idle.wait(), limit_s)
 
     async def _open(self, call: Call, on_wait: OnWait | None) -> tuple[Grant, Upstream, bool]:
-        wish = Wish(model=call.model, hive_id=call.hive_id, worker_id=call.worker_id)
+        wish = Wish(
+            model=call.model,
+            task="embeddings" if call.path == EMBEDDINGS_PATH else "generate",
+            hive_id=call.hive_id,
+            worker_id=call.worker_id,
+        )
         waited_s = 0.0
         for attempt in range(1, ATTEMPTS_MAX + 1):
             grant = await self._admission.admit(wish, on_wait)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from rbee.contracts.workers import Task
 from rbee.queen.registry.workers import RoutableWorker
 
 SLOTS_WHEN_UNKNOWN = 1  # an engine that does not tell gets one request at a time
@@ -33,10 +34,11 @@ def choose(
     running: Mapping[str, int],
     *,
     turn: int = 0,
+    task: Task = "generate",
     hive_id: str | None = None,
     worker_id: str | None = None,
 ) -> Choice | None:
-    """The best worker with a free slot, or None when there is none.
+    """The best worker for ``task`` with a free slot, or None when there is none.
 
     ``workers`` serve the model already; ``running`` counts this queen's requests
     per worker id; ``turn`` rotates among equals. A preferred hive is a wish
@@ -45,7 +47,8 @@ def choose(
     free = [
         worker
         for worker in workers
-        if running.get(worker.worker_id, 0) < slots_of(worker)
+        if worker.task == task
+        and running.get(worker.worker_id, 0) < slots_of(worker)
         and (worker_id is None or worker.worker_id == worker_id)
     ]
     if not free:

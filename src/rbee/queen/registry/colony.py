@@ -14,7 +14,7 @@ from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAc
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, ModelId
 from rbee.contracts.models import Model
 from rbee.contracts.openai import ModelObject
-from rbee.contracts.workers import COMING
+from rbee.contracts.workers import COMING, Task
 from rbee.errors import HiveNotFound, InvalidRequest
 from rbee.queen.registry.hives import (
     HiveEntry,
@@ -177,10 +177,17 @@ class Colony:
             self._serving = self._index_serving()
         return self._serving.get(model, [])
 
-    def coming(self, model: str) -> int:
-        """How many workers of a model are starting on hives that are not down."""
+    def usual_task(self, model: str) -> Task:
+        """What a worker of this model is started for when nobody says."""
+        facts = self.facts(model)
+        return "embeddings" if facts is not None and facts.embedding else "generate"
+
+    def coming(self, model: str, task: Task) -> int:
+        """How many workers of a model for a task are starting on hives that are not down."""
         return sum(
-            worker.stats.model == model and worker.stats.status in COMING
+            worker.stats.model == model
+            and worker.stats.task == task
+            and worker.stats.status in COMING
             for entry in self._hives.values()
             if entry.state in _COUNTING
             for worker in entry.workers.values()

@@ -3,7 +3,7 @@
 import msgspec
 
 from rbee.contracts.ids import HiveId, ModelId, WorkerId
-from rbee.contracts.workers import SERVING, WorkerStats, WorkerStatus
+from rbee.contracts.workers import SERVING, Task, WorkerStats, WorkerStatus
 
 
 class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,7 @@ class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_s: float | None
     unary_cancel: bool
     local: bool
+    task: Task = "generate"
 
     def __repr__(self) -> str:
         """Without the key: this is what a log or a failing assertion would print."""
@@ -78,6 +79,7 @@ def as_routable(entry: WorkerEntry, hive_id: HiveId, *, local: bool) -> Routable
         hive_id=hive_id,
         model=ModelId(stats.model),
         address=stats.address,
+        task=stats.task,
         port=stats.port,
         key=entry.key or "",
         generation=stats.generation,
