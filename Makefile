@@ -1,5 +1,6 @@
 # Everything a checkout needs, with Python >= 3.11, pip and make alone. `make help` lists it.
-PYTHON ?= python3
+# Where .venv is activated, python3 is its own, which has no pip: the one below it is meant.
+PYTHON ?= $(shell python3 -c 'import os, sys; print(sys._base_executable if os.path.realpath(sys.prefix) == os.path.realpath(".venv") else "python3")' 2>/dev/null || echo python3)
 BIN    := .venv/bin
 PIP     = PIP_CONSTRAINT=constraints.txt $(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check
 PROMPT ?= What is a bee colony? Answer in two sentences.
@@ -39,6 +40,7 @@ clean: ## Remove what was built here (models and state in your home stay)
 # pip of the system installs into .venv, so that neither ensurepip nor python3-venv is needed.
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit("rbee needs Python 3.11 or newer; choose one: make PYTHON=python3.12 run" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import pip' 2>/dev/null || { echo "rbee needs pip for $(PYTHON): on Debian and Ubuntu, apt install python3-pip; or choose another Python: make PYTHON=python3.12 run" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
 	@touch $@
 

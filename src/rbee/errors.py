@@ -99,7 +99,7 @@ class InvalidApiKey(ContractError):
 
     code = "invalid_api_key"
     status = 401
-    remedy = "Send `Authorization: Bearer KEY`; the CLI reads the key from RBEE_API_KEY."
+    remedy = "Send `Authorization: Bearer KEY`; the `rbee` command takes KEY from RBEE_API_KEY."
 
 
 class Forbidden(ContractError):

@@ -6,6 +6,7 @@ a server that cannot be reached is ``HiveUnreachable`` or ``QueenUnreachable``
 class that it was raised as there, found by its stable ``code``.
 """
 
+import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -151,8 +152,21 @@ class Transport:
                 f"{self.base_url} took the request and did not answer in time.",
                 remedy="It may be overloaded or hung; its log says more.",
             )
-        why = str(error).strip() or type(error).__name__
-        return self._unreachable(f"{self.base_url} does not answer: {why}.")
+        return self._unreachable(f"{self.base_url} does not answer: {_why(error)}.")
+
+
+def _why(error: BaseException) -> str:
+    """The system's own words for a failed connection, which the library hides one level down."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "no machine is known by that name"
+        if isinstance(cause, ConnectionRefusedError):
+            return "nothing listens there"
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx2.ConnectTimeout):
+        return f"no connection within {CONNECT_S:.0f} s"
+    return str(error).strip() or type(error).__name__
 
 
 class _OpenAIError(msgspec.Struct):
@@ -195,6 +209,11 @@ def error_from(status: int, body: bytes, headers: Mapping[str, str]) -> RbeeErro
     if read.code:
         message = read.details or read.error
         return rebuild(read.code, message, read.remedy, read.param, retry_after_s, status)
+    if "html" in headers.get("content-type", ""):
+        return RemoteError(
+            f"Something that is not rbee answers there: a web page with status {status}.",
+            remedy="Check the address and the port; `rbee doctor` says who listens here.",
+        )
     text = body.decode("utf-8", "replace").strip()[:_TEXT_SHOWN_MAX]
     return RemoteError(f"The server answered {status}: {text or 'nothing more'}")
 

@@ -20,6 +20,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 V = TypeVar("V")
 
 COLONY_KEY_VARIABLE = "RBEE_API_KEY"
+SECTIONS = ("queen", "hive", "keeper")
 
 
 def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -> T:
@@ -40,7 +41,7 @@ def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -
     try:
         return msgspec.convert(values, type=type_, strict=False)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"The setting {section}: {error}.") from None
+        raise BadSettings(f"In the settings of the {section}, {_about(error)}.") from None
 
 
 def one(section: str, name: str, type_: type[V], default: V) -> V:
@@ -56,7 +57,7 @@ def one(section: str, name: str, type_: type[V], default: V) -> V:
     try:
         return msgspec.convert(_file_section(section).get(name, default), type=type_)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"The setting {section}.{name}: {error}.") from None
+        raise BadSettings(f"In [{section}], `{name}`: {_about(error)}.") from None
 
 
 def colony_key() -> str | None:
@@ -86,12 +87,25 @@ def _file_section(section: str) -> dict[str, Any]:
 
 def _section_of(content: bytes, section: str, path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(content.decode("utf-8")).get(section, {})
+        whole = tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path} is not valid TOML: {error}.") from None
+    for name in whole:
+        if name not in SECTIONS:
+            raise BadSettings(
+                f"{path} has an unknown section or setting `{name}`.",
+                remedy=f"Settings stand in one of: {', '.join(f'[{known}]' for known in SECTIONS)}.",
+            )
+    found = whole.get(section, {})
     if not isinstance(found, dict):
         raise BadSettings(f"[{section}] in {path} is not a table.")
     return cast("dict[str, Any]", found)
+
+
+def _about(error: msgspec.ValidationError) -> str:
+    """``Expected `int`, got `str` - at `$.slots` `` as ``slots``: Expected `int`, got `str` ``."""
+    what, at, where = str(error).partition(" - at `$.")
+    return f"`{where}: {what}" if at else what
 
 
 def _refuse_unknown(section: str, values: Mapping[str, Any], type_: type[msgspec.Struct]) -> None:

@@ -74,12 +74,27 @@ async def open_session(
 
 
 async def close_session(session: Session) -> None:
-    """Stop what the session started, the hive (with its workers) before the queen."""
+    """Stop what the session started, the hive (with its workers) before the queen.
+
+    A second Ctrl+C does not wait for their end, and leaves none of them behind.
+    """
     with anyio.CancelScope(shield=True):
         for room in ("hive", "queen"):
             if room in session.started:
-                await daemons.stop(room, note)
+                try:
+                    await daemons.stop(room, note)
+                except anyio.get_cancelled_exc_class():
+                    _leave_at_once(session.started)
+                    raise
                 session.started.remove(room)
+
+
+def _leave_at_once(rooms: Sequence[Room]) -> None:
+    left = [room for room in rooms if not daemons.interrupt(room)]
+    if left:
+        note(f"The {' and the '.join(left)} may still run: `rbee down` stops what is left.")
+    else:
+        note("Not waiting: what was started ends by itself now.")
 
 
 @asynccontextmanager

@@ -188,6 +188,20 @@ async def stop(room: Room, tell: Tell, *, keep_workers: bool = False) -> bool:
     return True
 
 
+def interrupt(room: Room) -> bool:
+    """Send this machine's daemon a Ctrl+C and wait for nothing; False when that cannot be done."""
+    announced = find_announced(room)
+    if announced is None:
+        return True  # it has ended
+    if sys.platform == "win32":
+        return False  # Windows has no signal for a process of another console
+    try:
+        os.kill(announced.process.pid, signal.SIGINT)
+    except OSError:
+        return False
+    return True
+
+
 async def _wait_until_up(
     room: Room, child: subprocess.Popen[bytes], log: Path, log_from: int
 ) -> Running:

@@ -25,6 +25,7 @@ from rbee.keeper.addresses import address_of
 from rbee.keeper.close_names import with_close_names
 from rbee.keeper.daemons import ask_info
 from rbee.keeper.screen import Live, note
+from rbee.keeper.steps import step_text
 
 T = TypeVar("T")
 
@@ -128,7 +129,9 @@ def show_event(event: JobEvent, live: Live, *, what: str = "") -> None:
         except msgspec.ValidationError:
             progress = None  # progress of another kind: its message says it
     if progress is None:
-        live.say(event.message)
+        words = step_text(event)
+        if words is not None:
+            live.say(words)
     else:
         live.progress(what or "downloading", progress)
 

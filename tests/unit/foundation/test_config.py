@@ -30,38 +30,38 @@ def write(folder: Path, text: str) -> None:
 
 
 def test_defaults() -> None:
-    assert config.load("room", Settings) == Settings()
+    assert config.load("hive", Settings) == Settings()
 
 
 def test_each_source_beats_the_one_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(folder, "[room]\nport = 2\n[other]\nport = 9\n")
-    assert config.load("room", Settings).port == 2
-    monkeypatch.setenv("RBEE_ROOM_PORT", "3")
-    assert config.load("room", Settings).port == 3
-    assert config.load("room", Settings, {"port": 4}).port == 4
-    assert config.load("room", Settings, {"port": None}).port == 3
+    write(folder, "[hive]\nport = 2\n[queen]\nport = 9\n")
+    assert config.load("hive", Settings).port == 2
+    monkeypatch.setenv("RBEE_HIVE_PORT", "3")
+    assert config.load("hive", Settings).port == 3
+    assert config.load("hive", Settings, {"port": 4}).port == 4
+    assert config.load("hive", Settings, {"port": None}).port == 3
 
 
 def test_types_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RBEE_ROOM_VERBOSE", "true")
-    monkeypatch.setenv("RBEE_ROOM_NAMES", "a, b,,c")
-    monkeypatch.setenv("RBEE_ROOM_WAIT_S", "1.5")
-    found = config.load("room", Settings)
+    monkeypatch.setenv("RBEE_HIVE_VERBOSE", "true")
+    monkeypatch.setenv("RBEE_HIVE_NAMES", "a, b,,c")
+    monkeypatch.setenv("RBEE_HIVE_WAIT_S", "1.5")
+    found = config.load("hive", Settings)
     assert (found.verbose, found.names, found.wait_s) == (True, ["a", "b", "c"], 1.5)
 
 
 def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RBEE_ROOM_PORT", "many")
-    with pytest.raises(BadSettings, match="RBEE_ROOM_PORT"):
-        config.load("room", Settings)
+    monkeypatch.setenv("RBEE_HIVE_PORT", "many")
+    with pytest.raises(BadSettings, match="RBEE_HIVE_PORT"):
+        config.load("hive", Settings)
 
 
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[room]\nport = 'x'\n", r"\$\.port"),
-        ("[room]\npart = 1\n", "part"),
-        ("room = 1\n", "not a table"),
+        ("[hive]\nport = 'x'\n", "hive, `port`: Expected `int`"),
+        ("[hive]\npart = 1\n", "part"),
+        ("hive = 1\n", "not a table"),
         ("[room\n", "not valid TOML"),
         ("\udc80", "not valid TOML"),
     ],
@@ -70,7 +70,7 @@ def test_a_bad_file_is_named(folder: Path, text: str, named: str) -> None:
     content = text.encode("utf-8", errors="surrogateescape")
     (folder / "config.toml").write_bytes(content)
     with pytest.raises(BadSettings, match=named) as caught:
-        config.load("room", Settings)
+        config.load("hive", Settings)
     assert caught.value.remedy
 
 
@@ -92,3 +92,10 @@ def test_every_directory_can_be_moved(tmp_path: Path, monkeypatch: pytest.Monkey
     assert paths.data_dir() == tmp_path / "d"
     monkeypatch.delenv("RBEE_CACHE_DIR")
     assert paths.models_dir() == Path.home() / ".cache" / "rbee" / "models"
+
+
+def test_a_section_that_nobody_reads_is_refused(folder: Path) -> None:
+    write(folder, "[quen]\nport = 2\n")
+    with pytest.raises(BadSettings, match="`quen`") as caught:
+        config.load("hive", Settings)
+    assert "[queen]" in caught.value.remedy

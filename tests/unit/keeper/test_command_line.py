@@ -1,5 +1,6 @@
 """What was typed: wrong words, later commands, errors as two lines, exit codes."""
 
+import io
 import subprocess
 import sys
 import time
@@ -182,3 +183,10 @@ def test_the_front_door_loads_no_room_and_no_server() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_bytes_that_are_no_text_are_no_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = b"\xff\xfe GGUF".decode("utf-8", "surrogateescape")
+    monkeypatch.setattr("sys.stdin", io.StringIO(broken))
+    with pytest.raises(InvalidRequest, match="stdin is not text"):
+        read_prompt(["-"])

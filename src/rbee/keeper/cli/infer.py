@@ -14,6 +14,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from rbee.client.queen import QueenClient
 from rbee.contracts.aliases import STARTER
@@ -51,10 +52,19 @@ _IN_THE_SUMMARY = frozenset({"infer_start", "infer_worker_sel", "infer_complete"
 async def infer(
     *prompt: PromptArgument,
     model: Annotated[str, Parameter(name=["--model", "-m"], help="Which model to ask.")] = STARTER,
-    max_tokens: Annotated[int, Parameter(help="Longest answer.")] = MAX_TOKENS_DEFAULT,
-    temperature: Annotated[float, Parameter(help="0 is the surest.")] = TEMPERATURE_DEFAULT,
-    top_p: Annotated[float | None, Parameter(help="Choose among the likeliest, 0 to 1.")] = None,
-    top_k: Annotated[int | None, Parameter(help="Choose among so many.")] = None,
+    max_tokens: Annotated[
+        int, Parameter(help="Longest answer.", validator=Number(gte=1))
+    ] = MAX_TOKENS_DEFAULT,
+    temperature: Annotated[
+        float, Parameter(help="0 is the surest.", validator=Number(gte=0, lte=10))
+    ] = TEMPERATURE_DEFAULT,
+    top_p: Annotated[
+        float | None,
+        Parameter(help="Choose among the likeliest, 0 to 1.", validator=Number(gte=0, lte=1)),
+    ] = None,
+    top_k: Annotated[
+        int | None, Parameter(help="Choose among so many.", validator=Number(gte=0))
+    ] = None,
     raw: Annotated[
         bool, Parameter(help="Send the prompt without the chat template.", show_default=False)
     ] = False,
@@ -97,7 +107,8 @@ def read_prompt(words: Sequence[str]) -> str:
     """What was typed, quoted or not; stdin for ``-`` or, in a pipe, for nothing.
 
     Raises:
-        InvalidRequest: there is nothing in it, or a word is a flag that does not exist.
+        InvalidRequest: there is nothing in it, it is no text, or a word is a flag that
+            does not exist.
     """
     for word in words:
         if _LOOKS_LIKE_A_FLAG.fullmatch(word):
@@ -107,6 +118,13 @@ def read_prompt(words: Sequence[str]) -> str:
             )
     piped = list(words) == ["-"] or not (words or sys.stdin.isatty())
     text = sys.stdin.read() if piped else " ".join(words)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Python kept bytes that are no UTF-8 as lone surrogates
+        raise InvalidRequest(
+            f"The prompt {'on stdin ' if piped else ''}is not text in UTF-8.",
+            remedy="Is it a binary file? `iconv` turns other encodings into UTF-8.",
+        ) from None
     if not text.strip():
         raise InvalidRequest(
             "The prompt is empty.", remedy='Write it in quotes: rbee infer "Say hi".'

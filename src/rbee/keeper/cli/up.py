@@ -34,6 +34,7 @@ up_app = App(
 down_app = App(name="down", help_epilogue=examples("rbee down"))
 
 _LOOK_EVERY_S = 2.0  # people read one line in that time
+_CONTINUED = " \\\n             "  # the shell's line goes on below, inside 80 columns
 
 
 @up_app.default
@@ -127,17 +128,18 @@ def summary_text(session: Session, models: list[str]) -> str:
     url = session.queen.url
     model = models[0] if models else STARTER
     key = "YOUR_KEY" if config.colony_key() else "none"
-    auth = ' -H "Authorization: Bearer $RBEE_API_KEY"' if config.colony_key() else ""
+    auth = f'{_CONTINUED}-H "Authorization: Bearer $RBEE_API_KEY"' if config.colony_key() else ""
     state = "is up" if session.started else "runs already"
     return f"""\
 The colony {state} at {url}
   models   {", ".join(models) or "none yet"}
 
-  curl     curl {url}/v1/chat/completions{auth} -H "Content-Type: application/json" \\
-             -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hi"}}]}}'
+  curl     curl {url}/v1/chat/completions{auth}{_CONTINUED}-H "Content-Type: application/json" \\
+             -d '{{"model": "{model}",
+                  "messages": [{{"role": "user", "content": "Say hi"}}]}}'
   python   OpenAI(base_url="{url}/v1", api_key="{key}")
 
-  next     rbee chat · rbee infer "Say hi" · rbee model download llama-3-8b · rbee status
+  next     rbee chat · rbee infer "Say hi" · rbee status · rbee --help
   stop     rbee down"""
 
 

@@ -75,6 +75,7 @@ class RoomFacts(msgspec.Struct, frozen=True, kw_only=True):
     hive_id: str | None = None
     queen_url: str | None = None
     error: str | None = None
+    wants_key: bool = False
 
     @property
     def reached(self) -> bool:
@@ -156,6 +157,13 @@ def check_room(facts: RoomFacts) -> Finding:
                 "restarts what runs here.",
             )
         return Finding(check=facts.room, result="ok", message=f"Runs at {facts.url}.")
+    if facts.wants_key:
+        return Finding(
+            check=facts.room,
+            result="fail",
+            message=f"Runs at {facts.url} and refuses this command: {facts.error}",
+            remedy="Set RBEE_API_KEY to the key it was started with.",
+        )
     if facts.alive:
         return Finding(
             check=facts.room,

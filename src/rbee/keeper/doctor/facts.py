@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 
 from rbee.client.queen import QueenClient
-from rbee.errors import RbeeError
+from rbee.errors import InvalidApiKey, RbeeError
 from rbee.foundation import config, paths
 from rbee.foundation.announcements import Room, find_announced
 from rbee.foundation.processes import port_owner
@@ -118,7 +118,12 @@ async def look_at_room(room: Room, flag: str | None) -> RoomFacts:
         info = await ask_info(room, address.url, wait_s=wait_s)
     except RbeeError as error:
         return RoomFacts(
-            room=room, url=address.url, named=address.named, alive=alive, error=error.message
+            room=room,
+            url=address.url,
+            named=address.named,
+            alive=alive,
+            error=error.message,
+            wants_key=isinstance(error, InvalidApiKey),
         )
     return RoomFacts(
         room=room,

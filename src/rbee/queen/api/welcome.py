@@ -28,6 +28,7 @@ PAGE: Final = """<!doctype html>
   .soft { color: var(--soft); }
   a { color: var(--accent); }
   code { font: .875rem/1.5 ui-monospace, monospace; }
+  @media (max-width: 30rem) { code { font-size: .75rem; } pre { padding: .7rem .75rem; } }
   pre { margin: .5rem 0; padding: .8rem 1rem; background: var(--box); overflow-x: auto;
         border: 1px solid var(--line); border-radius: .5rem; }
 </style>
@@ -49,7 +50,10 @@ PAGE: Final = """<!doctype html>
   <h2>Ask with the openai package</h2>
   <pre tabindex="0"><code>from openai import OpenAI
 
-client = OpenAI(base_url="{base_url}/v1", api_key="RBEE_API_KEY, or anything if none is set")
+client = OpenAI(
+    base_url="{base_url}/v1",
+    api_key="none",  # or the colony's key
+)
 stream = client.chat.completions.create(
     model="starter",
     messages=[{"role": "user", "content": "Hello!"}],
