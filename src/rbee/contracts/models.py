@@ -59,8 +59,11 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     or the stem of a local file. ``aliases`` are the other names that lead here,
     among them the one it was first asked for by. ``architecture``,
     ``context_length`` (tokens), ``quantization`` and ``chat_template`` come from
-    the file's own header; null where the header does not say. ``facts`` are what
-    its memory depends on, without the sizes of single layers.
+    the file's own header; null where the header does not say. ``tools`` and
+    ``system_role`` are what its chat template knows, null where that is not sure.
+    ``facts`` are what its memory depends on, without the sizes of single layers.
+    A ``pinned`` model is never removed for room; ``last_used_at`` (Unix seconds)
+    is when a worker of it last started or ended, null if none ever did.
     """
 
     id: str
@@ -78,6 +81,49 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     source: str | None = None
     reason: str | None = None
     facts: ModelFacts | None = None
+    tools: bool | None = None
+    system_role: bool | None = None
+    pinned: bool = False
+    last_used_at: float | None = None
+
+
+class OfferedFile(msgspec.Struct, kw_only=True):
+    """A model file that a repository of the hub holds; ``path`` is its name there.
+
+    ``fits`` is this hive's verdict with ``reason``; null when it was not asked for.
+    """
+
+    path: str
+    quantization: str | None = None
+    size_bytes: int | None = None
+    fits: Literal["yes", "no", "unknown"] | None = None
+    reason: str | None = None
+
+
+class OfferedModel(msgspec.Struct, kw_only=True):
+    """A repository of the hub that a search found. Unknown is null.
+
+    The sizes are those of its smallest and its largest model file;
+    ``quantizations`` are what the names of its files tell. ``problem`` says why
+    its files are not known.
+    """
+
+    id: str
+    downloads: int | None = None
+    likes: int | None = None
+    gated: bool | None = None
+    size_bytes_min: int | None = None
+    size_bytes_max: int | None = None
+    quantizations: list[str] = msgspec.field(default_factory=list[str])
+    files: list[OfferedFile] = msgspec.field(default_factory=list[OfferedFile])
+    problem: str | None = None
+
+
+class ModelSearch(msgspec.Struct, kw_only=True):
+    """The answer to ``GET /v1/models/search``: most downloaded first."""
+
+    query: str
+    models: list[OfferedModel]
 
 
 class DownloadProgress(msgspec.Struct, kw_only=True):

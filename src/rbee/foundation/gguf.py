@@ -25,6 +25,7 @@ from rbee.errors import CorruptModel
 from rbee.foundation.gguf_cursor import HEADER_BYTES_MAX, Cursor, ReadAt
 from rbee.foundation.gguf_facts import model_facts
 from rbee.foundation.gguf_pairs import COUNT_MAX, Pairs, TensorSums, Value
+from rbee.foundation.gguf_template import TEMPLATE_KEY, knows_system_role, knows_tools
 from rbee.foundation.gguf_types import (
     EMBEDDING_ARCHITECTURES,
     FILE_TYPES,
@@ -41,7 +42,8 @@ TENSORS_MAX: Final = 65_536  # the largest known has some 2,000
 KEY_BYTES_MAX: Final = 1_024  # the format allows 65,535, real keys have 10 to 60
 TENSOR_NAME_BYTES_MAX: Final = 1_024  # llama.cpp allows 64
 DIMENSIONS_MAX: Final = 8  # ggml has 4
-KEPT_STRING_BYTES_MAX: Final = 4_096  # names; longer ones (templates) are not kept
+KEPT_STRING_BYTES_MAX: Final = 4_096  # names; longer ones are not kept
+TEMPLATE_BYTES_MAX: Final = 128 * 1024  # the longest chat templates known have some 20 kB
 KEPT_ARRAY_LENGTH_MAX: Final = 4_096  # per-layer numbers; 4,096 layers is plenty
 ARRAY_DEPTH_MAX: Final = 4  # nested arrays are legal, no real file has any
 ALIGNMENT_DEFAULT: Final = 32  # the format's, where a file names none
@@ -56,6 +58,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     ``head_count_kv_layers`` has one number per layer where they differ.
     ``tensor_bytes`` is the size of the weights; ``parameters`` counts their
     elements. ``pooling`` is set for embedding models that say how they pool.
+    ``tools`` and ``system_role`` say whether the chat template knows them.
     ``split_count`` over 1 means that this file is one of several. ``facts`` are
     what memory depends on; null in metadata of an older version.
     """
@@ -80,6 +83,8 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     expert_count: int | None = None
     vocab_size: int | None = None
     chat_template: bool = False
+    tools: bool | None = None
+    system_role: bool | None = None
     pooling: str | None = None
     embedding: bool = False
     split_count: int = 1
@@ -126,7 +131,8 @@ def parse_header(read_at: ReadAt, size_bytes: int, label: str) -> GgufHeader:
         if kind == ValueType.ARRAY:
             pairs.put_array(key, *_read_array(cursor, wanted=_keeps_array(key)))
         else:
-            pairs.put(key, _read_value(cursor, int(kind)))
+            limit = TEMPLATE_BYTES_MAX if key == TEMPLATE_KEY else KEPT_STRING_BYTES_MAX
+            pairs.put(key, _read_value(cursor, int(kind), limit))
     tensors = _read_tensors(cursor, tensor_count)
     alignment = pairs.count("general.alignment") or ALIGNMENT_DEFAULT
     if alignment > ALIGNMENT_MAX:
@@ -155,11 +161,11 @@ def _read_preamble(cursor: Cursor) -> tuple[int, int, int]:
     return version, tensor_count, cursor.number("<Q", PAIRS_MAX, "a metadata count of")
 
 
-def _read_value(cursor: Cursor, kind: int) -> Value:
-    """One value that is no array; null for a string too long to keep."""
+def _read_value(cursor: Cursor, kind: int, limit: int) -> Value:
+    """One value that is no array; null for a string of over ``limit`` bytes."""
     if kind == ValueType.STRING:
         length = cursor.number("<Q", HEADER_BYTES_MAX, "a string of length")
-        if length > KEPT_STRING_BYTES_MAX:
+        if length > limit:
             cursor.skip(length)
             return None
         return cursor.raw(length).decode(errors="replace")
@@ -251,7 +257,9 @@ def _header(pairs: Pairs, tensors: TensorSums, version: int, tensor_count: int) 
         sliding_window=pairs.count(f"{arch}.attention.sliding_window"),
         expert_count=pairs.count(f"{arch}.expert_count"),
         vocab_size=pairs.length("tokenizer.ggml.tokens") or pairs.count(f"{arch}.vocab_size"),
-        chat_template=pairs.has("tokenizer.chat_template"),
+        chat_template=pairs.has(TEMPLATE_KEY),
+        tools=knows_tools(pairs),
+        system_role=knows_system_role(pairs),
         pooling=None if pooling is None else POOLING.get(pooling),
         embedding=arch in EMBEDDING_ARCHITECTURES or bool(pooling),
         split_count=pairs.count("split.count") or 1,

@@ -1,6 +1,7 @@
 """A stub hub on loopback: repositories, their listings, their files, their refusals.
 
-It answers what ``huggingface_hub`` and a download ask: ``/api/models/{id}``, its
+It answers what ``huggingface_hub`` and a download ask: ``/api/models`` (a search),
+``/api/models/{id}``, its
 ``revision`` and ``tree``, and ``/{id}/resolve/{revision}/{file}``. Point
 ``HF_ENDPOINT`` (or ``HubSettings.endpoint``) at ``url``.
 """
@@ -10,6 +11,7 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -36,6 +38,8 @@ class StubRepository(msgspec.Struct):
     files: dict[str, StubFile]
     gated: bool = False
     hidden: bool = False
+    downloads: int = 0
+    likes: int = 0
 
 
 class StubHub(StubServer):
@@ -60,6 +64,8 @@ class StubHub(StubServer):
 
     def answer(self, request: Seen) -> Answer:
         """Listings and files, as the hub answers them."""
+        if request.path == "/api/models":
+            return self._found(parse_qs(request.query))
         if request.path.startswith("/api/models/"):
             return self._listing(request)
         repo_id, found, rest = request.path.lstrip("/").partition("/resolve/")
@@ -69,6 +75,19 @@ class StubHub(StubServer):
         if repository.gated and not self._known(request):
             return _refused(HTTPStatus.UNAUTHORIZED, "GatedRepo")
         return self._file(repository, rest.partition("/")[2])
+
+    def _found(self, asked: dict[str, list[str]]) -> Answer:
+        """The repositories whose name holds every word, with a file of the format asked for."""
+        words = " ".join(asked.get("search", [])).casefold().split()
+        ending = f".{asked.get('filter', [''])[0]}"
+        rows = [
+            {"id": name, "downloads": found.downloads, "likes": found.likes}
+            for name, found in self.repositories.items()
+            if all(word in name.casefold() for word in words)
+            and any(path.endswith(ending) for path in found.files)
+        ]
+        rows.sort(key=lambda row: -int(row["downloads"]))
+        return _json(rows[: int(asked.get("limit", ["1000"])[0])])
 
     def _listing(self, request: Seen) -> Answer:
         repo_id = "/".join(request.path.split("/")[3:5])

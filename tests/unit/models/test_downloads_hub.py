@@ -306,7 +306,7 @@ async def test_a_folder_that_cannot_be_used_is_a_storage_error(tmp_path: Path) -
 
 
 async def test_a_fault_of_a_source_ends_its_download_alone(tmp_path: Path) -> None:
-    async def broken(_folder: Path, _reporter: object) -> None:
+    async def broken(_folder: Path, _reporter: object, _pace: object) -> None:
         raise ZeroDivisionError
 
     wanted = Wanted(id="x", name="x", file="x", source="s", fingerprint="f", bring=broken)

@@ -46,6 +46,7 @@ def test_facts_of_a_chat_model(tmp_path: Path) -> None:
         head_count_kv=2,
         vocab_size=4,
         chat_template=True,
+        tools=False,
         facts=ModelFacts(
             architecture="llama",
             weights_bytes=1024,

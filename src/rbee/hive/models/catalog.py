@@ -10,15 +10,16 @@ are blocking and short; the names given are matched without case.
 
 import builtins
 import shutil
+import threading
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rbee.contracts.aliases import names_for, parse_repository, resolve_alias
 from rbee.contracts.models import Model
 from rbee.errors import Conflict, CorruptModel, ModelNotFound, StorageError
 from rbee.foundation.files import make_private_dir, read_struct, write_struct
+from rbee.hive.models.lookup import pick
 from rbee.hive.models.metadata import MODEL_SUFFIX, Metadata, as_model, complaint, describe
 from rbee.hive.models.names import PART_SUFFIX, sanitise_id
 from rbee.hive.models.partial import (
@@ -26,9 +27,11 @@ from rbee.hive.models.partial import (
     HIDDEN_PREFIXES,
     METADATA_FILE,
     bytes_in,
+    freed_by_removing,
     part_folder,
     read_part,
 )
+from rbee.hive.models.quota import Held
 
 _NOBODY: frozenset[str] = frozenset()
 
@@ -38,6 +41,7 @@ class Catalog:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._changing = threading.Lock()
 
     # ── reading ─────────────────────────────────────────────────────────────
 
@@ -146,14 +150,10 @@ class Catalog:
         Raises:
             StorageError: the catalogue cannot be written.
         """
-        folder, metadata = self._entry(model_id)
+        metadata = self.metadata_of(model_id)
         if metadata is None or pick([as_model(metadata, loaded=False, reason=None)], alias):
             return
-        metadata.aliases.append(alias)
-        try:
-            write_struct(folder / METADATA_FILE, metadata)
-        except OSError as error:
-            raise _refused(folder, error) from None
+        self._change(model_id, lambda known: known.aliases.append(alias))
 
     def delete(
         self,
@@ -182,9 +182,34 @@ class Catalog:
         freed = 0
         for folder in (self._entry(model.id)[0], part_folder(self.root, model.id)):
             if folder.exists():
-                freed += bytes_in(folder)
+                freed += freed_by_removing(folder)
                 _remove(folder)
         return freed
+
+    def pin(self, name: str, *, pinned: bool) -> Model:
+        """Keep a model whatever the quota says, or no more; the model as it is then.
+
+        Raises:
+            ModelNotFound: nothing complete here has this name.
+            StorageError: the catalogue cannot be written.
+        """
+        model = self.get(name)
+        changed = self._change(model.id, lambda metadata: setattr(metadata, "pinned", pinned))
+        if changed is None:
+            raise ModelNotFound(
+                f"{model.id} is not complete, so it cannot be pinned.",
+                remedy=f"Download it first: `rbee model download {model.id}`.",
+                param="$.model",
+            )
+        return as_model(changed, loaded=False, reason=None)
+
+    def touch(self, model_id: str, now: float) -> None:
+        """Note that a worker of the model started or ended at ``now`` (Unix seconds).
+
+        Raises:
+            StorageError: the catalogue cannot be written.
+        """
+        self._change(model_id, lambda metadata: setattr(metadata, "last_used_at", now))
 
     def sweep(self) -> None:
         """Finish the deletions that a crash interrupted. Called at the hive's start."""
@@ -193,7 +218,45 @@ class Catalog:
                 if path.name.startswith(HIDDEN_PREFIXES):
                     shutil.rmtree(path, ignore_errors=True)
 
+    def holdings(
+        self, *, loaded: Collection[str] = _NOBODY, active: Collection[str] = _NOBODY
+    ) -> builtins.list[Held]:
+        """What each model takes of the quota, and why it stays if it does.
+
+        Files that were catalogued in place take nothing: they are not ours.
+        """
+        rows: builtins.list[Held] = []
+        for folder in self._folders():
+            size_bytes = freed_by_removing(folder)
+            if folder.name.endswith(PART_SUFFIX):
+                if part := read_part(folder):
+                    used_at = folder.stat().st_mtime
+                    kept = "downloading" if part.id in active else None
+                    rows.append(Held(id=part.id, size_bytes=size_bytes, used_at=used_at, kept=kept))
+                continue
+            metadata = read_struct(folder / METADATA_FILE, Metadata)
+            if metadata is not None:
+                rows.append(_held(metadata, size_bytes, loaded, active))
+        return rows
+
     # ── the disk ────────────────────────────────────────────────────────────
+
+    def _change(self, model_id: str, change: Callable[[Metadata], object]) -> Metadata | None:
+        """Read, change and replace a model's metadata; None when there is none.
+
+        The lock is for the pool's threads, in which all of this runs: two changes
+        at once would lose one of them.
+        """
+        with self._changing:
+            folder, metadata = self._entry(model_id)
+            if metadata is None:
+                return None
+            change(metadata)
+            try:
+                write_struct(folder / METADATA_FILE, metadata)
+            except OSError as error:
+                raise _refused(folder, error) from None
+            return metadata
 
     def _folders(self) -> Iterator[Path]:
         try:
@@ -244,41 +307,20 @@ class Catalog:
             )
 
 
-def pick(models: builtins.list[Model], name: str) -> Model | None:
-    """The model that ``name`` means among ``models`` (pure; see ``Catalog.resolve``)."""
-    wanted = name.strip().casefold()
-    if not wanted:
-        return None
-    ranked = [(rank, model) for model in models if (rank := _rank(model, wanted)) is not None]
-    if not ranked and (quality := parse_repository(name)) and quality.quantization:
-        here = f"{quality.repo.casefold()}:"
-        ranked = [
-            (0, model)
-            for model in models
-            if model.id.casefold().startswith(here) and model.quantization == quality.quantization
-        ]
-    if not ranked and (source := resolve_alias(name)) and source.kind == "hub":
-        here = f"{source.repo.casefold()}:"
-        ranked = [(0, model) for model in models if model.id.casefold().startswith(here)]
-    states = ("available", "downloading", "corrupt")
-    best = min(ranked, key=lambda entry: (entry[0], states.index(entry[1].status)), default=None)
-    return best[1] if best else None
-
-
-def aliases_of(model_id: str, repo: str, asked: str) -> builtins.list[str]:
-    """The names that a model of a repository gets: the repository, friendly names, as asked."""
-    names = [repo, *names_for(repo), asked.strip()]
-    return builtins.list(
-        dict.fromkeys(name for name in names if name.casefold() != model_id.casefold())
+def _held(
+    metadata: Metadata, size_bytes: int, loaded: Collection[str], active: Collection[str]
+) -> Held:
+    kept = "pinned" if metadata.pinned else None
+    if metadata.id in active:
+        kept = "downloading"
+    if metadata.id in loaded:
+        kept = "loaded"
+    return Held(
+        id=metadata.id,
+        size_bytes=0 if metadata.in_place else size_bytes,
+        used_at=metadata.last_used_at or metadata.added_at,
+        kept=kept,
     )
-
-
-def _rank(model: Model, wanted: str) -> int | None:
-    if model.id.casefold() == wanted:
-        return 0
-    if model.name.casefold() == wanted:
-        return 1
-    return 2 if any(alias.casefold() == wanted for alias in model.aliases) else None
 
 
 def _adopted(folder: Path) -> Iterator[tuple[Path, Metadata | None]]:

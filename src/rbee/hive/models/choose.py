@@ -60,6 +60,11 @@ def models_in(files: Sequence[RepositoryFile]) -> list[RepositoryFile]:
     ]
 
 
+def is_part(path: str) -> bool:
+    """Whether the file's name says that it is one of several parts of a model."""
+    return _SPLIT.search(path) is not None
+
+
 def choose_file(
     files: Sequence[RepositoryFile], source: ModelSource, *, strict: bool
 ) -> RepositoryFile | None:
@@ -92,6 +97,23 @@ def choose_file(
     if not whole:
         raise _split(source.repo, "every quality")
     return min(whole, key=_rank)
+
+
+def open_choice(
+    files: Sequence[RepositoryFile], source: ModelSource, *, strict: bool
+) -> list[RepositoryFile]:
+    """The qualities that may be taken when the choice is ours, the preferred first.
+
+    One file of each quality. Empty when a file or (``strict``) a quality was asked
+    for. A quality in ``source`` that is only a preference comes first.
+    """
+    if source.file is not None or (strict and source.quantization):
+        return []
+    whole = [file for file in models_in(files) if not _SPLIT.search(file.path)]
+    best: dict[str, RepositoryFile] = {}
+    for file in sorted(whole, key=_rank):
+        best.setdefault(quality_of(file.path) or file.path, file)
+    return sorted(best.values(), key=lambda f: quality_of(f.path) != source.quantization)
 
 
 def _named(files: Sequence[RepositoryFile], source: ModelSource) -> RepositoryFile:

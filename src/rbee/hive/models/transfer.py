@@ -19,6 +19,7 @@ import anyio.to_thread
 import httpx2
 
 from rbee.errors import HubError, RbeeError
+from rbee.hive.models.pace import Pace, unlimited
 from rbee.hive.models.partial import out_of_order
 
 CHUNK_BYTES: Final = 1024 * 1024  # one write: few thread hops, little lost by a kill
@@ -50,6 +51,7 @@ async def fetch_file(
     size_bytes: int | None,
     report: Report,
     refusal: Refusal,
+    pace: Pace = unlimited,
 ) -> None:
     """Have the file at ``url`` in ``target``, continuing what ``target`` holds.
 
@@ -62,7 +64,7 @@ async def fetch_file(
     while True:
         before = _size(target)
         try:
-            if await _attempt(client, url, target, headers, size_bytes, report, refusal):
+            if await _attempt(client, url, target, headers, size_bytes, report, refusal, pace):
                 return
             problem, wait_s = "the connection was cut", 0.0
         except _Later as later:
@@ -95,6 +97,7 @@ async def _attempt(
     size_bytes: int | None,
     report: Report,
     refusal: Refusal,
+    pace: Pace,
 ) -> bool:
     """One request; true when the file is complete."""
     have = _size(target)
@@ -114,12 +117,17 @@ async def _attempt(
         start, total = _placed(response, have)
         total = size_bytes if size_bytes is not None else total
         with target.open("ab" if start else "wb") as file:
-            have = await _copy(response, file, start, total, report)
+            have = await _copy(response, file, start, total, report, pace)
     return total is None or have >= total
 
 
 async def _copy(
-    response: httpx2.Response, file: IO[bytes], have: int, total: int | None, report: Report
+    response: httpx2.Response,
+    file: IO[bytes],
+    have: int,
+    total: int | None,
+    report: Report,
+    pace: Pace,
 ) -> int:
     """Append the body; the size of the file after it."""
     report(have, total)
@@ -130,6 +138,7 @@ async def _copy(
             report(have, total)
             if total is not None and have > total:
                 raise HubError(f"{_origin(str(response.url))} sent more than it announced.")
+            await pace(len(chunk))
     except OSError as error:
         raise out_of_order(Path(file.name), error) from None
     return have

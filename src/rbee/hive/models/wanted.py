@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from rbee.foundation.gguf import GgufHeader
+from rbee.hive.models.pace import Pace
 
 Phase = Literal["download", "verify", "install"]
 
@@ -24,8 +25,8 @@ Say = Callable[[str], None]
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """One model that can be brought.
 
-    ``bring(folder, reporter)`` leaves the complete file at ``folder / file``,
-    going on from what an earlier attempt left in ``folder``. ``sha256`` is what
+    ``bring(folder, reporter, pace)`` leaves the complete file at ``folder / file``,
+    going on from what an earlier attempt left in ``folder``, no faster than ``pace``. ``sha256`` is what
     the file must have (null: the source gives none). ``disk_bytes`` is what the
     whole takes on disk while it is brought, ``size_bytes`` what stays. ``inspect``
     reads the file's header where it lies, without bringing it; null where the
@@ -37,7 +38,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     source: str
     fingerprint: str
-    bring: Callable[[Path, Reporter], Awaitable[None]]
+    bring: Callable[[Path, Reporter, Pace], Awaitable[None]]
     inspect: Callable[[], Awaitable[GgufHeader]] | None = None
     aliases: tuple[str, ...] = ()
     size_bytes: int | None = None
