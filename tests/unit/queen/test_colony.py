@@ -110,6 +110,26 @@ def test_a_dead_worker_stays_out_until_it_is_a_new_process() -> None:
     assert len(colony.serving("m")) == 1
 
 
+def test_a_worker_that_died_just_now_is_coming_until_its_hive_has_had_time_to_tell() -> None:
+    worker = ready_worker("w1", 9001)
+    colony = colony_with(beat([worker]))
+    colony.mark_dead("w1", worker.generation)
+    assert colony.coming("m", "generate") == 1
+    colony.beat(beat([worker], at=3.0), 102.9)
+    assert colony.coming("m", "generate") == 1
+    colony.beat(beat([worker], at=4.0), 103.1)
+    assert colony.coming("m", "generate") == 0
+
+
+def test_a_dead_worker_that_its_hive_gave_up_is_not_coming() -> None:
+    worker = ready_worker("w1", 9001)
+    colony = colony_with(beat([worker]))
+    colony.mark_dead("w1", worker.generation)
+    given_up = msgspec.structs.replace(worker, status="error", reason="it crashed")
+    colony.beat(beat([given_up], at=2.0), 101.0)
+    assert colony.coming("m", "generate") == 0
+
+
 def test_the_death_of_an_older_process_is_not_held_against_a_newer_one() -> None:
     newer = msgspec.structs.replace(ready_worker("w1", 9001), generation=2)
     colony = colony_with(beat([newer]))

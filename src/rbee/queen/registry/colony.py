@@ -14,7 +14,7 @@ from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAc
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, ModelId
 from rbee.contracts.models import Model
 from rbee.contracts.openai import ModelObject
-from rbee.contracts.workers import COMING, Task
+from rbee.contracts.workers import Task
 from rbee.errors import HiveNotFound, InvalidRequest
 from rbee.queen.registry.hives import (
     HiveEntry,
@@ -187,7 +187,7 @@ class Colony:
         return sum(
             worker.stats.model == model
             and worker.stats.task == task
-            and worker.stats.status in COMING
+            and worker.is_coming(self._now)
             for entry in self._hives.values()
             if entry.state in _COUNTING
             for worker in entry.workers.values()

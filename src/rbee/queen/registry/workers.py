@@ -3,7 +3,8 @@
 import msgspec
 
 from rbee.contracts.ids import HiveId, ModelId, WorkerId
-from rbee.contracts.workers import SERVING, Task, WorkerStats, WorkerStatus
+from rbee.contracts.workers import COMING, SERVING, Task, WorkerStats, WorkerStatus
+from rbee.queen.registry.liveness import TOLD_WITHIN_S
 
 
 class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,17 @@ class WorkerEntry(msgspec.Struct, kw_only=True):
     def serves(self) -> bool:
         """Whether it could take a request, its hive's state aside."""
         return self.stats.status in SERVING and self.death is None and self.key is not None
+
+    def is_coming(self, now: float) -> bool:
+        """Whether it will serve without anybody's doing.
+
+        A process that died a moment ago counts: its hive restarts it, and a second
+        worker for the same model would only take the memory that it needs.
+        """
+        if self.death is None:
+            return self.stats.status in COMING
+        unheard = self.stats.status in SERVING and now - self.death.at <= TOLD_WITHIN_S
+        return unheard or self.stats.status in COMING
 
 
 def as_routable(entry: WorkerEntry, hive_id: HiveId, *, local: bool) -> RoutableWorker:
