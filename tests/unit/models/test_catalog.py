@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rbee.errors import Conflict, CorruptModel, InvalidRequest, ModelNotFound
 from rbee.foundation.files import write_struct
 from rbee.hive.models.catalog import Catalog
-from rbee.hive.models.lookup import aliases_of
 from rbee.hive.models.local import add_local, looks_like_path
+from rbee.hive.models.lookup import aliases_of
 from rbee.hive.models.metadata import describe
 from rbee.hive.models.names import FOLDER_LENGTH_MAX, is_sha256, safe_file_name, sanitise_id
 from rbee.hive.models.partial import METADATA_FILE, Part, open_part

@@ -79,7 +79,9 @@ async def test_a_download_that_cannot_fit_removes_nothing(tmp_path: Path) -> Non
         catalog.pin("org/a", pinned=True)
         catalog.pin("org/b", pinned=True)
         async with downloads(hub, catalog, 2.5, loaded=(f"org/c:{LAST}",)) as fetch:
-            with pytest.raises(DiskFull, match=r"these stay: org/a.*\(pinned\).*\(loaded\)") as full:
+            with pytest.raises(
+                DiskFull, match=r"these stay: org/a.*\(pinned\).*\(loaded\)"
+            ) as full:
                 await fetch.ensure("org/new")
         assert "models_quota_gb" in str(full.value.remedy)
         assert not hub.seen("GET", "/org/new/resolve/")

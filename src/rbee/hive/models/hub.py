@@ -183,12 +183,12 @@ def wanted_from(
     digest = file.sha256 if is_sha256(file.sha256) else None
 
     async def bring(folder: Path, reporter: Reporter, pace: Pace) -> None:
-        async with await _client() as client:
+        async with await hub_client() as client:
             await fetch_file(
                 client,
                 url,
                 folder / target,
-                headers=_headers(settings),
+                headers=hub_headers(settings),
                 size_bytes=file.size_bytes,
                 report=lambda have, total: reporter(have, total, "download"),
                 refusal=partial(_refusal, model_id),
@@ -220,12 +220,12 @@ async def read_header_of(
         HubError: the network, the server, or a gated repository.
     """
     model_id = f"{repository.repo}:{file.path}"
-    async with await _client() as client:
+    async with await hub_client() as client:
         return await read_remote_header(
             client,
             _url(repository, file, settings),
             label=model_id,
-            headers=_headers(settings),
+            headers=hub_headers(settings),
             refusal=partial(_refusal, model_id),
             size_bytes=file.size_bytes,
         )
@@ -235,13 +235,15 @@ def _url(repository: Repository, file: RepositoryFile, settings: HubSettings) ->
     return f"{settings.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(file.path)}"
 
 
-async def _client() -> httpx2.AsyncClient:
-    """Follows redirects; its certificates are read in a thread."""
+async def hub_client(timeout_s: float | None = None) -> httpx2.AsyncClient:
+    """Follows redirects; its certificates are read in a thread. Without a time: a transfer's."""
     verify = await anyio.to_thread.run_sync(trust)
-    return httpx2.AsyncClient(verify=verify, follow_redirects=True, timeout=timeouts())
+    timeout = timeouts() if timeout_s is None else httpx2.Timeout(timeout_s)
+    return httpx2.AsyncClient(verify=verify, follow_redirects=True, timeout=timeout)
 
 
-def _headers(settings: HubSettings) -> dict[str, str]:
+def hub_headers(settings: HubSettings) -> dict[str, str]:
+    """Who asks; the token goes to the hub alone (the client drops it at another host)."""
     known = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
     return {"User-Agent": "rbee", **known}
 

@@ -8,12 +8,11 @@ reason, not left out.
 """
 
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
-import anyio.to_thread
 import httpx2
+import msgspec
 
 from rbee.contracts.aliases import ModelSource, parse_repository
 from rbee.contracts.models import ModelSearch, OfferedFile, OfferedModel
@@ -22,20 +21,20 @@ from rbee.hive.models.choose import models_in, open_choice, quality_of
 from rbee.hive.models.hub import (
     HubSettings,
     Repository,
+    hub_client,
+    hub_headers,
     list_repository,
     offers_of,
     without_credentials,
 )
 from rbee.hive.models.pick import Judge, Offer
 
-if TYPE_CHECKING:
-    from huggingface_hub import ModelInfo
-
 KEPT_S: Final = 60.0  # a person who refines a search; memory and the hub change slower
 KEPT_MAX: Final = 64  # searches; some 50 kB each at most
 FOUND_DEFAULT: Final = 10  # a screenful
 FOUND_MAX: Final = 50  # each one is a request more to the hub
 QUERY_LENGTH_MAX: Final = 200  # words, not a document
+SEARCH_TIMEOUT_S: Final = 20.0  # one small answer
 _AT_ONCE: Final = 4  # listings in flight: quick, and no storm on the hub
 
 
@@ -78,8 +77,7 @@ class HubSearch:
 async def _search(
     words: str, limit: int, settings: HubSettings, judge: Judge | None
 ) -> ModelSearch:
-    ask = partial(_list_blocking, words, limit, settings)
-    models = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
+    models = await _list(words, limit, settings)
     turns = anyio.Semaphore(_AT_ONCE)
 
     async def fill(model: OfferedModel) -> None:
@@ -136,29 +134,40 @@ async def _offers(
     return {offer.file.path: offer for offer in offers}
 
 
-def _list_blocking(words: str, limit: int, settings: HubSettings) -> list[OfferedModel]:
-    # Imported here: a quarter of a second that only a hive which searches should pay.
-    from huggingface_hub import HfApi  # noqa: PLC0415  # as the line above says
-    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415  # as above
-
-    api = HfApi(endpoint=settings.endpoint, token=settings.token or False, library_name="rbee")
+async def _list(words: str, limit: int, settings: HubSettings) -> list[OfferedModel]:
+    """One request to the hub's search. Its library would repeat it for 20 s on a dead line."""
     where = without_credentials(settings.endpoint)
+    asked = {"search": words, "filter": "gguf", "sort": "downloads", "limit": str(limit)}
     try:
-        found = list(api.list_models(search=words, filter="gguf", sort="downloads", limit=limit))
-    except HfHubHTTPError as error:
-        raise HubError(f"{where} answers {error.response.status_code} to a search.") from None
-    except (httpx2.HTTPError, OSError, ValueError) as error:
+        async with await hub_client(SEARCH_TIMEOUT_S) as client:
+            url = f"{settings.endpoint}/api/models"
+            response = await client.get(url, params=asked, headers=hub_headers(settings))
+    except httpx2.HTTPError as error:
         raise HubError(
             f"{where} cannot be searched ({type(error).__name__}).",
-            remedy="Check the network (and HF_ENDPOINT, HF_HUB_OFFLINE); models that are here"
-            " already work without it.",
+            remedy="Check the network (and HF_ENDPOINT); models that are here already work"
+            " without it.",
         ) from None
-    return [model for info in found if (model := _offered(info))]
+    if not response.is_success:
+        raise HubError(f"{where} answers {response.status_code} to a search.")
+    try:
+        rows = msgspec.json.decode(response.content, type=list[_Row])
+    except msgspec.MsgspecError:
+        raise HubError(f"{where} answers a search with something else than a list.") from None
+    return [model for row in rows[:limit] if (model := _offered(row))]
 
 
-def _offered(info: "ModelInfo") -> OfferedModel | None:
-    """A row; None for an id that is no ``org/repo`` (it could not be downloaded)."""
-    source = parse_repository(info.id)
+class _Row(msgspec.Struct):
+    """What is read of a repository in the hub's answer."""
+
+    id: str
+    downloads: int | None = None
+    likes: int | None = None
+
+
+def _offered(row: _Row) -> OfferedModel | None:
+    """None for an id that is no ``org/repo``: it could not be downloaded."""
+    source = parse_repository(row.id)
     if source is None:
         return None
-    return OfferedModel(id=source.repo, downloads=info.downloads, likes=info.likes)
+    return OfferedModel(id=source.repo, downloads=row.downloads, likes=row.likes)
