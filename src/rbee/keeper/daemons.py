@@ -139,13 +139,14 @@ async def start(room: Room, flags: Sequence[str] = ()) -> Started:
     if found is not None:
         return Started(running=found, fresh=False)
     log = log_path(room)
-    make_private_dir(log.parent)
-    log_from = log.stat().st_size if log.exists() else 0
     try:
+        make_private_dir(log.parent)
+        log_from = log.stat().st_size if log.exists() else 0
         child = spawn_detached([sys.executable, "-m", "rbee", room, "run", *flags], log=log)
     except OSError as error:
         raise StartError(
-            f"The {room} cannot be started: {error.strerror}.", remedy=f"Is {log} writable?"
+            f"The {room} cannot be started, or its log not be written at {log}: {error.strerror}.",
+            remedy="Correct the folder's permissions, or choose another with RBEE_DATA_DIR.",
         ) from None
     up = False
     try:

@@ -30,6 +30,8 @@ def step_text(event: JobEvent) -> str | None:
             return _starting(spawning.model, spawning.hive_id)
         case "worker_spawn_health_check" if worker := _read(event, WorkerProcess):
             return f"loading {worker.model}"
+        case "model_download_complete":
+            return None  # the command says it, or goes on with it
         case "worker_spawn_progress" if event.message.startswith(_ROOM_IS_ENOUGH):
             return None
         case "worker_spawn_progress" if worker := _read(event, WorkerProcess):

@@ -45,6 +45,7 @@ def event(action: str, message: str = "As it came", data: object = None) -> JobE
             "starting a worker for Qwen on here",
         ),
         (event("worker_spawn_health_check", data=_WORKER), "loading Qwen"),
+        (event("model_download_complete", "Qwen is here."), None),
         (event("worker_spawn_progress", "Memory: it fits: 1 MiB."), None),
         (event("worker_spawn_progress", "Starting worker-1.", _WORKER), None),
         (
