@@ -17,11 +17,14 @@ from rbee.contracts.workers import WorkerProcess
 T = TypeVar("T")
 
 _FIRST_PLACE = 1  # whoever is next wants no number
+_SAID_BY_THE_COMMAND = frozenset({"model_download_complete"})
 _ROOM_IS_ENOUGH = "Memory: it fits"  # how the hive begins when there is nothing to decide
 
 
 def step_text(event: JobEvent) -> str | None:
     """What to show for an event; None when it says nothing new to a person."""
+    if event.action in _SAID_BY_THE_COMMAND or event.message.startswith(_ROOM_IS_ENOUGH):
+        return None
     match event.action:
         case "infer_queued" if queued := _read(event, InferQueued):
             place = "" if queued.position <= _FIRST_PLACE else f" at position {queued.position}"
@@ -30,10 +33,6 @@ def step_text(event: JobEvent) -> str | None:
             return _starting(spawning.model, spawning.hive_id)
         case "worker_spawn_health_check" if worker := _read(event, WorkerProcess):
             return f"loading {worker.model}"
-        case "model_download_complete":
-            return None  # the command says it, or goes on with it
-        case "worker_spawn_progress" if event.message.startswith(_ROOM_IS_ENOUGH):
-            return None
         case "worker_spawn_progress" if worker := _read(event, WorkerProcess):
             return _as_step(event.message) if worker.reason else None  # the first start was told
         case _:
