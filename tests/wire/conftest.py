@@ -20,7 +20,9 @@ from rbee.hive.engines.catalog import make_engines
 from rbee.hive.fitting import Fitting
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
+from rbee.hive.models.hub import hub_settings
 from rbee.hive.models.measured import MeasuredRuns
+from rbee.hive.models.search import HubSearch
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings
 from rbee.hive.workers.lifecycle import Budget
@@ -86,6 +88,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
             supervisor=supervisor,
             fitting=Fitting(catalog, MeasuredRuns(tmp_path / "measured.json")),
         )
+        search = HubSearch()
         parts = Parts(
             jobs=jobs,
             operations=operations,
@@ -98,6 +101,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
             ),
             workers=supervisor.store,
             stop=Stop(),
+            search=lambda words, limit, _fit: search.find(words, limit, hub_settings()),
         )
         policy = make_policy("127.0.0.1", 7835, key=key, hosts=[], origins=[])
         yield make_app(parts, policy)

@@ -74,6 +74,27 @@ MODEL = models.Model(
     chat_template=True,
     embedding=False,
     facts=FACTS,
+    tools=True,
+    system_role=True,
+    pinned=True,
+    last_used_at=AT,
+)
+OFFERED_FILE = models.OfferedFile(
+    path="M-Q4_K_M.gguf",
+    quantization="Q4_K_M",
+    size_bytes=4_900_000_000,
+    fits="yes",
+    reason="it fits: about 5,400 MiB needed, 7,400 MiB may be used on CPU-0",
+)
+OFFERED = models.OfferedModel(
+    id="org/m-GGUF",
+    downloads=120_000,
+    likes=321,
+    gated=False,
+    size_bytes_min=4_900_000_000,
+    size_bytes_max=4_900_000_000,
+    quantizations=["Q4_K_M"],
+    files=[OFFERED_FILE],
 )
 DEVICE = hives.Device(id="CPU-0", name="A CPU", device_type="cpu", memory_mb=16384)
 PROBLEM = hives.DeviceProblem(vendor="nvidia", reason="driver present but NVML failed")
@@ -108,6 +129,7 @@ SAMPLES: list[msgspec.Struct] = [
     jobs.ModelList(),
     jobs.ModelGet(id="starter"),
     jobs.ModelDelete(model="starter"),
+    jobs.ModelPin(model="starter"),
     jobs.JobAccepted(
         job_id="job-1", sse_url="/v1/jobs/job-1/stream", status="queued", created_at=AT
     ),
@@ -130,6 +152,9 @@ SAMPLES: list[msgspec.Struct] = [
     workers.as_process(WORKER),
     FACTS,
     MODEL,
+    OFFERED_FILE,
+    OFFERED,
+    models.ModelSearch(query="m", models=[OFFERED]),
     models.DownloadProgress(bytes=1024, total=4096, rate_bytes_s=512.5, eta_s=6.0),
     DEVICE,
     PROBLEM,

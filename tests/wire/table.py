@@ -27,7 +27,7 @@ from rbee.errors import (
     WorkerFailed,
 )
 
-DELIVERED = 2
+DELIVERED = 3
 
 Server = Literal["queen", "hive"]
 
@@ -77,6 +77,7 @@ ROUTES: list[Route] = [
     Route("queen", "POST", "/v1/hive-heartbeat", 2, fixed=True),
     Route("queen", "POST", "/v1/hive/ready", 2),
     Route("hive", "GET", "/v1/capabilities", 2),
+    Route("hive", "GET", "/v1/models/search", 3),
     Route("queen", "GET", "/v1/heartbeats/stream", 2, fixed=True),
     Route("queen", "GET", "/v1/ws", 6, fixed=True),
     Route("queen", "GET", "/v1/state/stream", 6),
@@ -144,6 +145,9 @@ OPERATIONS: list[Operation] = [
     Operation("hive", "model_list", jobs.ModelList, (), {"hive_id": None}),
     Operation("hive", "model_get", jobs.ModelGet, (), {"id": None, "model": None}),
     Operation("hive", "model_delete", jobs.ModelDelete, (), {"id": None, "model": None}),
+    Operation(
+        "hive", "model_pin", jobs.ModelPin, (), {"id": None, "model": None, "pinned": True}, 3
+    ),
 ]
 
 
@@ -185,8 +189,15 @@ SHAPES: list[Shape] = [
     Shape(
         models.Model,
         "id name size_bytes status quantization context_length loaded",
-        "aliases architecture chat_template embedding sha256 source reason facts",
+        "aliases architecture chat_template embedding sha256 source reason facts tools system_role"
+        " pinned last_used_at",
     ),
+    Shape(models.ModelSearch, "query models"),
+    Shape(
+        models.OfferedModel,
+        "id downloads likes gated size_bytes_min size_bytes_max quantizations files problem",
+    ),
+    Shape(models.OfferedFile, "path quantization size_bytes fits reason"),
     Shape(hives.HiveReady, "hive_id hive_url token"),
     Shape(hives.HiveReadyAck, "status message"),
     Shape(hives.HeartbeatAck, "status message", "wanted"),
@@ -274,6 +285,7 @@ ACTIONS = [
     *map(Word, ["worker_proc_del_start", "worker_proc_del_sigterm", "worker_proc_del_ok"]),
     *map(Word, ["model_download_start", "model_download_progress", "model_download_complete"]),
     *map(Word, ["model_list_entry", "model_get_details", "model_delete_complete"]),
+    Word("model_pin_complete", 3),
 ]
 COMMANDS = [
     *[Word(f"queen {verb}") for verb in ("run", "start", "stop", "status")],
@@ -281,7 +293,7 @@ COMMANDS = [
     *[Word(f"hive {verb}", 5) for verb in ("install", "uninstall", "join", "approve")],
     *[Word(f"worker {verb}") for verb in ("spawn", "list", "get", "stop", "restart", "logs")],
     *[Word(f"model {verb}") for verb in ("download", "list", "get", "delete")],
-    Word("model search", 3),
+    *[Word(f"model {verb}", 3) for verb in ("search", "pin", "unpin")],
     *[Word(name) for name in ("up", "infer", "chat", "status", "logs", "doctor")],
     *[Word(name, 4) for name in ("why", "plan", "bench", "drill")],
     *[Word(name, 5) for name in ("keys",)],

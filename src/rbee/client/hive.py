@@ -1,7 +1,8 @@
 """A hive, as the queen and the keeper see it: job operations and a few questions."""
 
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+from urllib.parse import urlencode
 
 import httpx2
 
@@ -9,7 +10,10 @@ from rbee.client.jobs import JobClient
 from rbee.client.transport import Transport
 from rbee.contracts.daemon import Health, ServiceInfo, ShutdownAck, ShutdownRequest
 from rbee.contracts.hives import Capabilities
+from rbee.contracts.models import ModelSearch
 from rbee.errors import HiveUnreachable
+
+SEARCH_S: Final = 180.0  # headers of fifty repositories from a slow hub
 
 
 class HiveClient:
@@ -65,6 +69,17 @@ class HiveClient:
             RbeeError: as ``info``.
         """
         return await self.transport.ask("GET", "/v1/capabilities", Capabilities)
+
+    async def search(self, words: str, *, limit: int, fit: bool) -> ModelSearch:
+        """What the hub offers for ``words``; with ``fit`` a verdict on each file.
+
+        Raises:
+            RbeeError: as ``info``; HubError when the hub cannot be asked.
+        """
+        query = urlencode({"q": words, "limit": limit, "fit": int(fit)})
+        return await self.transport.ask(
+            "GET", f"/v1/models/search?{query}", ModelSearch, timeout_s=SEARCH_S
+        )
 
     async def shutdown(self, *, keep_workers: bool = False) -> ShutdownAck:
         """Ask it to end; its workers end too unless they are to be kept.

@@ -129,6 +129,14 @@ class ModelDelete(_Operation, tag="model_delete"):
     model: str | None = None
 
 
+class ModelPin(_Operation, tag="model_pin"):
+    """Keep a model whatever the quota says, or no more (hive)."""
+
+    id: str | None = None
+    model: str | None = None
+    pinned: bool = True
+
+
 HiveOperation: TypeAlias = (
     WorkerSpawn
     | WorkerProcessList
@@ -138,6 +146,7 @@ HiveOperation: TypeAlias = (
     | ModelList
     | ModelGet
     | ModelDelete
+    | ModelPin
 )
 QueenOperation: TypeAlias = Status | Infer
 Operation: TypeAlias = QueenOperation | HiveOperation
@@ -153,6 +162,7 @@ OPERATION_NAMES: tuple[str, ...] = (
     "model_list",
     "model_get",
     "model_delete",
+    "model_pin",
 )
 
 _MODEL_NAME_LENGTH_MAX = 512  # a hub id is at most 96+96, a path 4,096 is refused elsewhere
@@ -210,7 +220,7 @@ def _check_fields(operation: Operation) -> None:
                     "Name the worker by `worker_id` or `pid` at `$.worker_id`.",
                     param="$.worker_id",
                 )
-        case ModelGet() | ModelDelete():
+        case ModelGet() | ModelDelete() | ModelPin():
             if not operation.id and not operation.model:
                 raise InvalidRequest(
                     "Name the model by `id` or `model` at `$.model`.", param="$.model"

@@ -18,7 +18,7 @@ import rbee
 from rbee.contracts.daemon import ServiceInfo
 from rbee.contracts.hives import Capabilities, HiveInfo
 from rbee.contracts.ids import HiveId
-from rbee.contracts.models import Model
+from rbee.contracts.models import Model, ModelSearch
 from rbee.errors import StorageError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
@@ -34,9 +34,14 @@ from rbee.hive.engines.catalog import Engines, make_engines
 from rbee.hive.fitting import Fitting, neighbours
 from rbee.hive.heartbeat import Facts, Sender
 from rbee.hive.keep_alive import ASK_EVERY_S, KeepAlive
+from rbee.hive.model_use import note_uses
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
+from rbee.hive.models.hub import hub_settings
 from rbee.hive.models.measured import MeasuredRuns
+from rbee.hive.models.pick import Judge
+from rbee.hive.models.search import HubSearch
+from rbee.hive.offers import download_limits, gpu_memory, usual_run
 from rbee.hive.only_one import only_one
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings, hive_dir, script_of, stable_hive_id
@@ -108,6 +113,7 @@ class _Hive:
         self._stopping = False
         self._address = advertised(settings)
         self._catalog = Catalog(paths.models_dir())
+        self._hub_search = HubSearch()
         self._fitting = Fitting(self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE))
         self._supervisor = Supervisor(
             hive_dir() / "workers",
@@ -131,7 +137,13 @@ class _Hive:
         roster.gpu_use = self._gpu_use
         async with (
             anyio.create_task_group() as group,
-            Downloads(self._catalog, on_change=roster.pulse.beat) as downloads,
+            Downloads(
+                self._catalog,
+                on_change=roster.pulse.beat,
+                limits=download_limits(self._settings),
+                loaded=self._loaded,
+                judge=self._judge,
+            ) as downloads,
             JobServer(actor=f"hive {self._id}") as jobs,
         ):
             self._operations = Operations(
@@ -150,6 +162,7 @@ class _Hive:
             group.start_soon(self._sender.run)
             group.start_soon(self._keep_alive)
             group.start_soon(self._measure)
+            group.start_soon(note_uses, roster, self._catalog)
             policy = make_policy(
                 self._settings.bind,
                 self._daemon.port,
@@ -165,6 +178,7 @@ class _Hive:
                 info=self._service_info,
                 workers=self._supervisor.store,
                 stop=self._daemon.stop,
+                search=self._search,
             )
             await self._daemon.run(make_app(parts, policy), self._wind_down)
             group.cancel_scope.cancel()
@@ -208,6 +222,22 @@ class _Hive:
             except StorageError as error:  # estimates go on without it
                 _log.warning("measurement not kept", reason=error.message)
 
+    # ── what models may come and go ──────────────────────────────────────────
+
+    def _loaded(self) -> set[str]:
+        return self._operations.models.loaded()
+
+    def _judge(self) -> Judge:
+        """Who says what fits, as the workers are now; called in threads."""
+        others = neighbours(list(self._supervisor.roster.by_id.values()))
+        gpus = gpu_memory(self._inventory.devices(), self._engines)
+        run = partial(usual_run, self._settings)
+        return lambda facts: self._fitting.offer(facts, run(facts), others, gpus)
+
+    async def _search(self, words: str, limit: int, fit: bool) -> ModelSearch:
+        judge = self._judge() if fit else None
+        return await self._hub_search.find(words, limit, hub_settings(), judge)
+
     # ── what is told ─────────────────────────────────────────────────────────
 
     def _facts(self) -> Facts:
@@ -228,7 +258,7 @@ class _Hive:
             self._supervisor.roster.pulse.beat()
 
     async def _models(self) -> list[Model]:
-        return await anyio.to_thread.run_sync(self._operations.models)
+        return await anyio.to_thread.run_sync(self._operations.model_rows)
 
     def _gpu_use(self, pid: int | None, device_ids: tuple[str, ...]) -> GpuUse:
         return use_of(pid, device_ids, self._inventory.used(), self._inventory.devices())

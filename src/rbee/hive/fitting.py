@@ -95,19 +95,10 @@ class Fitting:
             return None
         held = {other.spec.model_path for other in others if _is_judged(other.spec)}
         shared = spec.model_path in held
-        total, free = self._memory()
-        loading = [other for other in others if not other.serving]
-        device = DeviceMemory(
-            id=CPU_ID,
-            total_bytes=total,
-            free_bytes=free,
-            held_bytes=sum(one.held_bytes or 0 for one in loading),
-            expected_bytes=self._expected_bytes(others),
-        )
         verdict = judge(
             _without_weights(facts) if shared else facts,
             settings_of(spec),
-            device,
+            self._cpu(others),
             measured=None if shared else self._measured.find(_run(spec)),
         )
         if verdict.fits == "no":
@@ -117,6 +108,20 @@ class Fitting:
                 remedy=told(verdict.remedies) or "Stop another worker, or use another hive.",
             )
         return verdict
+
+    def offer(
+        self,
+        facts: ModelFacts,
+        settings: RunSettings,
+        others: Sequence[Neighbour],
+        gpus: Sequence[DeviceMemory] = (),
+    ) -> Verdict:
+        """The verdict on a model that is not here yet: on a GPU that holds it, else on the CPU."""
+        for gpu in gpus:
+            verdict = judge(facts, settings, gpu)
+            if verdict.fits == "yes":
+                return verdict
+        return judge(facts, settings, self._cpu(others))
 
     def note(self, workers: Sequence[Neighbour], *, now: float) -> None:
         """Remember what serving workers hold at ``now`` (Unix seconds).
@@ -137,6 +142,17 @@ class Fitting:
                 and _is_judged(one.spec)
             ):
                 self._measured.record(_run(one.spec), one.held_bytes, now=now)
+
+    def _cpu(self, others: Sequence[Neighbour]) -> DeviceMemory:
+        """The machine's memory beside ``others``."""
+        total, free = self._memory()
+        return DeviceMemory(
+            id=CPU_ID,
+            total_bytes=total,
+            free_bytes=free,
+            held_bytes=sum(one.held_bytes or 0 for one in others if not one.serving),
+            expected_bytes=self._expected_bytes(others),
+        )
 
     def _expected_bytes(self, others: Sequence[Neighbour]) -> int:
         """What those that still load will hold when they are loaded and full."""

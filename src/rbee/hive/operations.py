@@ -1,9 +1,9 @@
-"""What a hive does when asked: the eight job operations of wire.md.
+"""What a hive does when asked: the job operations of wire.md.
 
 ``POST /v1/jobs`` (api) decodes the body and calls ``submit``; each operation is
 a coroutine that tells its job what happens and ends with it. Workers are made by
-``workers/supervisor``, models brought by ``models/downloads``; this file joins
-the two and speaks the words of the contract. A hive answers for itself alone:
+``workers/supervisor``, models are the matter of ``model_operations``; this file
+joins the two and speaks the words of the contract. A hive answers for itself alone:
 another hive's id is refused with the address to send it to.
 """
 
@@ -21,6 +21,7 @@ from rbee.contracts.jobs import (
     ModelDownload,
     ModelGet,
     ModelList,
+    ModelPin,
     Operation,
     Status,
     WorkerProcessDelete,
@@ -29,7 +30,7 @@ from rbee.contracts.jobs import (
     WorkerSpawn,
     decode_operation,
 )
-from rbee.contracts.models import DownloadProgress, Model
+from rbee.contracts.models import Model
 from rbee.contracts.workers import WorkerStats, as_process
 from rbee.errors import HiveNotFound, InvalidRequest, ShuttingDown
 from rbee.foundation.jobserver import Handler, Job, JobServer
@@ -40,6 +41,7 @@ from rbee.hive.engines.engine import Engine, LaunchSpec
 from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import is_scripted_model
 from rbee.hive.fitting import Fitting, neighbours
+from rbee.hive.model_operations import ModelOperations
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.settings import HiveSettings
@@ -69,9 +71,15 @@ class Operations:
         self._engines = engines
         self._inventory = inventory
         self._catalog = catalog
-        self._downloads = downloads
         self._supervisor = supervisor
         self._roster = supervisor.roster
+        self.models = ModelOperations(
+            hive_id,
+            catalog=catalog,
+            downloads=downloads,
+            roster=supervisor.roster,
+            scripted=self._scripted,
+        )
         self._fitting = fitting
         self.stopping = False
 
@@ -117,17 +125,19 @@ class Operations:
             case WorkerProcessDelete():
                 await self._delete_worker(operation, job)
             case ModelDownload():
-                await self._ensure(operation.model, job, only_if_missing=False)
+                await self.models.download(operation.model, job)
             case ModelList():
                 await self._list_models(job)
             case ModelGet():
-                await self._get_model(operation, job)
+                await self.models.show(operation, job)
             case ModelDelete():
-                await self._delete_model(operation, job)
+                await self.models.delete(operation, job)
+            case ModelPin():
+                await self.models.pin(operation, job)
 
-    def models(self) -> list[Model]:
+    def model_rows(self) -> list[Model]:
         """The catalogue as the beats show it; blocking, some ms."""
-        rows = self._catalog.list(loaded=self._roster.loaded(), active=self._downloads.active)
+        rows = self.models.rows()
         if self._engines.get(SCRIPTED) is not None:
             rows.append(self._scripted_model(SCRIPTED))
         return rows
@@ -154,11 +164,12 @@ class Operations:
         engine = self._engines.select(asked.worker, asked.model)
         placing = place(devices, engine.device_types, asked, problems)
         model = await self._model_for(asked.model, engine, job)
-        spec = await self._spec(asked, engine, placing, model)
-        await self._check_room(spec, asked.command_id, job)
-        worker_id, created = await self._supervisor.spawn(
-            Order(spec=spec, manual=asked.manual, command_id=asked.command_id)
-        )
+        with self.models.claim(model.id):
+            spec = await self._spec(asked, engine, placing, model)
+            await self._check_room(spec, asked.command_id, job)
+            worker_id, created = await self._supervisor.spawn(
+                Order(spec=spec, manual=asked.manual, command_id=asked.command_id)
+            )
         if not created:
             job.emit("worker_spawn_progress", f"This command made {worker_id} already.")
         try:
@@ -224,7 +235,7 @@ class Operations:
                 "at `$.model`.",
                 param="$.model",
             )
-        return await self._ensure(name, job, only_if_missing=True)
+        return await self.models.ensure(name, job, only_if_missing=True)
 
     async def _spec(
         self, asked: WorkerSpawn, engine: Engine, placing: Placing, model: Model
@@ -293,62 +304,17 @@ class Operations:
 
     # ── models ───────────────────────────────────────────────────────────────
 
-    async def _ensure(self, name: str, job: Job, *, only_if_missing: bool) -> Model:
-        """Have the model here, telling the job of a download (and, if wanted, of none)."""
-        here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
-        loud = not only_if_missing or here is None or here.status != "available"
-        if loud:
-            job.emit("model_download_start", f"Looking for {name}.")
-
-        def on_progress(progress: DownloadProgress) -> None:
-            job.emit("model_download_progress", _said(progress), type="progress", data=progress)
-
-        def on_message(text: str) -> None:
-            job.emit("model_download_progress", text)
-
-        model = await self._downloads.ensure(name, on_progress, on_message)
-        if loud:
-            job.emit("model_download_complete", f"{model.id} is here.", type="data", data=model)
-        return model
-
     async def _list_models(self, job: Job) -> None:
-        rows = await anyio.to_thread.run_sync(self.models)
+        rows = await anyio.to_thread.run_sync(self.model_rows)
         for row in rows:
             job.emit("model_list_entry", f"{row.id}: {row.status}", type="data", data=row)
         job.emit("model_list_complete", f"{len(rows)} models on {self._hive_id}.")
 
-    async def _get_model(self, asked: ModelGet, job: Job) -> None:
-        name = asked.id or asked.model or ""
-        if self._engines.get(SCRIPTED) is not None and is_scripted_model(name):
-            model = self._scripted_model(name)
-        else:
-            model = await anyio.to_thread.run_sync(
-                partial(
-                    self._catalog.get,
-                    name,
-                    loaded=self._roster.loaded(),
-                    active=self._downloads.active,
-                )
-            )
-        job.emit("model_get_details", f"{model.id}: {model.status}", type="data", data=model)
-
-    async def _delete_model(self, asked: ModelDelete, job: Job) -> None:
-        name = asked.id or asked.model or ""
-        freed = await anyio.to_thread.run_sync(
-            partial(
-                self._catalog.delete,
-                name,
-                loaded=self._roster.loaded(),
-                active=self._downloads.active,
-            )
-        )
-        self._roster.pulse.beat()
-        job.emit(
-            "model_delete_complete",
-            f"{name} is deleted; {freed / 1e6:,.1f} MB are free again.",
-            type="data",
-            data={"model": name, "freed_bytes": freed},
-        )
+    def _scripted(self, name: str) -> Model | None:
+        """The model behind a name that the scripted engine serves; None for all others."""
+        if self._engines.get(SCRIPTED) is None or not is_scripted_model(name):
+            return None
+        return self._scripted_model(name)
 
     def _scripted_model(self, name: str) -> Model:
         return Model(
@@ -373,13 +339,3 @@ async def _say_waiting(job: Job) -> None:
 
 def _line(stats: WorkerStats) -> str:
     return f"{stats.worker_id}: {stats.model} on port {stats.port}, {stats.status}"
-
-
-def _said(progress: DownloadProgress) -> str:
-    done = f"{progress.bytes / 1e6:,.1f}"
-    if progress.phase != "download":
-        return f"{progress.phase.capitalize()}: {done} MB."
-    of = f" of {progress.total / 1e6:,.1f}" if progress.total else ""
-    rate = f", {progress.rate_bytes_s / 1e6:,.1f} MB/s" if progress.rate_bytes_s else ""
-    left = f", {progress.eta_s:.0f} s left" if progress.eta_s is not None else ""
-    return f"{done}{of} MB{rate}{left}."

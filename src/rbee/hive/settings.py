@@ -54,6 +54,12 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Threads of an engine; null: it counts the cores."""
     keep_alive_s: float = 900.0
     """An idle worker of a queen that went away is stopped after this (wire.md: 15 min)."""
+    downloads_max: int = 2
+    """Downloads at once: more share one line and one disk, and all come later."""
+    download_rate_max_mb_s: float | None = None
+    """MB a second for all downloads together; null: as fast as the line is."""
+    models_quota_gb: float | None = None
+    """GB that models may take before the least recently used ones go; null: the disk's size."""
     log_bytes_max: int = 4 * 1024 * 1024
     """One worker's log before it is rotated: some 40,000 lines, one rotation is kept."""
     log_level: str = "info"
@@ -75,6 +81,7 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("slots", 1, 256),
             ("context_length", 64, 16_777_216),
             ("log_bytes_max", 4_096, 1 << 40),
+            ("downloads_max", 1, 64),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -82,6 +89,10 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("restart_window_s", "drain_s", "load_s", "orphan_s", "keep_alive_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be above 0")
+        for name in ("download_rate_max_mb_s", "models_quota_gb"):
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
+                raise ValueError(f"`{name}` must be above 0; leave it out for no limit")
 
 
 def hive_dir() -> Path:

@@ -18,6 +18,7 @@ from rbee.contracts.daemon import ServiceInfo, ShutdownAck, ShutdownRequest
 from rbee.contracts.decode import decode_json
 from rbee.contracts.hives import Capabilities
 from rbee.contracts.ids import WorkerId
+from rbee.contracts.models import ModelSearch
 from rbee.errors import InvalidRequest, RbeeError, WorkerNotFound
 from rbee.foundation import sse
 from rbee.foundation.daemon import Stop
@@ -27,10 +28,12 @@ from rbee.foundation.http.gate import Gate, Policy
 from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
 from rbee.foundation.http.problems import as_problem, problem_response
 from rbee.foundation.jobserver import JobServer
+from rbee.hive.models.search import FOUND_DEFAULT
 from rbee.hive.operations import Operations
 from rbee.hive.workers import logs
 from rbee.hive.workers.state import StateStore
 
+_DIGITS_MAX = 9  # of a number in a query; each one has a limit far below
 _NOT_YET = (("GET", "/metrics"), ("GET", "/openapi.json"), ("GET", "/"))
 
 
@@ -44,6 +47,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     info: Callable[[], ServiceInfo]
     workers: StateStore
     stop: Stop
+    search: Callable[[str, int, bool], Awaitable[ModelSearch]]
+    """``search(words, limit, fit)``: what the hub offers, with verdicts if ``fit``."""
 
 
 def make_app(parts: Parts, policy: Policy) -> ASGIApp:
@@ -64,6 +69,12 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
         words = "Its workers stay." if asked.keep_workers else "Its workers are stopped first."
         return answer(ShutdownAck(message=f"The hive is stopping. {words}"))
 
+    async def model_search(request: Request) -> Response:
+        asked = request.query_params
+        limit = _number(request, "limit", FOUND_DEFAULT)
+        fit = asked.get("fit", "0") in {"1", "true"}
+        return answer(await parts.search(asked.get("q", ""), limit, fit))
+
     async def worker_logs(request: Request) -> Response:
         return await _worker_logs(request, parts.workers)
 
@@ -72,6 +83,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             health_route(),
             *job_routes(parts.jobs, lambda body: parts.operations.submit(parts.jobs, body)),
             Route("/v1/capabilities", capabilities, methods=["GET"]),
+            Route("/v1/models/search", model_search, methods=["GET"]),
             Route("/v1/info", info, methods=["GET"]),
             Route("/v1/workers/{worker_id}/logs", worker_logs, methods=["GET"]),
             Route("/v1/shutdown", shutdown, methods=["POST"]),
@@ -117,7 +129,11 @@ def _directory(request: Request, store: StateStore) -> "logs.Path":
 
 
 def _lines(request: Request) -> int:
-    text = request.query_params.get("lines", str(logs.LINES_DEFAULT))
-    if not text.isdigit():
-        raise InvalidRequest(f"`lines` is {text!r}, not a number.", param="lines")
-    return min(int(text), logs.LINES_MAX)
+    return min(_number(request, "lines", logs.LINES_DEFAULT), logs.LINES_MAX)
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidRequest(f"`{name}` is {text!r}, not a number.", param=name)
+    return int(text[:_DIGITS_MAX])

@@ -1,27 +1,32 @@
-"""``rbee model``: download, list, look at and delete models on a hive."""
+"""``rbee model``: search, download, list, look at, pin and delete models on a hive."""
 
-from typing import Annotated
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
-from rbee.contracts.jobs import ModelDelete, ModelDownload, ModelGet, ModelList
+from rbee.contracts.jobs import ModelDelete, ModelDownload, ModelGet, ModelList, ModelPin
 from rbee.contracts.models import Model
 from rbee.errors import RemoteError
 from rbee.keeper.cli.frame import examples
-from rbee.keeper.cli.later import later
+from rbee.keeper.cli.model_search import SEARCH_EXAMPLES, search
 from rbee.keeper.cli.options import HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
-from rbee.keeper.hive_door import data_of, hive_door, told_when_cancelled
+from rbee.keeper.hive_door import Door, data_of, hive_door, told_when_cancelled
 from rbee.keeper.screen import Live, note, out_json, out_table
 from rbee.keeper.units import UNKNOWN, size_text
 
 model_app = App(
     name="model", help_epilogue=examples("rbee model list", "rbee model download starter")
 )
-model_app.command(later, name="search", show=False)
+model_app.command(search, help_epilogue=SEARCH_EXAMPLES)
 
 ModelArgument = Annotated[
     str, Parameter(help="`starter`, `org/repo`, `org/repo:file.gguf`, an alias or a file's path.")
 ]
+
+
+_YES_NO: Final = {True: "yes", False: "no", None: ""}
 
 
 @model_app.command(
@@ -29,7 +34,9 @@ ModelArgument = Annotated[
         "rbee model download starter",
         "rbee model download llama-3-8b",
         "rbee model download Qwen/Qwen2.5-0.5B-Instruct-GGUF",
+        "rbee model download Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q5_K_M      this quality",
         "rbee model download /models/mine.gguf      use a file where it is",
+        "rbee model download ./folder      use every model of a folder where it is",
     )
 )
 async def download(
@@ -49,14 +56,15 @@ async def download(
             ),
             Live() as live,
         ):
-            events = await door.run(ModelDownload(model=model), live, what=f"downloading {model}")
+            operation = ModelDownload(model=_absolute(model))
+            events = await door.run(operation, live, what=f"downloading {model}")
     found = data_of(events, "model_download_complete", Model)
     if json:
-        out_json(found[-1] if found else None)
+        out_json(found if len(found) > 1 else found[0] if found else None)
     elif found:
-        ready = found[-1]
-        note(f"{ready.id} is here ({size_text(ready.size_bytes)}).")
-        note(f'  → rbee infer -m {ready.id} "Say hi"')
+        for ready in found:
+            note(f"{ready.id} is here ({size_text(ready.size_bytes)}).")
+        note(f'  → rbee infer -m {found[-1].id} "Say hi"')
     else:
         note(events[-1].message if events else f"{model} is here.")
 
@@ -77,7 +85,7 @@ async def list_models(
         out_json(models)
         return
     out_table(
-        ("id", "size", "quant", "context", "status", "loaded"),
+        ("id", "size", "quant", "context", "status", "loaded", "pinned"),
         [_row(model) for model in models],
         empty="No models yet. `rbee model download starter` fetches a small first one.",
     )
@@ -124,6 +132,58 @@ async def delete(
         note(events[-1].message if events else f"{model} is deleted.")
 
 
+@model_app.command(help_epilogue=examples("rbee model pin starter"))
+async def pin(
+    model: ModelArgument,
+    /,
+    *,
+    json: JsonFlag = False,
+    hive: HiveFlag = None,
+    hive_id: HiveIdFlag = None,
+    queen: QueenFlag = None,
+) -> None:
+    """Keep a model on a hive, whatever its quota for models says."""
+    async with hive_door(hive=hive, hive_id=hive_id, queen=queen) as door:
+        await _pin(door, ModelPin(model=model, pinned=True), json=json)
+
+
+@model_app.command(help_epilogue=examples("rbee model unpin starter"))
+async def unpin(
+    model: ModelArgument,
+    /,
+    *,
+    json: JsonFlag = False,
+    hive: HiveFlag = None,
+    hive_id: HiveIdFlag = None,
+    queen: QueenFlag = None,
+) -> None:
+    """Let a model be removed again when its hive wants room."""
+    async with hive_door(hive=hive, hive_id=hive_id, queen=queen) as door:
+        await _pin(door, ModelPin(model=model, pinned=False), json=json)
+
+
+async def _pin(door: Door, operation: ModelPin, *, json: bool) -> None:
+    events = await door.run(operation, Live(quiet=True))
+    found = data_of(events, "model_pin_complete", Model)
+    if json:
+        out_json(found[-1] if found else None)
+    elif events:
+        note(events[-1].message)
+
+
+def _absolute(name: str) -> str:
+    """A path as the hive can read it: it runs in another folder. Names stay as they are."""
+    if name.startswith(("./", "../", "~")) or name in {".", ".."}:
+        return str(Path(name).expanduser().absolute())
+    return name
+
+
+def _moment(at: float | None) -> str:
+    if at is None:
+        return ""
+    return datetime.fromtimestamp(at).astimezone().isoformat(" ", "minutes")
+
+
 def _row(model: Model) -> tuple[str, ...]:
     return (
         model.id,
@@ -132,6 +192,7 @@ def _row(model: Model) -> tuple[str, ...]:
         str(model.context_length) if model.context_length else UNKNOWN,
         model.status,
         "yes" if model.loaded else "no",
+        "yes" if model.pinned else "no",
     )
 
 
@@ -143,11 +204,15 @@ def _details(model: Model) -> list[tuple[str, str]]:
         ("size", size_text(model.size_bytes)),
         ("status", model.status),
         ("loaded", "yes" if model.loaded else "no"),
+        ("pinned", "yes" if model.pinned else "no"),
+        ("last used", _moment(model.last_used_at)),
         ("quantization", model.quantization or ""),
         ("architecture", model.architecture or ""),
         ("context", f"{model.context_length} tokens" if model.context_length else ""),
-        ("chat template", {True: "yes", False: "no", None: ""}[model.chat_template]),
-        ("embedding", {True: "yes", False: "no", None: ""}[model.embedding]),
+        ("chat template", _YES_NO[model.chat_template]),
+        ("tools", _YES_NO[model.tools]),
+        ("system role", _YES_NO[model.system_role]),
+        ("embedding", _YES_NO[model.embedding]),
         ("sha256", model.sha256 or ""),
         ("source", model.source or ""),
         ("reason", model.reason or ""),
