@@ -53,17 +53,17 @@ async def infer(
     *prompt: PromptArgument,
     model: Annotated[str, Parameter(name=["--model", "-m"], help="Which model to ask.")] = STARTER,
     max_tokens: Annotated[
-        int, Parameter(help="Longest answer.", validator=Number(gte=1))
+        int, Parameter(help="Longest answer, in tokens.", validator=Number(gte=1))
     ] = MAX_TOKENS_DEFAULT,
     temperature: Annotated[
-        float, Parameter(help="0 is the surest.", validator=Number(gte=0, lte=10))
+        float, Parameter(help="0 always takes the likeliest word.", validator=Number(gte=0, lte=10))
     ] = TEMPERATURE_DEFAULT,
     top_p: Annotated[
         float | None,
         Parameter(help="Choose among the likeliest, 0 to 1.", validator=Number(gte=0, lte=1)),
     ] = None,
     top_k: Annotated[
-        int | None, Parameter(help="Choose among so many.", validator=Number(gte=0))
+        int | None, Parameter(help="Choose among that many words.", validator=Number(gte=0))
     ] = None,
     raw: Annotated[
         bool, Parameter(help="Send the prompt without the chat template.", show_default=False)

@@ -49,9 +49,7 @@ async def up(
     ] = None,
     no_browser: Annotated[
         bool,
-        Parameter(
-            help="Open no browser (the console comes in a later version).", show_default=False
-        ),
+        Parameter(show=False),
     ] = False,
 ) -> None:
     """Start a colony on this machine: queen, hive, and a small first model."""
