@@ -180,7 +180,7 @@ def test_fifty_first_requests_make_one_spawn_and_get_fifty_answers(
     def ask(index: int) -> str:
         answer = httpx2.post(
             f"{queen.url}/v1/chat/completions",
-            json={"model": STARTER, "messages": say(f"Say {index}."), "max_tokens": 3},
+            json={"model": STARTER, "messages": say(f"Say {index}."), "max_tokens": 2},
             timeout=LOAD_WITHIN_S,
         )
         assert answer.status_code == 200, answer.text

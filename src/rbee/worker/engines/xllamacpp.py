@@ -8,6 +8,7 @@ until the model is there, so health and time-outs are the hive's, from outside.
 """
 
 import importlib
+import os
 import time
 from typing import Any
 
@@ -139,6 +140,12 @@ _running: list[object] = []
 """Keeps the server alive: without a reference the extension would tear it down."""
 
 
+THREADS_SLEEP = ("OMP_WAIT_POLICY", "passive")
+"""Read by the OpenMP runtime when it is loaded. llama.cpp's threads meet a hundred
+times a token; if they wait by spinning and another program takes one of the
+cores, a token takes ten times as long (docs/decisions/0003)."""
+
+
 def _start(flags: dict[str, object]) -> None:
     """The seam to the extension, which has no types: everything of it stays in here.
 
@@ -146,6 +153,7 @@ def _start(flags: dict[str, object]) -> None:
         EngineUnusable: there is no wheel for this machine, or it does not load.
         RuntimeError: the engine refused; why stands on file descriptor 2.
     """
+    os.environ.setdefault(*THREADS_SLEEP)
     try:
         xllamacpp: Any = importlib.import_module("xllamacpp")
     except (ImportError, OSError) as error:
