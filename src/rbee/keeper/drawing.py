@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+_ECHO_WIDTH = 3  # "^C" and the cursor
 _BAR_WIDTH = 20  # leaves 55 of 80 columns for the words
 
 _STYLES = {
@@ -45,6 +46,9 @@ class MovingLine:
     """A spinner, a bar where the end is known, and words; on stderr, gone when stopped."""
 
     def __init__(self) -> None:
+        self._terminal = Console(stderr=True)  # only measured
+        self._console = Console(stderr=True)
+        self._fit_width()
         self._progress = Progress(
             SpinnerColumn(),
             _DownloadBar(),
@@ -53,7 +57,7 @@ class MovingLine:
                 markup=False,
                 table_column=Column(no_wrap=True, overflow="ellipsis"),
             ),
-            console=Console(stderr=True),
+            console=self._console,
             transient=True,
         )
         self._task = self._progress.add_task("", total=None)
@@ -61,11 +65,17 @@ class MovingLine:
 
     def show(self, text: str, done: float | None = None, total: float | None = None) -> None:
         """Change the words, and how far it is of ``total``."""
+        self._fit_width()
         task = self.shown[0]
         if task.finished:
             self._progress.reset(self._task)  # a download is over, the next step begins
         task.total = total  # update() takes None for "unchanged"
         self._progress.update(self._task, description=text, completed=done or 0)
+
+    def _fit_width(self) -> None:
+        """A full line would wrap when the terminal echoes ``^C``, and half of it would stay."""
+        if (columns := self._terminal.width) > _ECHO_WIDTH:
+            self._console.width = columns - _ECHO_WIDTH
 
     @property
     def shown(self) -> list[Task]:
