@@ -4,10 +4,10 @@
 be run, which memory it could use, and the limits under which it comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
-from rbee.contracts.hives import Device
+from rbee.contracts.hives import Device, DeviceType
 from rbee.contracts.models import ModelFacts
 from rbee.fit import DeviceMemory, RunSettings
 from rbee.hive.engines.catalog import Engines
@@ -36,12 +36,17 @@ def usual_run(settings: HiveSettings, facts: ModelFacts) -> RunSettings:
 
 def gpu_memory(devices: Sequence[Device], engines: Engines) -> list[DeviceMemory]:
     """The GPUs that an engine which is chosen by itself can use here."""
-    kinds = {
+    kinds: set[DeviceType] = {
         kind
         for info in engines.infos()
         if info.usable and (engine := engines.get(info.name)) and engine.automatic
         for kind in engine.device_types
     }
+    return memory_of(devices, kinds)
+
+
+def memory_of(devices: Sequence[Device], kinds: Collection[DeviceType]) -> list[DeviceMemory]:
+    """The memory of the GPUs of these kinds that can be used."""
     return [
         DeviceMemory(
             id=device.id,

@@ -12,7 +12,7 @@ import builtins
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +20,14 @@ from rbee.contracts.models import Model
 from rbee.errors import Conflict, CorruptModel, ModelNotFound, StorageError
 from rbee.foundation.files import make_private_dir, read_struct, write_struct
 from rbee.hive.models.lookup import pick
-from rbee.hive.models.metadata import MODEL_SUFFIX, Metadata, as_model, complaint, describe
+from rbee.hive.models.metadata import (
+    MODEL_SUFFIX,
+    Metadata,
+    as_model,
+    complaint,
+    describe,
+    with_parts,
+)
 from rbee.hive.models.names import PART_SUFFIX, sanitise_id
 from rbee.hive.models.partial import (
     DELETED_PREFIX,
@@ -127,14 +134,16 @@ class Catalog:
 
     # ── changing ────────────────────────────────────────────────────────────
 
-    def add_in_place(self, path: Path, model_id: str) -> Model:
-        """Take in a file where it lies; nothing is copied.
+    def add_in_place(self, path: Path, model_id: str, parts: Sequence[Path] = ()) -> Model:
+        """Take in a file where it lies; nothing is copied. ``parts`` are the other parts of it.
 
         Raises:
             CorruptModel: the file is no model.
             StorageError: the catalogue cannot be written.
         """
         metadata = describe(path, id=model_id, source=str(path), in_place=True)
+        if parts:
+            metadata = with_parts(metadata, parts)
         folder = self.folder_of(model_id)
         try:
             make_private_dir(self.root)

@@ -8,7 +8,7 @@ four-bit mix first, then its neighbours, then what is larger, then what is worse
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ _SPLIT: Final = re.compile(r"-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf$", re.I
 _NO_MODEL: Final = re.compile(
     r"(?:^|[-_./])(?:mmproj|imatrix|ggml-vocab|vocab|lora|adapter)(?=[-_.])", re.IGNORECASE
 )
+PARTS_MAX: Final = 1_000  # the largest models known come in some 200
 _SHOWN_MAX: Final = 12  # an error names so many files and counts the rest
 
 
@@ -60,9 +61,25 @@ def models_in(files: Sequence[RepositoryFile]) -> list[RepositoryFile]:
     ]
 
 
-def is_part(path: str) -> bool:
-    """Whether the file's name says that it is one of several parts of a model."""
-    return _SPLIT.search(path) is not None
+class PartNames(NamedTuple):
+    """The model that a part belongs to, and the names of all its parts, the first first."""
+
+    stem: str
+    names: tuple[str, ...]
+
+
+def parts_of(name: str) -> PartNames | None:
+    """What a file's name says of the parts of its model; None when it is a whole one.
+
+    More than ``PARTS_MAX`` parts, or a part beyond the last, are no part's name.
+    """
+    found = _SPLIT.search(name)
+    if found is None or not 1 <= int(found["index"]) <= int(found["count"]) <= PARTS_MAX:
+        return None
+    stem, count = name[: found.start()], int(found["count"])
+    suffix = name[found.end("count") :]
+    names = (f"{stem}-{index:05d}-of-{count:05d}{suffix}" for index in range(1, count + 1))
+    return PartNames(stem, tuple(names))
 
 
 def choose_file(

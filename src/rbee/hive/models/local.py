@@ -7,6 +7,7 @@ belongs to whoever put it there.
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,10 @@ from rbee.contracts.models import Model
 from rbee.errors import CorruptModel, InvalidRequest, ModelNotFound
 from rbee.foundation.gguf import read_header
 from rbee.hive.models.catalog import Catalog
-from rbee.hive.models.choose import RepositoryFile, is_part, models_in
+from rbee.hive.models.choose import RepositoryFile, models_in, parts_of
 from rbee.hive.models.metadata import MODEL_SUFFIX
 
+_PARTS_SHOWN_MAX: Final = 4  # of missing parts, in an error
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -37,20 +39,21 @@ def add_local(catalog: Catalog, name: str) -> Model:
         ModelNotFound, CorruptModel, StorageError: as ``add_all_local``.
     """
     path = _path(name)
-    files = _models_at(path)
-    if len(files) != 1:
+    models = _models_at(path)
+    if len(models) != 1:
         raise InvalidRequest(
-            f"{path} holds {len(files)} models; one is needed.",
+            f"{path} holds {len(models)} models; one is needed.",
             remedy="Give the path of the file itself.",
             param="$.model",
         )
-    return _add(catalog, files[0])
+    return _add(catalog, models[0])
 
 
 def add_all_local(catalog: Catalog, name: str) -> list[Model]:
     """Catalogue the file at ``name``, or every model of the folder there, where they lie.
 
-    Adding one again reads its header again and keeps its id. The id is the file's
+    Adding one again reads its header again and keeps its id. A model in several
+    parts is one model, whose first part the engine loads. The id is the file's
     stem, with a part of the path's digest where another file has that id. All
     headers are read before the first is catalogued: a damaged file stops the whole
     folder, so that nobody has half of it without knowing.
@@ -58,29 +61,56 @@ def add_all_local(catalog: Catalog, name: str) -> list[Model]:
     Raises:
         ModelNotFound: there is no such file.
         InvalidRequest: it is no ``.gguf`` file, or the folder holds none.
-        CorruptModel: a file is damaged, or one of several parts.
+        CorruptModel: a file is damaged, or a part is missing.
         StorageError: the catalogue cannot be written.
     """
-    files = _models_at(_path(name))
-    for file in files:
-        read_header(file)
-    return [_add(catalog, file) for file in files]
+    models = _models_at(_path(name))
+    for files in models:
+        for file in files:
+            read_header(file)
+    return [_add(catalog, files) for files in models]
 
 
 def _path(name: str) -> Path:
     return Path(os.path.expandvars(name.strip())).expanduser().absolute()
 
 
-def _add(catalog: Catalog, path: Path) -> Model:
-    model_id = path.stem
+def _add(catalog: Catalog, files: Sequence[Path]) -> Model:
+    """Catalogue one model: a file, or all its parts."""
+    path, parts = files[0], parts_of(files[0].name)
+    stem = model_id = parts.stem if parts else path.stem
     other = catalog.metadata_of(model_id)
     if other is not None and not (other.in_place and Path(other.file) == path):
-        model_id = f"{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    return catalog.add_in_place(path, model_id)
+        model_id = f"{stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return catalog.add_in_place(path, model_id, parts=files[1:])
 
 
-def _models_at(path: Path) -> list[Path]:
-    """The model files at ``path``, no projectors or matrices among them."""
+def _models_at(path: Path) -> list[list[Path]]:
+    """The models at ``path``, each as its files, no projectors or matrices among them."""
+    models: dict[Path, list[Path]] = {}
+    for file in _files_at(path):
+        parts = parts_of(file.name)
+        if parts is None:
+            models[file] = [file]
+        elif file.with_name(parts.names[0]) not in models:
+            whole = [file.with_name(name) for name in parts.names]
+            _check_parts(whole)
+            models[whole[0]] = whole
+    return list(models.values())
+
+
+def _check_parts(files: Sequence[Path]) -> None:
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        shown = ", ".join(missing[:_PARTS_SHOWN_MAX])
+        raise CorruptModel(
+            f"The model of {files[0]} has {len(files)} parts, and {len(missing)} of them are"
+            f" missing: {shown}{', …' if len(missing) > _PARTS_SHOWN_MAX else ''}.",
+            remedy="Put all parts into one folder, then try again.",
+        )
+
+
+def _files_at(path: Path) -> list[Path]:
     if path.is_dir():
         listed = [RepositoryFile(file.name) for file in sorted(path.iterdir()) if file.is_file()]
         files = [path / file.path for file in models_in(listed)]
@@ -100,10 +130,4 @@ def _models_at(path: Path) -> list[Path]:
         raise InvalidRequest(f"{path} is no {MODEL_SUFFIX} file.", param="$.model")
     else:
         files = [path]
-    for file in files:
-        if is_part(file.name):
-            raise CorruptModel(
-                f"{file} is one of several parts of a model, which rbee does not load yet.",
-                remedy="Merge the parts with llama.cpp's gguf-split, and give the whole file.",
-            )
     return files

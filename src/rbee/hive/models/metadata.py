@@ -5,6 +5,7 @@ a catalogue costs a few ``stat`` calls and no header.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -24,7 +25,9 @@ class Metadata(msgspec.Struct, kw_only=True):
 
     ``size_bytes`` and ``mtime_ns`` are the file's when it was taken in;
     ``added_at`` and ``last_used_at`` are Unix seconds; ``aliases`` are all its other
-    names. A ``pinned`` model is not removed for room.
+    names. A ``pinned`` model is not removed for room. ``parts`` are the absolute paths
+    of the other parts of an ``in_place`` model that lies in several files; then
+    ``size_bytes`` and the header's sums are those of all.
     """
 
     id: str
@@ -39,6 +42,7 @@ class Metadata(msgspec.Struct, kw_only=True):
     aliases: list[str] = msgspec.field(default_factory=list[str])
     pinned: bool = False
     last_used_at: float | None = None
+    parts: list[str] = msgspec.field(default_factory=list[str])
     header: Facts
     format: int = FORMAT_VERSION
 
@@ -79,6 +83,30 @@ def describe(
     )
 
 
+def with_parts(metadata: Metadata, parts: Sequence[Path]) -> Metadata:
+    """The metadata of a model whose other files are ``parts``: their sizes are added.
+
+    Raises:
+        CorruptModel: a part is damaged, truncated or no model.
+    """
+    headers = [metadata.header, *map(read_header, parts)]
+    weights = sum(header.tensor_bytes for header in headers)
+    facts = metadata.header.facts
+    header = msgspec.structs.replace(
+        metadata.header,
+        tensor_count=sum(header.tensor_count for header in headers),
+        tensor_bytes=weights,
+        parameters=sum(header.parameters for header in headers),
+        facts=None if facts is None else msgspec.structs.replace(facts, weights_bytes=weights),
+    )
+    return msgspec.structs.replace(
+        metadata,
+        header=header,
+        parts=[str(part) for part in parts],
+        size_bytes=metadata.size_bytes + sum(part.stat().st_size for part in parts),
+    )
+
+
 def as_model(metadata: Metadata, *, loaded: bool, reason: str | None) -> Model:
     """The row of the wire; ``reason`` says what is wrong with the file, if anything is."""
     header = metadata.header
@@ -112,11 +140,12 @@ def _short(facts: ModelFacts | None) -> ModelFacts | None:
 
 def complaint(metadata: Metadata, folder: Path) -> str | None:
     """What is wrong with the model's file now, as far as ``stat`` can tell; null if nothing."""
-    path = metadata.path(folder)
-    try:
-        found = path.stat()
-    except OSError:
-        return f"its file {path} is gone"
-    if found.st_size != metadata.size_bytes:
-        return f"its file has {found.st_size:,} bytes, not {metadata.size_bytes:,}"
+    size_bytes = 0
+    for path in (metadata.path(folder), *map(Path, metadata.parts)):
+        try:
+            size_bytes += path.stat().st_size
+        except OSError:
+            return f"its file {path} is gone"
+    if size_bytes != metadata.size_bytes:
+        return f"its file has {size_bytes:,} bytes, not {metadata.size_bytes:,}"
     return None
