@@ -110,6 +110,22 @@ def test_up_in_the_foreground_ends_with_ctrl_c(with_starter: Operator) -> None:
     nothing_left(with_starter)
 
 
+def test_a_second_ctrl_c_does_not_wait_and_leaves_nothing_behind(with_starter: Operator) -> None:
+    up = with_starter.begin("up")
+    assert up.stderr is not None
+    for line in up.stderr:
+        if "Ctrl+C stops it" in line:
+            break
+    up.send_signal(signal.SIGINT)
+    for line in up.stderr:
+        if "stopping" in line:
+            break
+    up.send_signal(signal.SIGINT)
+    up.communicate(timeout=30)
+    assert up.returncode in {0, 130}  # 0 when all had ended before the second one came
+    nothing_left(with_starter)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_in_an_answer_cancels_it_on_the_server(
     colony: Operator, number: signal.Signals

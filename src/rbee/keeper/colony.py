@@ -73,20 +73,23 @@ async def open_session(
     return session
 
 
-async def close_session(session: Session) -> None:
+async def close_session(session: Session, *, told: bool = False) -> None:
     """Stop what the session started, the hive (with its workers) before the queen.
 
     A second Ctrl+C does not wait for their end, and leaves none of them behind.
+    ``told`` says on stderr what is stopped.
     """
-    with anyio.CancelScope(shield=True):
-        for room in ("hive", "queen"):
-            if room in session.started:
-                try:
+    try:
+        with anyio.CancelScope(shield=True):
+            if told:
+                note(f"stopping the {' and the '.join(sorted(session.started))}")
+            for room in ("hive", "queen"):
+                if room in session.started:
                     await daemons.stop(room, note)
-                except anyio.get_cancelled_exc_class():
-                    _leave_at_once(session.started)
-                    raise
-                session.started.remove(room)
+                    session.started.remove(room)
+    except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
+        _leave_at_once(session.started)
+        raise
 
 
 def _leave_at_once(rooms: Sequence[Room]) -> None:

@@ -155,6 +155,5 @@ async def _watch(session: Session, live: Live) -> None:
 
 async def _stop_started(session: Session) -> None:
     if session.started:
-        note(f"stopping the {' and the '.join(sorted(session.started))}")
-        await close_session(session)
+        await close_session(session, told=True)
         note("stopped.")
