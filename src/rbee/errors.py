@@ -212,6 +212,7 @@ class ShuttingDown(CapacityError):
     """The server is going away."""
 
     code = "shutting_down"
+    remedy = "Try again in a few seconds: it may be restarting."
 
 
 # ── another room ─────────────────────────────────────────────────────────────

@@ -235,6 +235,17 @@ def test_the_doctor_finds_a_sound_colony_sound(colony: Operator) -> None:
     assert {results[check] for check in ("engine", "queen", "hive", "join")} == {"ok"}
 
 
+def test_the_doctor_shows_a_broken_settings_file_among_its_findings(operator: Operator) -> None:
+    folder = operator.root / "config"
+    folder.mkdir()
+    (folder / "config.toml").write_text("[queen\n")
+    checked = operator.rbee("doctor", "--json")
+    assert checked.returncode == 1
+    broken = [finding for finding in json.loads(checked.stdout) if finding["check"] == "settings"]
+    assert [finding["result"] for finding in broken] == ["fail"]
+    assert "config.toml" in broken[0]["message"]
+
+
 def test_a_setting_that_cannot_be_used_is_told_by_start(operator: Operator) -> None:
     said = refused(operator.rbee("queen", "start", "--bind", "0.0.0.0"))  # noqa: S104  refused
     assert "RBEE_API_KEY" in said

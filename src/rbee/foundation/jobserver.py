@@ -245,7 +245,10 @@ class JobServer:
         """
         job = self.get(job_id)
         if job.status in {"completed", "failed"}:
-            raise Conflict(f"Job {job_id} has {job.status} already; nothing was cancelled.")
+            raise Conflict(
+                f"Job {job_id} has {job.status} already; nothing was cancelled.",
+                remedy=f"`GET /v1/jobs/{job_id}` says how it ended.",
+            )
         job.cancel_asked = True
         job.scope.cancel()
         return job

@@ -2,6 +2,7 @@
 
 from cyclopts import App
 
+from rbee.errors import BadSettings
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveFlag, JsonFlag, QueenFlag
 from rbee.keeper.doctor import checks, facts
@@ -37,7 +38,17 @@ async def examine(live: Live, *, hive: str | None, queen: str | None) -> list[Fi
     live.say("trying the engine")
     findings = [checks.check_engine(await facts.look_at_engine())]
     live.say("looking at ports, disks and daemons")
-    findings += [
+    try:
+        findings += await _examine_daemons(hive=hive, queen=queen)
+    except BadSettings as error:  # nobody can say then where the daemons should be
+        findings.append(
+            Finding(check="settings", result="fail", message=error.message, remedy=error.remedy)
+        )
+    return findings
+
+
+async def _examine_daemons(*, hive: str | None, queen: str | None) -> list[Finding]:
+    findings = [
         checks.check_port(await facts.look_at_port("queen")),
         checks.check_port(await facts.look_at_port("hive")),
     ]
