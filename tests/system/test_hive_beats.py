@@ -77,6 +77,13 @@ def test_a_hive_joins_once_and_beats_with_everything_first_then_with_changes(
     assert first.capabilities.devices[0].device_type == "cpu"
     assert [model.id for model in first.models or []] == ["scripted"]
     assert first.worker_keys == {}
+    if all(engine.reason is None for engine in first.capabilities.engines):
+        # The engines are tried beside the start; what came of it follows.
+        queen.beat_where(
+            lambda beat: (
+                any(e.reason for e in beat.capabilities.engines) if beat.capabilities else False
+            )
+        )
 
     spawn(hive.url)
     coming = queen.beat_where(lambda beat: any(each.status == "starting" for each in beat.workers))

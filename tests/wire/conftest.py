@@ -8,7 +8,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from rbee.contracts.daemon import ServiceInfo
-from rbee.contracts.hives import Capabilities
+from rbee.contracts.hives import Capabilities, EngineList
 from rbee.contracts.ids import HiveId
 from rbee.foundation.daemon import Daemon, Stop
 from rbee.foundation.http.gate import make_policy
@@ -96,6 +96,8 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
                 devices=inventory.devices(), cpu_cores=1, total_ram_gb=1.0
             ),
             detect=inventory.detect,
+            engines=lambda: EngineList(engines=engines.infos()),
+            try_engines=lambda: engines.probe(tmp_path / "engines.json"),
             info=lambda: ServiceInfo(
                 service="hive", version="0", base_url="http://localhost", port=1, pid=1
             ),

@@ -160,6 +160,7 @@ SAMPLES: list[msgspec.Struct] = [
     PROBLEM,
     ENGINE,
     CAPABILITIES,
+    hives.EngineList(engines=[ENGINE]),
     INFO,
     hives.Heartbeat(
         hive_id="hive-1",

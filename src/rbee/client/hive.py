@@ -9,7 +9,7 @@ import httpx2
 from rbee.client.jobs import JobClient
 from rbee.client.transport import Transport
 from rbee.contracts.daemon import Health, ServiceInfo, ShutdownAck, ShutdownRequest
-from rbee.contracts.hives import Capabilities
+from rbee.contracts.hives import Capabilities, EngineList
 from rbee.contracts.models import ModelSearch
 from rbee.errors import HiveUnreachable
 
@@ -80,6 +80,22 @@ class HiveClient:
         return await self.transport.ask(
             "GET", f"/v1/models/search?{query}", ModelSearch, timeout_s=SEARCH_S
         )
+
+    async def engines(self) -> EngineList:
+        """Its engines, and why one cannot be used.
+
+        Raises:
+            RbeeError: as ``info``.
+        """
+        return await self.transport.ask("GET", "/v1/engines", EngineList)
+
+    async def probe_engines(self) -> EngineList:
+        """Have it try all its engines anew; takes seconds.
+
+        Raises:
+            RbeeError: as ``info``.
+        """
+        return await self.transport.ask("POST", "/v1/engines/probe", EngineList)
 
     async def shutdown(self, *, keep_workers: bool = False) -> ShutdownAck:
         """Ask it to end; its workers end too unless they are to be kept.

@@ -60,6 +60,12 @@ class EngineInfo(msgspec.Struct, kw_only=True):
     reason: str | None = None
 
 
+class EngineList(msgspec.Struct, kw_only=True):
+    """``GET {hive}/v1/engines``, and ``POST {hive}/v1/engines/probe``, which tries all anew."""
+
+    engines: list[EngineInfo]
+
+
 class Capabilities(msgspec.Struct, kw_only=True):
     """``GET {hive}/v1/capabilities`` (**S**). ``?refresh=1`` looks for devices anew."""
 

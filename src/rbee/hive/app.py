@@ -1,8 +1,9 @@
 """The hive, composed: one process that owns this machine's devices, models and workers.
 
 Only the front door starts it (``rbee hive run``). The order matters: the lock
-first (one hive per data directory), then the port, then engines and devices,
-then the workers of an earlier hive, and only then the doors and the beats.
+first (one hive per data directory), then the port, then devices, then the workers
+of an earlier hive, and only then the doors and the beats. The engines are tried
+beside all that.
 """
 
 import os
@@ -11,12 +12,13 @@ import time
 from functools import partial
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 import psutil
 
 import rbee
 from rbee.contracts.daemon import ServiceInfo
-from rbee.contracts.hives import Capabilities, HiveInfo
+from rbee.contracts.hives import Capabilities, EngineList, HiveInfo
 from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model, ModelSearch
 from rbee.errors import StorageError
@@ -84,8 +86,13 @@ async def serve(settings: HiveSettings) -> None:
     make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[])  # before anything
     with only_one(directory):
         daemon = Daemon("hive", settings.bind, settings.port)
-        engines = make_engines(scripted=settings.scripted_engine, script=script_of(settings))
-        await engines.probe(directory / ENGINES_FILE)
+        engines = make_engines(
+            scripted=settings.scripted_engine,
+            script=script_of(settings),
+            llama_server=settings.llama_server,
+            upstreams=settings.upstreams,
+            commands=settings.commands,
+        )
         inventory = Inventory()
         await inventory.detect()
         await _Hive(settings, hive_id, key, daemon, engines, inventory).serve()
@@ -156,6 +163,7 @@ class _Hive:
                 supervisor=self._supervisor,
                 fitting=self._fitting,
             )
+            await group.start(self._try_engines)
             await group.start(self._supervisor.run)
             self._sender = Sender(self._settings.queen_url, self._key, self._facts(), roster)
             group.start_soon(self._inventory.run)
@@ -175,6 +183,8 @@ class _Hive:
                 operations=self._operations,
                 capabilities=self._capabilities,
                 detect=self._detect,
+                engines=lambda: EngineList(engines=self._engines.infos()),
+                try_engines=partial(self._try_engines, afresh=True),
                 info=self._service_info,
                 workers=self._supervisor.store,
                 stop=self._daemon.stop,
@@ -247,7 +257,7 @@ class _Hive:
             info=self._hive_info,
             node=node.look,
             capabilities=self._capabilities,
-            capabilities_revision=lambda: self._inventory.revision,
+            capabilities_revision=lambda: self._inventory.revision + self._engines.revision,
             models=self._models,
             hive_url=f"http://{self._address}:{self._daemon.port}",
         )
@@ -256,6 +266,16 @@ class _Hive:
         """Look for devices anew, and let the queen know at once what changed."""
         if await self._inventory.detect():
             self._supervisor.roster.pulse.beat()
+
+    async def _try_engines(
+        self,
+        *,
+        afresh: bool = False,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Try the engines, and let the queen know what came of it."""
+        await self._engines.probe(hive_dir() / ENGINES_FILE, afresh=afresh, task_status=task_status)
+        self._supervisor.roster.pulse.beat()
 
     async def _models(self) -> list[Model]:
         return await anyio.to_thread.run_sync(self._operations.model_rows)

@@ -41,6 +41,7 @@ from rbee.hive.engines.engine import Engine, LaunchSpec
 from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import is_scripted_model
 from rbee.hive.fitting import Fitting, neighbours
+from rbee.hive.foreign_models import foreign, foreign_rows, is_foreign, path_of
 from rbee.hive.model_operations import ModelOperations
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
@@ -140,7 +141,7 @@ class Operations:
         rows = self.models.rows()
         if self._engines.get(SCRIPTED) is not None:
             rows.append(self._scripted_model(SCRIPTED))
-        return rows
+        return rows + foreign_rows(self._roster, {row.id for row in rows})
 
     def _check_addressee(self, operation: HiveOperation) -> None:
         asked = operation.hive_id
@@ -161,6 +162,7 @@ class Operations:
         kind = kind_named(asked.worker)
         if kind is not None:
             require_kind(devices, kind, problems)  # said before any engine's own reason
+        await self._engines.tried()
         engine = self._engines.select(asked.worker, asked.model)
         placing = place(devices, engine.device_types, asked, problems)
         model = await self._model_for(asked.model, engine, job)
@@ -235,13 +237,13 @@ class Operations:
                 "at `$.model`.",
                 param="$.model",
             )
-        return await self.models.ensure(name, job, only_if_missing=True)
+        return foreign(name, engine) or await self.models.ensure(name, job, only_if_missing=True)
 
     async def _spec(
         self, asked: WorkerSpawn, engine: Engine, placing: Placing, model: Model
     ) -> LaunchSpec:
-        path: str | None = None
-        if engine.name != SCRIPTED:
+        path = path_of(model)
+        if engine.name != SCRIPTED and not is_foreign(model):
             path = str(await anyio.to_thread.run_sync(self._catalog.file_of, model.id))
         context = asked.context_length or min(
             self._settings.context_length, model.context_length or self._settings.context_length
@@ -260,6 +262,7 @@ class Operations:
             tensor_split=placing.tensor_split,
             main_gpu=placing.main_gpu,
             env=placing.env,
+            upstream=self._engines.server_of(asked.worker),
         )
 
     async def _list_workers(self, job: Job) -> None:

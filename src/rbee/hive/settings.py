@@ -15,6 +15,7 @@ from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId
 from rbee.errors import BadSettings, StorageError
 from rbee.foundation import paths
 from rbee.foundation.files import make_private_dir, write_atomic
+from rbee.hive.engine_settings import CommandSettings, UpstreamSettings
 
 PORT_DEFAULT: Final = 7835  # wire.md
 QUEEN_URL_DEFAULT: Final = "http://localhost:7833"  # wire.md: the queen of the same machine
@@ -67,6 +68,14 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Offer the scripted engine: for tests and drills only."""
     script: str | None = None
     """The script of the scripted engine, a JSON file."""
+    llama_server: str | None = None
+    """The path or name of an external ``llama-server``; null looks on PATH."""
+    upstreams: list[UpstreamSettings] = msgspec.field(default_factory=list[UpstreamSettings])
+    """OpenAI-compatible servers by name, with the files of their keys."""
+    commands: list[CommandSettings] = msgspec.field(default_factory=list[CommandSettings])
+    """Engines of the operator's own: commands that serve the OpenAI API."""
+    engine_indexes: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Where ``rbee engine install NAME`` finds its packages; else where pip does."""
     allowed_hosts: list[str] = msgspec.field(default_factory=list[str])
     """More host names that this server answers to."""
     allowed_origins: list[str] = msgspec.field(default_factory=list[str])

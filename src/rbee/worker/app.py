@@ -60,14 +60,27 @@ def run(argv: Sequence[str]) -> int:
 
 def _serve(settings: WorkerSettings) -> None:
     """Hand over to the engine; each one's libraries load only when it is chosen."""
-    if settings.engine == "scripted":
-        from rbee.worker.api import host  # noqa: PLC0415 - uvicorn: 0.1 s not paid by others
+    match settings.engine:
+        case "scripted":
+            from rbee.worker.api import host  # noqa: PLC0415 - uvicorn: 0.1 s not paid by others
 
-        host.serve(settings)
-    else:
-        from rbee.worker.engines import xllamacpp  # noqa: PLC0415 - as above
+            host.serve(settings)
+        case "upstream":
+            from rbee.worker.api import relay  # noqa: PLC0415 - uvicorn and httpx2, as above
 
-        xllamacpp.serve(settings)
+            relay.serve(settings)
+        case "llama-server":
+            from rbee.worker.engines import llama_server  # noqa: PLC0415 - as above
+
+            llama_server.serve(settings)
+        case "vllm":
+            from rbee.worker.engines import vllm  # noqa: PLC0415 - as above
+
+            vllm.serve(settings)
+        case "xllamacpp":
+            from rbee.worker.engines import xllamacpp  # noqa: PLC0415 - as above
+
+            xllamacpp.serve(settings)
 
 
 def _say(text: str) -> None:

@@ -9,14 +9,14 @@ Plain argparse: a worker's start-up is part of every cold start.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, get_args
 
 import msgspec
 
 from rbee.contracts.jobs import ALL_LAYERS, SplitMode
 from rbee.errors import InvalidRequest
 
-EngineName = Literal["xllamacpp", "scripted"]
+EngineName = Literal["xllamacpp", "scripted", "llama-server", "vllm", "upstream"]
 Task = Literal["generate", "embeddings"]
 
 CONTEXT_TOKENS_MIN = 64  # less cannot hold a chat template and an answer
@@ -41,6 +41,12 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``batch_tokens`` are computed at once; null is the engine's default.
     ``key_file`` lies in the worker's private directory, which is also where the
     engine's own files go. ``script`` is for the scripted engine only.
+
+    ``binary`` is the program of the engines that are programs. The upstream engine
+    relays to ``upstream`` (a URL without path), or to what it starts itself: ``child``
+    is that command, with ``{port}`` where the port belongs. ``upstream_model`` is the
+    model's name there, ``upstream_key_file`` holds the key that it wants, ``health``
+    is the path that answers 200 once a child is ready.
     """
 
     engine: EngineName
@@ -59,6 +65,12 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     main_gpu: int | None = None
     batch_tokens: int | None = None
     script: Path | None = None
+    binary: Path | None = None
+    upstream: str | None = None
+    upstream_model: str | None = None
+    upstream_key_file: Path | None = None
+    child: tuple[str, ...] | None = None
+    health: str = "/health"
 
     @property
     def directory(self) -> Path:
@@ -97,7 +109,18 @@ def parse_arguments(argv: Sequence[str]) -> WorkerSettings:
         raise InvalidRequest(
             f"--script is for the scripted engine, not for {settings.engine}.", param="--script"
         )
+    _check_program(settings)
     return settings
+
+
+def _check_program(settings: WorkerSettings) -> None:
+    """An engine that is a program, or a relay, is told which, and only once."""
+    if settings.engine in {"llama-server", "vllm"} and settings.binary is None:
+        raise InvalidRequest(f"The engine {settings.engine} wants --binary.", param="--binary")
+    if settings.engine == "upstream" and (settings.upstream is None) == (settings.child is None):
+        raise InvalidRequest(
+            "The engine upstream wants one of --upstream and --child.", param="--upstream"
+        )
 
 
 def read_key(path: Path) -> str:
@@ -122,7 +145,7 @@ def read_key(path: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m rbee.worker", description="Serve one model on one port.")
     add = parser.add_argument
-    add("--engine", required=True, choices=("xllamacpp", "scripted"))
+    add("--engine", required=True, choices=get_args(EngineName))
     add("--model", required=True, type=Path, help="the model's file")
     add("--alias", required=True, help="the model's id in the colony")
     add("--host", required=True)
@@ -138,6 +161,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--main-gpu", type=int)
     add("--batch", type=int, dest="batch_tokens", help="tokens computed at once")
     add("--script", type=Path, help="JSON file with faults (scripted only)")
+    add("--binary", type=Path, help="the engine's program (llama-server, vllm)")
+    add("--upstream", help="URL of the server that answers (upstream)")
+    add("--upstream-model", help="the model's name there")
+    add("--upstream-key-file", type=Path, help="holds the key that it wants, mode 0600")
+    add("--child", type=_words, help="JSON list: a command that serves on {port} (upstream)")
+    add("--health", default="/health", help="a child's path that says that it is ready")
     return parser
 
 
@@ -147,6 +176,17 @@ def _shares(text: str) -> tuple[float, ...]:
     if len(shares) > GPUS_MAX or not all(0 <= share < float("inf") for share in shares):
         raise argparse.ArgumentTypeError(f"wants up to {GPUS_MAX} numbers from 0 up")
     return shares
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Read ``--child``; argparse turns the error into its own words."""
+    try:
+        words = msgspec.json.decode(text, type=tuple[str, ...])
+    except msgspec.MsgspecError:
+        words = ()
+    if not words:
+        raise argparse.ArgumentTypeError("wants a JSON list of words")
+    return words
 
 
 def _check_range(flag: str, value: int | None, low: int, high: int) -> None:

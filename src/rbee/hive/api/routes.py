@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from rbee.contracts.daemon import ServiceInfo, ShutdownAck, ShutdownRequest
 from rbee.contracts.decode import decode_json
-from rbee.contracts.hives import Capabilities
+from rbee.contracts.hives import Capabilities, EngineList
 from rbee.contracts.ids import WorkerId
 from rbee.contracts.models import ModelSearch
 from rbee.errors import InvalidRequest, RbeeError, WorkerNotFound
@@ -44,6 +44,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     operations: Operations
     capabilities: Callable[[], Capabilities]
     detect: Callable[[], Awaitable[object]]
+    engines: Callable[[], EngineList]
+    try_engines: Callable[[], Awaitable[object]]
     info: Callable[[], ServiceInfo]
     workers: StateStore
     stop: Stop
@@ -58,6 +60,13 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
         if request.query_params.get("refresh", "0") in {"1", "true"}:
             await parts.detect()
         return answer(parts.capabilities())
+
+    async def engines(_request: Request) -> Response:
+        return answer(parts.engines())
+
+    async def try_engines(_request: Request) -> Response:
+        await parts.try_engines()
+        return answer(parts.engines())
 
     async def info(_request: Request) -> Response:
         return answer(parts.info())
@@ -84,6 +93,8 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             *job_routes(parts.jobs, lambda body: parts.operations.submit(parts.jobs, body)),
             Route("/v1/capabilities", capabilities, methods=["GET"]),
             Route("/v1/models/search", model_search, methods=["GET"]),
+            Route("/v1/engines", engines, methods=["GET"]),
+            Route("/v1/engines/probe", try_engines, methods=["POST"]),
             Route("/v1/info", info, methods=["GET"]),
             Route("/v1/workers/{worker_id}/logs", worker_logs, methods=["GET"]),
             Route("/v1/shutdown", shutdown, methods=["POST"]),

@@ -14,8 +14,12 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+import rbee
 from rbee.contracts.hives import DeviceType
 from rbee.contracts.jobs import SplitMode
+from rbee.hive.engine_settings import Takes
+from rbee.hive.engines import llamacpp_readings
+from rbee.hive.engines.reading import Reading
 
 Task = Literal["generate", "embeddings"]
 
@@ -38,6 +42,7 @@ _INHERITED: Final = (
     "DYLD_LIBRARY_PATH",
     "CUDA_VISIBLE_DEVICES",
     "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",  # the worker lets threads sleep unless this says otherwise
 )
 """What an engine inherits. A list of what may pass, so that no token ever does."""
 
@@ -47,8 +52,10 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     ``model_path`` is null for an engine without files. ``context_tokens`` is
     shared by the slots. ``device_ids`` are ids of ``Device``; ``threads`` null
-    lets the engine count. ``gpu_layers`` to ``main_gpu`` are as in
+    lets the engine count. ``upstream`` is the server behind a relay, its URL or its name in
+    the settings. ``gpu_layers`` to ``main_gpu`` are as in
     ``hive.devices.choice.Placing``; ``env`` binds the process to its devices.
+    ``memory_max_bytes`` is where the system ends it, null for no limit.
     """
 
     engine: str
@@ -64,6 +71,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     tensor_split: tuple[float, ...] | None = None
     main_gpu: int | None = None
     env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    memory_max_bytes: int | None = None
+    upstream: str | None = None
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,18 +91,19 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str]
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself in one look. Unknown is null.
+class Face(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a worker's process tells of itself. All have ``/health`` and ``/v1/models``.
 
-    ``tokens_total`` counts generated tokens since its start; the hive makes a
-    rate of it.
+    ``keyed_path`` is a GET that wants the key and answers 200 with it. A null path is
+    not asked.
     """
 
-    slots_total: int | None = None
-    slots_busy: int | None = None
-    queued: int | None = None
-    tokens_total: float | None = None
-    requests_total: int | None = None
+    keyed_path: str = "/props"
+    slots_path: str | None = "/slots"
+    metrics_path: str | None = "/metrics"
+
+
+LLAMACPP_FACE: Final = Face()
 
 
 class Engine(Protocol):
@@ -124,12 +134,34 @@ class Engine(Protocol):
         """API features, for display."""
         ...
 
-    def version(self) -> str | None:
-        """The installed version, found without starting it; None when it is not there."""
+    @property
+    def takes(self) -> Takes:
+        """What kind of model it loads."""
         ...
 
-    def probe_argv(self) -> list[str] | None:
-        """A command that exits 0 when the engine works here; None: nothing to try."""
+    @property
+    def face(self) -> Face:
+        """Where its process tells of itself."""
+        ...
+
+    def missing(self) -> str | None:
+        """Why it is not installed, and what to do; None when it is. Starts nothing."""
+        ...
+
+    def version(self) -> str | None:
+        """The installed version as far as it is known; None when it is not."""
+        ...
+
+    def trials(self) -> list[list[str]]:
+        """Commands that all exit 0 when the engine works here; none: nothing to try."""
+        ...
+
+    def trial_env(self) -> dict[str, str]:
+        """What their environment has besides the hive's own."""
+        ...
+
+    def learn(self, said: Sequence[str]) -> None:
+        """Take in what the trials printed, one text for each."""
         ...
 
     def launch(self, spec: LaunchSpec, place: Place) -> Launch:
@@ -141,9 +173,14 @@ class Engine(Protocol):
         ...
 
 
+def allowed_env() -> dict[str, str]:
+    """What any process of a worker may inherit: nothing that is secret."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
 def engine_env(place: Place, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of an engine: an allow-list of ours, its mark, and ``extra``."""
-    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    env = allowed_env()
     env["PYTHONUNBUFFERED"] = "1"  # its last words must be in the log when it dies
     env["HF_HUB_OFFLINE"] = "1"  # the hive fetches models; an engine never does
     env[WORKER_DIRECTORY_VARIABLE] = str(place.directory)
@@ -151,13 +188,52 @@ def engine_env(place: Place, extra: Mapping[str, str] | None = None) -> dict[str
     return env
 
 
+class Adapter:
+    """What most engines have in common; an engine says what is different."""
+
+    unary_cancel = False
+    automatic = False
+    takes: Takes = "file"
+    face = LLAMACPP_FACE
+    device_types: frozenset[DeviceType] = frozenset({"cpu"})
+    features: tuple[str, ...] = ("chat", "completions", "embeddings")
+
+    def missing(self) -> str | None:
+        """It is part of rbee."""
+        return None
+
+    def version(self) -> str | None:
+        """It is part of rbee."""
+        return rbee.__version__
+
+    def trials(self) -> list[list[str]]:
+        """Nothing to try: it is plain Python of ours."""
+        return []
+
+    def trial_env(self) -> dict[str, str]:
+        """Nothing more than the hive has."""
+        return {}
+
+    def learn(self, said: Sequence[str]) -> None:
+        """Nothing to learn."""
+
+    def read(self, slots: bytes | None, metrics: str | None) -> Reading:
+        """llama.cpp's slots and metrics."""
+        return llamacpp_readings.read(slots, metrics)
+
+
 def worker_argv(
-    spec: LaunchSpec, place: Place, *, model_path: str, more: Sequence[str] = ()
+    spec: LaunchSpec,
+    place: Place,
+    *,
+    model_path: str,
+    engine: str | None = None,
+    more: Sequence[str] = (),
 ) -> list[str]:
-    """The command line of ``python -m rbee.worker``, for the engines that run in it."""
+    """The command line of ``python -m rbee.worker``; ``engine`` is its word, if it is another."""
     argv = [
         sys.executable, "-m", "rbee.worker",
-        "--engine", spec.engine,
+        "--engine", engine or spec.engine,
         "--model", model_path,
         "--alias", spec.model,
         "--host", place.host,

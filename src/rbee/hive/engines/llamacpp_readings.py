@@ -7,11 +7,12 @@ included. Formats: llama.cpp's tools/server/README.md, "GET /slots" and
 
 import msgspec
 
-from rbee.hive.engines.engine import Reading
+from rbee.hive.engines.reading import Reading
 
 _QUEUED = "llamacpp:requests_deferred"
 _TOKENS = "llamacpp:tokens_predicted_total"
-_NAMES = frozenset({_QUEUED, _TOKENS})
+_STEPS = "llamacpp:n_decode_total"  # llama_decode() calls, counted as they end
+_NAMES = frozenset({_QUEUED, _TOKENS, _STEPS})
 
 
 class _Slot(msgspec.Struct):
@@ -28,6 +29,7 @@ def read(slots: bytes | None, metrics: str | None) -> Reading:
         slots_busy=busy,
         queued=None if queued is None else int(queued),
         tokens_total=numbers.get(_TOKENS),
+        steps=numbers.get(_STEPS),
     )
 
 

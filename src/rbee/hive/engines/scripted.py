@@ -8,17 +8,7 @@ says. Offered only when the settings say so (``RBEE_HIVE_SCRIPTED_ENGINE=1``);
 
 from pathlib import Path
 
-import rbee
-from rbee.contracts.hives import DeviceType
-from rbee.hive.engines import llamacpp_readings
-from rbee.hive.engines.engine import (
-    Launch,
-    LaunchSpec,
-    Place,
-    Reading,
-    engine_env,
-    worker_argv,
-)
+from rbee.hive.engines.engine import Adapter, Launch, LaunchSpec, Place, engine_env, worker_argv
 
 NAME = "scripted"
 
@@ -28,25 +18,14 @@ def is_scripted_model(model: str) -> bool:
     return model == NAME or model.startswith(f"{NAME}-")
 
 
-class Scripted:
+class Scripted(Adapter):
     """The scripted engine; ``script`` is the JSON file that it follows, if any."""
 
     name = NAME
     unary_cancel = True
-    automatic = False
-    device_types: frozenset[DeviceType] = frozenset({"cpu"})
-    features = ("chat", "completions", "embeddings")
 
     def __init__(self, script: Path | None = None) -> None:
         self._script = script
-
-    def version(self) -> str | None:
-        """It is part of rbee."""
-        return rbee.__version__
-
-    def probe_argv(self) -> list[str] | None:
-        """Nothing to try: it is plain Python of ours."""
-        return None
 
     def launch(self, spec: LaunchSpec, place: Place) -> Launch:
         """A worker process with the script. ``--model`` names no file that is read."""
@@ -55,7 +34,3 @@ class Scripted:
             argv=worker_argv(spec, place, model_path=spec.model_path or spec.model, more=more),
             env=engine_env(place, spec.env),
         )
-
-    def read(self, slots: bytes | None, metrics: str | None) -> Reading:
-        """It speaks llama.cpp's face."""
-        return llamacpp_readings.read(slots, metrics)

@@ -1,54 +1,73 @@
 """The default engine: llama.cpp's own server, hosted by ``python -m rbee.worker``.
 
-Its wheel comes with rbee and runs on any CPU with AVX2 (and on arm64). It does
-not notice a caller who leaves without streaming, so the queen asks it for
-streams (wire.md).
+Its wheel comes with rbee and runs on any CPU with AVX2 (and on arm64). Builds
+with graphics code are the same package from other indexes: ``rbee engine
+install cuda`` puts one into an environment of its own, and a worker of it sees
+those packages before ours. It does not notice a caller who leaves without
+streaming, so the queen asks it for streams (wire.md).
 """
 
 import importlib.metadata
+import os
 import sys
 
 from rbee.contracts.hives import DeviceType
-from rbee.hive.engines import llamacpp_readings
+from rbee.hive.engines import installed
 from rbee.hive.engines.engine import (
+    Adapter,
     Launch,
     LaunchSpec,
     Place,
-    Reading,
     engine_env,
     worker_argv,
 )
 
+GPU_BUILDS: tuple[DeviceType, ...] = ("cuda", "rocm", "vulkan")
 _PROBE = "import xllamacpp; xllamacpp.get_device_info()"
+_ENGINE = "xllamacpp"
 
 
-class XLlamaCpp:
-    """llama.cpp in a worker process of ours."""
+class XLlamaCpp(Adapter):
+    """llama.cpp in a worker process of ours; ``build`` is the graphics that it was built for."""
 
-    name = "xllamacpp"
-    unary_cancel = False
     automatic = True
-    device_types: frozenset[DeviceType] = frozenset({"cpu"})
     features = ("chat", "completions", "embeddings", "tokenize")
+
+    def __init__(self, build: DeviceType | None = None) -> None:
+        self._build = build
+        self.name = _ENGINE if build is None else f"{_ENGINE}-{build}"
+        self.device_types: frozenset[DeviceType] = frozenset({build or "cpu"})
+
+    def missing(self) -> str | None:
+        """Whether its wheel is there."""
+        if self._build is not None:
+            return installed.missing(self._build)
+        return None if self.version() else "it is not installed"
 
     def version(self) -> str | None:
         """The installed wheel's version."""
+        if self._build is not None:
+            known = installed.found(self._build)
+            return known.version if known else None
         try:
-            return importlib.metadata.version("xllamacpp")
+            return importlib.metadata.version(_ENGINE)
         except importlib.metadata.PackageNotFoundError:
             return None
 
-    def probe_argv(self) -> list[str] | None:
+    def trials(self) -> list[list[str]]:
         """Load the extension and ask it for devices: a CPU that it was not built for dies here."""
-        return [sys.executable, "-c", _PROBE]
+        return [[sys.executable, "-c", _PROBE]]
+
+    def trial_env(self) -> dict[str, str]:
+        """The packages of its own environment before ours."""
+        if self._build is None:
+            return {}
+        paths = [str(installed.packages_of(self._build)), os.environ.get("PYTHONPATH", "")]
+        return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
     def launch(self, spec: LaunchSpec, place: Place) -> Launch:
         """A worker process with the model's file."""
         return Launch(
-            argv=worker_argv(spec, place, model_path=spec.model_path or ""),
-            env=engine_env(place, spec.env),
+            argv=worker_argv(spec, place, model_path=spec.model_path or "", engine=_ENGINE),
+            env=engine_env(place, {**spec.env, **self.trial_env()}),
         )
-
-    def read(self, slots: bytes | None, metrics: str | None) -> Reading:
-        """llama.cpp's slots and metrics."""
-        return llamacpp_readings.read(slots, metrics)

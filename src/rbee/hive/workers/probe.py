@@ -13,7 +13,8 @@ import anyio
 import httpx2
 import msgspec
 
-from rbee.hive.engines.engine import Engine, Reading, Task
+from rbee.hive.engines.engine import LLAMACPP_FACE, Engine, Face, Task
+from rbee.hive.engines.reading import Reading
 from rbee.hive.workers.loopback import Loopback
 
 LOOK_FAST_S: Final = 0.05  # while a small model loads: half a second in all
@@ -24,6 +25,7 @@ TOKEN_S: Final = 60.0  # the first token of a large model on a slow CPU, caches 
 READ_S: Final = 5.0  # slots and metrics wait for the batch at hand: seconds of a long prompt
 _OK: Final = 200
 _LOADING: Final = 503
+_NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})  # of servers that only chat
 _CONNECTIONS_MAX: Final = 4  # slots and metrics of one worker, and a probe beside them
 
 
@@ -54,6 +56,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     model: str
     task: Task
+    face: Face = LLAMACPP_FACE
 
 
 class Probe:
@@ -91,7 +94,7 @@ class Probe:
         """Whether the process on the port has our model's name and takes our key."""
         try:
             listed = await self._client.get("/v1/models")
-            keyed = await self._client.get("/props")
+            keyed = await self._client.get(self._target.face.keyed_path)
             names = {row.id for row in msgspec.json.decode(listed.content, type=_Models).data}
         except (httpx2.ConnectError, httpx2.TimeoutException):
             return Whose.SILENT
@@ -104,15 +107,19 @@ class Probe:
 
     async def read(self, engine: Engine) -> Reading:
         """Slots and metrics now; null where it did not answer."""
-        slots = await self._get("/slots")
-        metrics = await self._get("/metrics")
+        slots = await self._get(engine.face.slots_path)
+        metrics = await self._get(engine.face.metrics_path)
         return engine.read(slots, None if metrics is None else metrics.decode(errors="replace"))
 
     async def slots(self, engine: Engine) -> Reading:
-        """Slots alone, for a drain."""
-        return engine.read(await self._get("/slots"), None)
+        """Slots alone, for a drain; an engine without them tells it in its metrics."""
+        if engine.face.slots_path is None:
+            return await self.read(engine)
+        return engine.read(await self._get(engine.face.slots_path), None)
 
-    async def _get(self, path: str) -> bytes | None:
+    async def _get(self, path: str | None) -> bytes | None:
+        if path is None:
+            return None
         answer = await self._kept.get(path, within_s=READ_S)
         return answer.body if answer is not None and answer.status == _OK else None
 
@@ -124,12 +131,21 @@ class Probe:
 
     async def _speaks(self) -> bool:
         """One token, or one embedding, is really computed."""
-        path, body = "/v1/completions", {"prompt": "Hi", "max_tokens": 1, "temperature": 0}
         if self._target.task == "embeddings":
-            path, body = "/v1/embeddings", {"input": "Hi"}
-        body["model"] = self._target.model
+            return await self._post("/v1/embeddings", {"input": "Hi"}) == _OK
+        short: dict[str, object] = {"max_tokens": 1, "temperature": 0}
+        status = await self._post("/v1/completions", {"prompt": "Hi", **short})
+        if status in _NO_SUCH_ROUTE:
+            turns = [{"role": "user", "content": "Hi"}]
+            status = await self._post("/v1/chat/completions", {"messages": turns, **short})
+        return status == _OK
+
+    async def _post(self, path: str, body: dict[str, object]) -> int | None:
+        """The status of an answer that was computed; None without one."""
         try:
-            response = await self._client.post(path, json=body, timeout=TOKEN_S)
+            answer = await self._client.post(
+                path, json={"model": self._target.model, **body}, timeout=TOKEN_S
+            )
         except httpx2.HTTPError:
-            return False
-        return response.status_code == _OK
+            return None
+        return answer.status_code

@@ -26,6 +26,13 @@ _ERROR_OF_EXIT: dict[int, type[RbeeError]] = {
 }
 
 
+def _slots_total(reading: Reading, state: WorkerState) -> int | None:
+    """What it says itself; an engine that only tells how many run has as many as it was given."""
+    if reading.slots_total is None and reading.slots_busy is not None:
+        return state.spec.slots
+    return reading.slots_total
+
+
 class Worker:
     """A worker: its state, its processes, its last look, its tasks' scope."""
 
@@ -55,6 +62,7 @@ class Worker:
             key=self.key,
             model=state.spec.model,
             task=state.spec.task,
+            face=self.engine.face,
         )
 
     def end_life(self) -> None:
@@ -79,7 +87,7 @@ class Worker:
             pid=self.running.engine.pid if self.running else None,
             generation=state.generation,
             restarts=state.restarts,
-            slots_total=reading.slots_total,
+            slots_total=_slots_total(reading, state),
             slots_busy=reading.slots_busy,
             queued=reading.queued,
             cpu_pct=usage.cpu_pct,

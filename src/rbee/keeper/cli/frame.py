@@ -22,6 +22,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("queen", _COLONY, "The queen: takes requests and routes them."),
     ("hive", _COLONY, "The hive: owns this machine's devices, models and workers."),
     ("worker", _COLONY, "Workers: one model in one process each."),
+    ("engine", _COLONY, "Engines: the programs that run models on a hive."),
     ("status", _LOOK, "The colony at a glance."),
     ("logs", _LOOK, "Show the logs of the queen, the hive or a worker."),
     ("doctor", _LOOK, "Look for what is wrong here, and say what to do."),

@@ -26,6 +26,7 @@ worker_app = App(
 )
 
 WorkerArgument = Annotated[str, Parameter(help="The worker's id or pid (`rbee worker list`).")]
+_RELAY = "openai-url"  # the hive's name for such an engine
 _NO_WORKERS = "No workers run. `rbee worker spawn starter` starts one; a request does it too."
 
 
@@ -34,6 +35,7 @@ _NO_WORKERS = "No workers run. `rbee worker spawn starter` starts one; a request
         "rbee worker spawn starter",
         "rbee worker spawn llama-3-8b --device 0 --slots 8",
         "rbee worker spawn starter --worker cpu --context-length 2048",
+        "rbee worker spawn qwen3:8b --worker http://localhost:11434",
     )
 )
 async def spawn(
@@ -41,7 +43,7 @@ async def spawn(
     /,
     *,
     worker: Annotated[
-        str, Parameter(help="auto, cpu, cuda, rocm, metal, vulkan or an engine's name.")
+        str, Parameter(help="auto, a kind of device, an engine's name, or an OpenAI server's URL.")
     ] = "auto",
     device: Annotated[
         list[str] | None, Parameter(help="A device (0, GPU-0, cpu); repeat it to split.")
@@ -188,6 +190,11 @@ async def restart(
     """Stop a worker and start another one with the same model, engine and device."""
     async with hive_door(hive=hive, hive_id=hive_id, queen=queen) as door:
         old = await _get(door, worker)
+        if old.engine == _RELAY:
+            raise InvalidRequest(
+                f"Worker {old.worker_id} stands for a server by URL, which is not ours to restart.",
+                remedy=f"`rbee worker stop {old.worker_id}`, then spawn it with its URL.",
+            )
         with Live() as live:
             await door.run(_delete(old.worker_id, force=False), live)
             fresh = WorkerSpawn(model=old.model, worker=old.engine, device=old.device)

@@ -89,9 +89,11 @@ class Exchange:
         body = msgspec.json.encode(value)
         await self.answer(status, body, "application/json; charset=utf-8")
 
-    async def start_stream(self) -> None:
-        """Send the head of an event stream, before there is a token."""
-        await self._start(200, "text/event-stream")
+    async def start_stream(
+        self, status: int = 200, content_type: str = "text/event-stream"
+    ) -> None:
+        """Send the head of a stream, before there is a token."""
+        await self._start(status, content_type)
         self._written_at_s = asyncio.get_running_loop().time()
 
     async def write(self, events: bytes) -> None:

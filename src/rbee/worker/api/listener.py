@@ -7,13 +7,16 @@ before a worker is told to stop.
 import asyncio
 import socket
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from rbee.worker.api.app import WorkerApi
 from rbee.worker.api.exchange import TRANSPORT_KEY
 from rbee.worker.leaving import leave_on_signal
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 KEEP_ALIVE_S = 5  # llama.cpp's own, so that clients meet the same reuse race
 
@@ -34,7 +37,7 @@ class _Server(uvicorn.Server):
         leave_on_signal(sig, frame)
 
 
-async def serve_on(listener: socket.socket, api: WorkerApi) -> None:
+async def serve_on(listener: socket.socket, api: "ASGIApp") -> None:
     """Serve until a signal ends the process."""
     config = uvicorn.Config(
         api,

@@ -1,0 +1,19 @@
+"""What one look at a worker tells: the answer of every engine's ``read``."""
+
+import msgspec
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself in one look. Unknown is null.
+
+    ``tokens_total`` counts generated tokens since its start; the hive makes a
+    rate of it. ``steps`` counts the engine's own steps, those through prompts
+    included: by it a hive tells slow from stuck.
+    """
+
+    slots_total: int | None = None
+    slots_busy: int | None = None
+    queued: int | None = None
+    tokens_total: float | None = None
+    steps: float | None = None
+    requests_total: int | None = None
