@@ -15,6 +15,7 @@ from rbee.contracts.jobs import (
     WorkerProcessDelete,
     WorkerSpawn,
 )
+from rbee.contracts.workers import WorkerProcess
 from rbee.errors import (
     CorruptModel,
     EngineError,
@@ -22,7 +23,7 @@ from rbee.errors import (
     InvalidRequest,
     RbeeError,
 )
-from rbee.testing.colony import Colony
+from rbee.testing.colony import Colony, DaemonUnderTest
 from rbee.testing.waiting import until_now
 from system.hive_rig import (
     complete,
@@ -135,3 +136,38 @@ async def test_the_worker_answers_nobody_without_its_key(colony: Colony) -> None
         worker = await spawn(client)
     refused = httpx2.post(f"http://127.0.0.1:{worker.port}/v1/completions", json={"prompt": "x"})
     assert refused.status_code == 401
+
+
+async def ask_to_hang(hive: DaemonUnderTest, worker: WorkerProcess) -> None:
+    """A streamed request whose answer stops for good; returns when the connection ends."""
+    async with (
+        httpx2.AsyncClient(timeout=30) as http,
+        http.stream(
+            "POST",
+            f"http://127.0.0.1:{worker.port}/v1/completions",
+            json={
+                "model": worker.model,
+                "prompt": '[[script {"hang_at_token": 3}]]',
+                "stream": True,
+            },
+            headers={"authorization": f"Bearer {key_of(hive, worker.worker_id)}"},
+        ) as answer,
+    ):
+        with pytest.raises(httpx2.HTTPError):
+            await answer.aread()
+
+
+async def test_an_engine_that_hangs_is_restarted_and_at_last_given_up(colony: Colony) -> None:
+    hive = colony.hive(hang_s="1", restarts_max="1")
+    async with talking(hive) as client:
+        worker = await spawn(client)
+        await ask_to_hang(hive, worker)
+        again = await until_stats(client, worker.worker_id, generation=2, status="ready")
+        assert (again.restarts, again.port) == (1, worker.port)
+        assert complete(hive, worker)
+        assert "made no token for" in hive.said
+        await ask_to_hang(hive, worker)
+        given_up = await until_stats(client, worker.worker_id, status="error")
+        assert "it hung (it had 1 requests and made no token" in (given_up.reason or "")
+        assert "it hung 2 times" in (given_up.reason or "")
+        until_now(lambda: not engine_pids(colony))

@@ -18,6 +18,7 @@ from rbee.hive.devices.cpu import CpuProbe
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.engines.catalog import make_engines
 from rbee.hive.fitting import Fitting
+from rbee.hive.isolation.plan import Found
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.models.hub import hub_settings
@@ -70,6 +71,8 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
         load_s=settings.load_s,
         orphan_s=settings.orphan_s,
         log_bytes_max=settings.log_bytes_max,
+        hang_s=settings.hang_s,
+        isolation=Found(),
     )
     supervisor = Supervisor(tmp_path / "workers", tmp_path / "alive", engines, limits)
     async with (

@@ -50,6 +50,9 @@ WORKER = workers.WorkerStats(
     context_length=8192,
     load_s=1.25,
 )
+PROTECTION = workers.Protection(
+    name="memory", in_force=True, reason="1,408 MiB, by a cgroup of its own"
+)
 FACTS = models.ModelFacts(
     architecture="llama",
     weights_bytes=96_573_312,
@@ -149,6 +152,7 @@ SAMPLES: list[msgspec.Struct] = [
     GPU,
     NODE,
     WORKER,
+    PROTECTION,
     workers.as_process(WORKER),
     FACTS,
     MODEL,

@@ -181,8 +181,9 @@ SHAPES: list[Shape] = [
         "worker_id pid model engine device port address status slots_total slots_busy queued"
         " cpu_pct rss_mb io_r_mb_s io_w_mb_s uptime_s gpu_util_pct vram_mb total_vram_mb"
         " tokens_per_s requests_total",
-        "generation restarts context_length unary_cancel manual load_s reason task",
+        "generation restarts context_length unary_cancel manual load_s reason task isolation",
     ),
+    Shape(workers.Protection, "name in_force reason"),
     Shape(
         workers.WorkerProcess,
         "pid worker_id model port device engine status",

@@ -16,6 +16,17 @@ COMING: frozenset[WorkerStatus] = frozenset({"starting"})
 """Statuses that the queen counts as capacity on its way."""
 
 
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that keeps a worker from harming others: in force, or why it is not.
+
+    ``reason`` also says how it is in force, for instance the limit in numbers.
+    """
+
+    name: str
+    in_force: bool
+    reason: str | None = None
+
+
 class WorkerStats(msgspec.Struct, kw_only=True):
     """What a hive says of a worker in each heartbeat. Unknown is null.
 
@@ -25,6 +36,8 @@ class WorkerStats(msgspec.Struct, kw_only=True):
     engine notices a caller who does not stream and leaves; where it does not,
     the queen asks for a stream and assembles the answer. ``manual`` workers were
     spawned by hand and are never idled out. ``reason`` explains ``error``.
+    ``isolation`` is told of one worker at a time (``worker_process_get``), not in
+    each beat.
     """
 
     worker_id: str
@@ -56,6 +69,7 @@ class WorkerStats(msgspec.Struct, kw_only=True):
     manual: bool = False
     load_s: float | None = None
     reason: str | None = None
+    isolation: list[Protection] | None = None
 
 
 class WorkerProcess(msgspec.Struct, kw_only=True):

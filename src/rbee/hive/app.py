@@ -35,6 +35,8 @@ from rbee.hive.devices.usage import GpuUse, use_of
 from rbee.hive.engines.catalog import Engines, make_engines
 from rbee.hive.fitting import Fitting, neighbours
 from rbee.hive.heartbeat import Facts, Sender
+from rbee.hive.isolation.plan import Found
+from rbee.hive.isolation.probe import look
 from rbee.hive.keep_alive import ASK_EVERY_S, KeepAlive
 from rbee.hive.model_use import note_uses
 from rbee.hive.models.catalog import Catalog
@@ -95,7 +97,10 @@ async def serve(settings: HiveSettings) -> None:
         )
         inventory = Inventory()
         await inventory.detect()
-        await _Hive(settings, hive_id, key, daemon, engines, inventory).serve()
+        isolation = await anyio.to_thread.run_sync(
+            partial(look, hive_dir() / "workers", off=settings.isolation == "off")
+        )
+        await _Hive(settings, hive_id, key, daemon, engines, inventory, isolation).serve()
 
 
 class _Hive:
@@ -109,6 +114,7 @@ class _Hive:
         daemon: Daemon,
         engines: Engines,
         inventory: Inventory,
+        isolation: Found,
     ) -> None:
         self._settings = settings
         self._id = hive_id
@@ -135,6 +141,8 @@ class _Hive:
                 load_s=settings.load_s,
                 orphan_s=settings.orphan_s,
                 log_bytes_max=settings.log_bytes_max,
+                hang_s=settings.hang_s,
+                isolation=isolation,
             ),
         )
 

@@ -33,6 +33,7 @@ from rbee.contracts.jobs import (
 from rbee.contracts.models import Model
 from rbee.contracts.workers import WorkerStats, as_process
 from rbee.errors import HiveNotFound, InvalidRequest, ShuttingDown
+from rbee.fit import Verdict
 from rbee.foundation.jobserver import Handler, Job, JobServer
 from rbee.hive.devices.choice import Placing, kind_named, place, require_kind
 from rbee.hive.devices.inventory import Inventory
@@ -42,6 +43,7 @@ from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import is_scripted_model
 from rbee.hive.fitting import Fitting, neighbours
 from rbee.hive.foreign_models import foreign, foreign_rows, is_foreign, path_of
+from rbee.hive.isolation.memory_limit import limited
 from rbee.hive.model_operations import ModelOperations
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
@@ -168,7 +170,8 @@ class Operations:
         model = await self._model_for(asked.model, engine, job)
         with self.models.claim(model.id):
             spec = await self._spec(asked, engine, placing, model)
-            await self._check_room(spec, asked.command_id, job)
+            verdict = await self._check_room(spec, asked.command_id, job)
+            spec = limited(spec, verdict, self._settings)
             worker_id, created = await self._supervisor.spawn(
                 Order(spec=spec, manual=asked.manual, command_id=asked.command_id)
             )
@@ -188,14 +191,17 @@ class Operations:
             data=as_process(stats),
         )
 
-    async def _check_room(self, spec: LaunchSpec, command_id: str | None, job: Job) -> None:
+    async def _check_room(
+        self, spec: LaunchSpec, command_id: str | None, job: Job
+    ) -> Verdict | None:
         """Refuse what certainly does not fit; a repeated command has its room already."""
         workers = list(self._roster.by_id.values())
         if command_id and any(worker.state.command_id == command_id for worker in workers):
-            return
+            return None
         verdict = await anyio.to_thread.run_sync(self._fitting.check, spec, neighbours(workers))
         if verdict is not None:
             job.emit("worker_spawn_progress", f"Memory: {verdict.reason}.")
+        return verdict
 
     async def _wait_ready(self, worker_id: WorkerId, job: Job) -> WorkerStats:
         told: set[tuple[str, int, bool]] = set()

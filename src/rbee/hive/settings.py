@@ -7,7 +7,7 @@ import re
 import socket
 import uuid
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -47,6 +47,15 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A 70 GB model from a disk of 150 MB/s is loaded by then."""
     orphan_s: float = 600.0
     """How long a worker lives without any hive: an update or a reboot of the hive fits in."""
+    hang_s: float = 60.0
+    """An engine with work that makes no step for so long is restarted (one step: seconds)."""
+    isolation: Literal["auto", "off"] = "auto"
+    """`auto`: what this machine enforces, for each worker; `off`: nothing, to find a fault."""
+    memory_margin: float = 2.0
+    """A worker's memory limit: so many times its estimate, and 1 GiB; 0: no limit.
+    Generous, for it is a fence against runaways; the fit keeps the books."""
+    worker_memory_max_mb: int | None = None
+    """MiB that any worker may take at most, also where no estimate is known; null: none."""
     slots: int = 4
     """Requests at once per worker: throughput grows up to about 8 on a CPU, context is shared."""
     context_length: int = 8192
@@ -90,12 +99,14 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("slots", 1, 256),
             ("context_length", 64, 16_777_216),
             ("log_bytes_max", 4_096, 1 << 40),
+            ("memory_margin", 0, 100),
+            ("worker_memory_max_mb", 16, 1 << 30),
             ("downloads_max", 1, 64),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise ValueError(f"`{name}` is {value}, outside {low} to {high}")
-        for name in ("restart_window_s", "drain_s", "load_s", "orphan_s", "keep_alive_s"):
+        for name in ("restart_window_s", "drain_s", "load_s", "orphan_s", "keep_alive_s", "hang_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be above 0")
         for name in ("download_rate_max_mb_s", "models_quota_gb"):

@@ -21,6 +21,7 @@ import httpx2
 import psutil
 
 from rbee.hive.engines.engine import WORKER_DIRECTORY_VARIABLE
+from rbee.hive.isolation.probe import sweep
 from rbee.testing.waiting import until_now
 from rbee.testing.workers import free_port
 
@@ -141,9 +142,13 @@ class Colony:
         """End everything that this colony started."""
         for daemon in self._daemons:
             daemon.kill()
-        for process in self.worker_processes():
+        left = self.worker_processes()
+        for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        psutil.wait_procs(left, timeout=END_WITHIN_S)
+        for data in {daemon.data for daemon in self._daemons if daemon.room == "hive"}:
+            sweep(data / "hive" / "workers")
 
     def hive(self, name: str = "hive", *, start: bool = True, **settings: str) -> DaemonUnderTest:
         """A hive with directories of its own; ``settings`` become ``RBEE_HIVE_…``.

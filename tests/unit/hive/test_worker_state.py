@@ -9,7 +9,7 @@ import pytest
 from rbee.contracts.ids import WorkerId
 from rbee.errors import CorruptModel, DiskFull, EngineError, StorageError
 from rbee.hive.engines.engine import LaunchSpec
-from rbee.hive.workers.record import error_of_end
+from rbee.hive.workers.deaths import error_of_end
 from rbee.hive.workers.state import ENDED_KEPT_MAX, ExitFile, StateStore, WorkerState, told
 
 SPEC = LaunchSpec(

@@ -14,6 +14,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 import msgspec
+import psutil
 
 from rbee.errors import EngineError
 from rbee.foundation.files import read_struct, write_struct
@@ -26,7 +27,10 @@ from rbee.foundation.processes import (
     spawn_detached,
     wait_exit,
 )
-from rbee.hive.engines.engine import Launch
+from rbee.hive.engines.engine import WORKER_DIRECTORY_VARIABLE, Launch, allowed_env
+from rbee.hive.isolation import cgroups, units
+from rbee.hive.isolation.plan import Measures
+from rbee.hive.isolation.probe import name_of
 from rbee.hive.workers import logs, shim
 from rbee.hive.workers.state import (
     ENGINE_FILE,
@@ -68,7 +72,9 @@ class EndedAtOnce(Exception):
         self.word = word
 
 
-async def start(directory: Path, launch: Launch, generation: int, limits: Limits) -> Running:
+async def start(
+    directory: Path, launch: Launch, generation: int, limits: Limits, measures: Measures
+) -> Running:
     """Start shim and engine and return their marks.
 
     Raises:
@@ -78,6 +84,13 @@ async def start(directory: Path, launch: Launch, generation: int, limits: Limits
         EndedAtOnce: it started and ended; carries how.
     """
     log = logs.log_path(directory)
+    try:
+        made = cgroups.make(measures.cgroups)
+    except OSError as error:
+        raise EngineError(
+            f"The worker's cgroup cannot be made: {error.strerror}.",
+            remedy="Start the hive again, or set `isolation` to off for it.",
+        ) from None
     with told(directory):
         for name in (ENGINE_FILE, EXIT_FILE):
             (directory / name).unlink(missing_ok=True)
@@ -92,29 +105,61 @@ async def start(directory: Path, launch: Launch, generation: int, limits: Limits
                 alive=str(limits.alive),
                 orphan_s=limits.orphan_s,
                 stop_s=STOP_GRACE_S,
+                cgroups=[str(path) for path in made],
+                no_new_privileges=measures.no_new_privileges,
+                memory_max_bytes=measures.memory_max_bytes,
             ),
         )
     argv = [sys.executable, "-I", "-S", shim.__file__, str(directory)]
+    # The mark is the shim's too: one whose hive was killed before it was heard of is found.
+    env = allowed_env() | {WORKER_DIRECTORY_VARIABLE: str(directory)}
+    if measures.unit is not None:
+        argv = _in_unit(measures, measures.unit, directory, generation, env) + argv
+        env |= units.session_env()
     try:
         process = await anyio.to_thread.run_sync(
-            lambda: spawn_detached(argv, log=directory / SHIM_LOG)
+            lambda: spawn_detached(argv, log=directory / SHIM_LOG, env=env)
         )
     except OSError as error:
+        cgroups.remove(made)
         raise EngineError(f"The worker's shim cannot be started: {error.strerror}.") from None
-    return await _started(directory, process)
+    return await _started(directory, process, in_unit=measures.unit is not None)
 
 
-async def _started(directory: Path, process: "Popen[bytes]") -> Running:
-    """Wait for the shim's word that the engine runs."""
-    shim_mark = mark(process.pid)
+def _in_unit(
+    measures: Measures,
+    manager: units.Manager,
+    directory: Path,
+    generation: int,
+    env: dict[str, str],
+) -> list[str]:
+    """The command that runs the shim in a unit of its own, with ``env`` and its log."""
+    name = name_of(directory.parent, f"{directory.name}-{generation}")
+    output = f"append:{directory / SHIM_LOG}"
+    return units.command(
+        manager,
+        name,
+        [
+            *units.properties(manager, measures.memory_max_bytes, [directory]),
+            f"--property=StandardOutput={output}",
+            f"--property=StandardError={output}",
+            *(f"--setenv={key}={value}" for key, value in env.items()),
+        ],
+    )
+
+
+async def _started(directory: Path, process: "Popen[bytes]", *, in_unit: bool) -> Running:
+    """Wait for the shim's word that the engine runs. In a unit, ``process`` only asks for it."""
+    shim_mark = None if in_unit else mark(process.pid)
     with anyio.move_on_after(SHIM_START_S):
         while True:
             running = found_running(directory, shim_mark)
             if running is not None:
-                _disown(process)
+                await anyio.to_thread.run_sync(process.wait) if in_unit else _disown(process)
                 return running
             ended = read_struct(directory / EXIT_FILE, ExitFile)
-            if ended is not None or process.poll() is not None:
+            status = process.poll()
+            if ended is not None or status or (status is not None and not in_unit):
                 break
             await anyio.sleep(_LOOK_EVERY_S)
     if shim_mark is not None:
@@ -139,7 +184,17 @@ def found_running(directory: Path, shim_mark: ProcessMark | None) -> Running | N
     engine = mark(word.pid)
     if engine is None:
         return None
+    if shim_mark is None and word.shim_pid is not None:
+        shim_mark = _shim_at(word.shim_pid, directory)
     return Running(shim=shim_mark, engine=engine)
+
+
+def _shim_at(pid: int, directory: Path) -> ProcessMark | None:
+    """The mark of the shim of ``directory`` if ``pid`` is that; pids are reused."""
+    with contextlib.suppress(psutil.Error, OSError):
+        if str(directory) in psutil.Process(pid).cmdline():
+            return mark(pid)
+    return None
 
 
 async def wait_end(directory: Path, running: Running) -> ExitFile:
@@ -154,6 +209,13 @@ async def wait_end(directory: Path, running: Running) -> ExitFile:
                 break
             await anyio.sleep(_LOOK_EVERY_S)
     return read_struct(directory / EXIT_FILE, ExitFile) or ExitFile()
+
+
+def clear(directory: Path) -> None:
+    """Remove the cgroups of an ended process, if its shim did not live to do it."""
+    launch = read_struct(directory / LAUNCH_FILE, LaunchFile)
+    if launch is not None:
+        cgroups.remove([Path(path) for path in launch.cgroups])
 
 
 async def reap(running: Running) -> None:

@@ -6,7 +6,7 @@ go, the worker keeps its id; each process is one *generation* of it. ::
                      spawn
         stopped ───────────────▶ starting ◀──────────────┐
            ▲                        │ answered           │ crashed
-           │ ended                  ▼        filled      │ (within the budget)
+           │ ended                  ▼        filled      │ or hung (within the budget)
         stopping ◀─── draining ◀── ready ───────────▶ busy
              drained        stop    ▲  └──────┬────────┘
                                     └─ freed ─┘
@@ -63,6 +63,8 @@ class Event(Enum):
     """Its last request has ended, or the drain took too long."""
     CRASHED = auto()
     """Its process ended unasked, and the budget allows another."""
+    HUNG = auto()
+    """It answers, has work, and makes nothing of it."""
     SPENT = auto()
     """Its process ended unasked, and another one would not help."""
     FAILED = auto()
@@ -109,6 +111,9 @@ TABLE: Final[Mapping[tuple[WorkerStatus, Event], Step]] = {
     ("starting", Event.CRASHED): Step("starting", (Effect.LAUNCH,)),
     ("ready", Event.CRASHED): Step("starting", (Effect.LAUNCH,)),
     ("busy", Event.CRASHED): Step("starting", (Effect.LAUNCH,)),
+    # a hang is made a death: it is ended, and its end is then judged as a crash is
+    ("ready", Event.HUNG): Step("starting", (Effect.TERMINATE,)),
+    ("busy", Event.HUNG): Step("starting", (Effect.TERMINATE,)),
     ("starting", Event.SPENT): Step("error", (Effect.KILL,)),
     ("ready", Event.SPENT): Step("error", (Effect.KILL,)),
     ("busy", Event.SPENT): Step("error", (Effect.KILL,)),
@@ -150,6 +155,7 @@ def step(status: WorkerStatus, event: Event) -> Step:
 RESTARTS_MAX: Final = 3  # a fourth early death within the window is no accident
 WINDOW_S: Final = 60.0  # three loads of a usual model and their backoff fit into it
 EARLY_S: Final = 10.0  # a worker that served this long was well: its death is a new story
+HANG_WINDOW_S: Final = 600.0  # hangs come a minute apart at best: they count for longer
 BACKOFF_S: Final = (0.0, 1.0, 4.0)  # at once; then give a port, a driver, memory time to settle
 
 HOPELESS: Final = frozenset(
@@ -208,3 +214,11 @@ def judge(
     if not recent:
         return Restart(0.0)
     return Restart(BACKOFF_S[min(len(recent), len(BACKOFF_S)) - 1])
+
+
+def judge_hang(hangs: Sequence[float], now: float, budget: Budget) -> Restart | GiveUp:
+    """Decide after a hang was ended. ``hangs`` are their times, the one at hand included."""
+    recent = counted(hangs, now, HANG_WINDOW_S)
+    if len(recent) > budget.restarts_max:
+        return GiveUp(f"it hung {len(recent)} times within {HANG_WINDOW_S:g} s")
+    return Restart(0.0)

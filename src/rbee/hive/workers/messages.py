@@ -123,6 +123,12 @@ class Looked(News, frozen=True, kw_only=True):
     tokens_per_s: float | None
 
 
+class Hung(News, frozen=True, kw_only=True):
+    """It answers and makes nothing of its work; ``why`` says for how long."""
+
+    why: str
+
+
 class Drained(News, frozen=True, kw_only=True):
     """It has no request left, or was given all the time there is."""
 
@@ -145,6 +151,7 @@ Message: TypeAlias = (
     | Answered
     | TimedOut
     | Looked
+    | Hung
     | Drained
     | Stuck
     | Forgotten

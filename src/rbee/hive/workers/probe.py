@@ -95,12 +95,15 @@ class Probe:
         try:
             listed = await self._client.get("/v1/models")
             keyed = await self._client.get(self._target.face.keyed_path)
+            open_ = await self._client.get(  # one that answers anybody is not ours
+                self._target.face.keyed_path, headers={"authorization": ""}
+            )
             names = {row.id for row in msgspec.json.decode(listed.content, type=_Models).data}
         except (httpx2.ConnectError, httpx2.TimeoutException):
             return Whose.SILENT
         except (httpx2.HTTPError, msgspec.MsgspecError):
             return Whose.STRANGER
-        if self._target.model in names and keyed.status_code == _OK:
+        if self._target.model in names and keyed.status_code == _OK != open_.status_code:
             return Whose.OURS
         loading = keyed.status_code == _LOADING
         return Whose.SILENT if loading else Whose.STRANGER

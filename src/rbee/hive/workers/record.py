@@ -4,26 +4,15 @@
 Changed by the supervisor's loop alone, read by anyone in the same event loop.
 """
 
-from typing import Final
-
-from rbee.contracts.exits import WorkerExit, explain_exit
 from rbee.contracts.ids import WorkerId
 from rbee.contracts.workers import WorkerStats
-from rbee.errors import CorruptModel, EngineError, EngineUnusable, OutOfMemory, RbeeError
+from rbee.errors import RbeeError
 from rbee.hive.engines.engine import Engine, Reading
 from rbee.hive.workers.launching import Running
 from rbee.hive.workers.life import Life
 from rbee.hive.workers.probe import Target
-from rbee.hive.workers.state import ExitFile, WorkerState
+from rbee.hive.workers.state import WorkerState
 from rbee.hive.workers.vitals import Usage
-
-KILL_SIGNAL: Final = 9  # SIGKILL, which Windows' signal module has no name for
-
-_ERROR_OF_EXIT: dict[int, type[RbeeError]] = {
-    WorkerExit.BAD_MODEL: CorruptModel,
-    WorkerExit.ENGINE_UNUSABLE: EngineUnusable,
-    WorkerExit.OUT_OF_MEMORY: OutOfMemory,
-}
 
 
 def _slots_total(reading: Reading, state: WorkerState) -> int | None:
@@ -42,6 +31,7 @@ class Worker:
         self.engine = engine
         self.running: Running | None = None
         self.failure: RbeeError | None = None
+        self.hung: str | None = None
         self.reading = Reading()
         self.usage = Usage()
         self.tokens_per_s: float | None = None
@@ -103,20 +93,3 @@ class Worker:
             load_s=state.load_s,
             reason=state.reason,
         )
-
-
-def error_of_end(state: WorkerState, word: ExitFile, words: str | None, why: str) -> RbeeError:
-    """What an unwanted end means for whoever waits for the worker.
-
-    ``words`` are the engine's last ones, ``why`` says why it is not started again.
-    """
-    meaning = f"cannot be started: {word.error}" if word.error else explain_exit(word.status)
-    # Who was killed from outside spoke of something else.
-    killed = word.signal == KILL_SIGNAL
-    said = f" It said: {words}" if words and not killed else ""
-    full_stop = "" if said.endswith((".", "!", "?")) else "."
-    kind = _ERROR_OF_EXIT.get(word.code, EngineError) if word.code is not None else EngineError
-    return kind(
-        f"Worker {state.worker_id} ({state.spec.model}) ended: {meaning}; {why}."
-        f"{said}{full_stop if said else ''}"
-    )

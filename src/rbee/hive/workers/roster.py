@@ -37,6 +37,12 @@ class Roster:
         stats.total_vram_mb = use.total_vram_mb
         return stats
 
+    def _details(self, worker: Worker) -> WorkerStats:
+        """All of one worker, with what guards it."""
+        stats = self._stats(worker, time.time())
+        stats.isolation = list(worker.state.isolation) or None
+        return stats
+
     def keys(self) -> dict[str, str]:
         """The bearer secrets of the workers, for the queen alone."""
         return {worker.id: worker.key for worker in self.by_id.values()}
@@ -56,14 +62,14 @@ class Roster:
             WorkerNotFound: there is none.
         """
         if worker_id:
-            return self._stats(self.get(WorkerId(worker_id)), time.time())
+            return self._details(self.get(WorkerId(worker_id)))
         for worker in self.by_id.values():
             running = worker.running
             if running is not None and pid in {
                 running.engine.pid,
                 running.shim.pid if running.shim else None,
             }:
-                return self._stats(worker, time.time())
+                return self._details(worker)
         raise WorkerNotFound(f"No worker of this hive has the pid {pid}.", param="$.pid")
 
     def get(self, worker_id: WorkerId) -> Worker:

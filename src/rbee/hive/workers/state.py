@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rbee.contracts.ids import WorkerId
-from rbee.contracts.workers import WorkerStatus
+from rbee.contracts.workers import Protection, WorkerStatus
 from rbee.errors import DiskFull, StorageError
 from rbee.foundation.files import make_private_dir, read_struct, write_atomic, write_struct
 from rbee.foundation.processes import ProcessMark
@@ -37,7 +37,8 @@ class WorkerState(msgspec.Struct, kw_only=True):
 
     ``shim`` and ``engine`` are the marks of the running processes, null before
     they run and after their end. ``deaths`` are the early deaths that the restart
-    budget counts. ``ready_at`` belongs to this generation.
+    budget counts, ``hangs`` the times it was ended because it hung. ``ready_at`` and
+    ``isolation``, what guards the engine, belong to this generation.
     """
 
     worker_id: WorkerId
@@ -56,6 +57,8 @@ class WorkerState(msgspec.Struct, kw_only=True):
     ready_at: float | None = None
     load_s: float | None = None
     deaths: list[float] = msgspec.field(default_factory=list[float])
+    hangs: list[float] = msgspec.field(default_factory=list[float])
+    isolation: list[Protection] = msgspec.field(default_factory=list[Protection])
     reason: str | None = None
 
 
@@ -68,6 +71,9 @@ class LaunchFile(msgspec.Struct, kw_only=True):
     alive: str
     orphan_s: float
     stop_s: float
+    cgroups: list[str] = msgspec.field(default_factory=list[str])
+    no_new_privileges: bool = False
+    memory_max_bytes: int | None = None
 
 
 class EngineFile(msgspec.Struct, kw_only=True):
@@ -75,15 +81,20 @@ class EngineFile(msgspec.Struct, kw_only=True):
 
     pid: int
     started_at: float
+    shim_pid: int | None = None
 
 
 class ExitFile(msgspec.Struct, kw_only=True):
-    """``exit.json``: how the engine ended, as its shim saw it."""
+    """``exit.json``: how the engine ended, as its shim saw it.
+
+    ``out_of_memory``: the system killed it because it went over its own limit.
+    """
 
     code: int | None = None
     signal: int | None = None
     ended_at: float | None = None
     orphaned: bool = False
+    out_of_memory: bool = False
     error: str | None = None
 
     @property

@@ -22,7 +22,10 @@ from rbee.contracts.ids import WorkerId
 from rbee.errors import EngineError, EngineUnusable, RbeeError
 from rbee.foundation import logs as daemon_logs
 from rbee.hive.engines.catalog import Engines
-from rbee.hive.workers import lifecycle, logs, ports, recovery, tasks
+from rbee.hive.isolation import plan
+from rbee.hive.isolation.plan import Found
+from rbee.hive.isolation.probe import name_of
+from rbee.hive.workers import deaths, lifecycle, logs, ports, recovery, tasks
 from rbee.hive.workers.adoption import Verdict
 from rbee.hive.workers.housekeeping import House
 from rbee.hive.workers.launching import Limits, Running
@@ -32,6 +35,7 @@ from rbee.hive.workers.messages import (
     Drained,
     Ended,
     Forgotten,
+    Hung,
     Looked,
     Message,
     News,
@@ -45,7 +49,7 @@ from rbee.hive.workers.messages import (
     Stuck,
     TimedOut,
 )
-from rbee.hive.workers.record import Worker, error_of_end
+from rbee.hive.workers.record import Worker
 from rbee.hive.workers.roster import Roster
 from rbee.hive.workers.state import ExitFile, StateStore, WorkerState
 
@@ -65,6 +69,8 @@ class SupervisorLimits(msgspec.Struct, frozen=True, kw_only=True):
     load_s: float
     orphan_s: float
     log_bytes_max: int
+    hang_s: float
+    isolation: Found
 
 
 class Supervisor:
@@ -243,6 +249,9 @@ class Supervisor:
                 self._on_looked(worker, news)
             case TimedOut():
                 self._fail(worker, f"It was not ready within {self._limits.load_s:g} s.")
+            case Hung(why=why):
+                worker.hung = worker.state.reason = why
+                self._apply(worker, Event.HUNG)
             case Drained():
                 self._apply(worker, Event.DRAINED)
             case Stuck():
@@ -271,13 +280,8 @@ class Supervisor:
         if state.status not in {"starting", "ready", "busy"}:
             self.roster.pulse.beat()
             return
-        if lifecycle.is_early(state.ready_at, now):
-            state.deaths = [*lifecycle.counted(state.deaths, now, self._budget.window_s), now]
-        verdict = lifecycle.judge(state.deaths, word.code, now, self._budget)
-        why = verdict.why if isinstance(verdict, GiveUp) else "it is started again"
         words = logs.last_words(logs.log_path(self.store.directory(worker.id)))
-        worker.failure = error_of_end(state, word, words, why)
-        state.reason = worker.failure.message
+        verdict = deaths.take_in(worker, word, words, now, self._budget)
         _log.warning("worker ended", worker_id=worker.id, reason=state.reason)
         if isinstance(verdict, GiveUp):
             self._apply(worker, Event.SPENT)
@@ -320,11 +324,11 @@ class Supervisor:
     def _carry_out(self, worker: Worker, effect: Effect) -> None:
         match effect:
             case Effect.LAUNCH:
-                self._start(tasks.launch, worker, self.store, self._launch_limits, self._post)
+                self._launch(worker)
             case Effect.PROBE:
                 self._start(tasks.probe_ready, worker, self._limits.load_s, self._post)
             case Effect.ATTEND:
-                self._start(tasks.attend, worker, self._post)
+                self._start(tasks.attend, worker, self._limits.hang_s, self._post)
             case Effect.DRAIN:
                 self._start(tasks.drain, worker, self._limits.drain_s, self._post)
             case Effect.TERMINATE | Effect.KILL:
@@ -334,6 +338,13 @@ class Supervisor:
             case Effect.RELEASE:
                 self.store.forget(worker.id)
                 self._start(self._forget_later, worker)
+
+    def _launch(self, worker: Worker) -> None:
+        state = worker.state
+        name = name_of(self.store.root, f"{state.worker_id}-{state.generation}")
+        measures = plan.decide(self._limits.isolation, name, state.spec.memory_max_bytes)
+        state.isolation = list(measures.protections)
+        self._start(tasks.launch, worker, self.store, self._launch_limits, measures, self._post)
 
     def _watch(self, worker: Worker) -> None:
         if worker.running is not None:

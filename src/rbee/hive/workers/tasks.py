@@ -13,6 +13,7 @@ import anyio
 
 from rbee.errors import RbeeError
 from rbee.hive.engines.engine import Place, Reading
+from rbee.hive.isolation.plan import Measures
 from rbee.hive.workers import launching
 from rbee.hive.workers.launching import EndedAtOnce, Limits, Running
 from rbee.hive.workers.lifecycle import LEAVING
@@ -20,6 +21,7 @@ from rbee.hive.workers.messages import (
     Answered,
     Drained,
     Ended,
+    Hung,
     Looked,
     Message,
     NotStarted,
@@ -30,6 +32,7 @@ from rbee.hive.workers.messages import (
 from rbee.hive.workers.probe import Probe
 from rbee.hive.workers.record import Worker
 from rbee.hive.workers.state import KEY_FILE, ExitFile, StateStore
+from rbee.hive.workers.stillness import Stillness
 from rbee.hive.workers.vitals import Vitals
 
 LOOK_EVERY_S: Final = 1.0  # wire.md: a beat each second
@@ -40,7 +43,9 @@ DRAIN_SILENT_S: Final = 10.0  # a worker that tells nothing for so long has noth
 Post: TypeAlias = Callable[[Message], None]
 
 
-async def launch(worker: Worker, store: StateStore, limits: Limits, post: Post) -> None:
+async def launch(
+    worker: Worker, store: StateStore, limits: Limits, measures: Measures, post: Post
+) -> None:
     """Wait out the backoff, start the processes, watch them to their end."""
     generation = worker.state.generation
     with worker.life.scope() as scope:
@@ -57,7 +62,11 @@ async def launch(worker: Worker, store: StateStore, limits: Limits, post: Post) 
     )
     try:
         running = await launching.start(
-            directory, worker.engine.launch(worker.state.spec, place), generation, limits
+            directory,
+            worker.engine.launch(worker.state.spec, place),
+            generation,
+            limits,
+            measures,
         )
     except EndedAtOnce as ended:
         post(Ended(worker_id=worker.id, generation=generation, word=ended.word))
@@ -75,6 +84,7 @@ async def watch(
     word = await launching.wait_end(store.directory(worker.id), running)
     if worker.state.status in LEAVING:
         await launching.reap(running)
+    launching.clear(store.directory(worker.id))
     post(Ended(worker_id=worker.id, generation=generation, word=word))
     await launching.reap(running)
 
@@ -98,18 +108,22 @@ async def probe_ready(worker: Worker, limit_s: float, post: Post) -> None:
             await probe.aclose()
 
 
-async def attend(worker: Worker, post: Post) -> None:
-    """Look at slots, metrics and use each second until the generation ends."""
+async def attend(worker: Worker, hang_s: float, post: Post) -> None:
+    """Look at slots, metrics and use each second until the generation ends, or hangs."""
     generation, running = worker.state.generation, worker.running
     if running is None:
         return
     probe, vitals = Probe(worker.target()), Vitals(running.engine)
     before: tuple[float, float] | None = None
+    stillness = Stillness(hang_s, time.monotonic())
     try:
         with worker.life.scope():
             while True:
                 reading = await probe.read(worker.engine)
                 now_s = time.monotonic()
+                why = stillness.look(reading, now_s)
+                if why is not None:
+                    post(Hung(worker_id=worker.id, generation=generation, why=why))
                 rate, before = _rate(reading, before, now_s)
                 post(
                     Looked(

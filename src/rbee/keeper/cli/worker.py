@@ -12,7 +12,7 @@ from rbee.contracts.jobs import (
     WorkerProcessList,
     WorkerSpawn,
 )
-from rbee.contracts.workers import Task, WorkerProcess
+from rbee.contracts.workers import Task, WorkerProcess, WorkerStats
 from rbee.errors import InvalidRequest, RemoteError
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import FollowFlag, HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
@@ -137,6 +137,9 @@ async def get(
     rows += [("device", found.device), ("engine", found.engine), ("port", str(found.port))]
     rows += [("pid", str(found.pid or UNKNOWN))]
     rows += [("reason", found.reason)] if found.reason else []
+    for guard in found.isolation or ():
+        in_force = "in force" if guard.in_force else "not in force"
+        rows += [(guard.name.replace("_", " "), f"{in_force}: {guard.reason or UNKNOWN}")]
     out_table(("field", "value"), rows, empty="")
 
 
@@ -244,13 +247,13 @@ async def _workers(door: Door) -> list[WorkerProcess]:
     return data_of(events, "worker_proc_list_entry", WorkerProcess)
 
 
-async def _get(door: Door, worker: str) -> WorkerProcess:
+async def _get(door: Door, worker: str) -> WorkerStats:
     pid = int(worker) if worker.isdigit() else None
     operation = WorkerProcessGet(pid=pid, worker_id=None if pid else worker)
     events = await door.run(operation, Live(quiet=True))
     for event in reversed(events):
         if event.data is not None:
-            return data_of([event], event.action, WorkerProcess)[0]
+            return data_of([event], event.action, WorkerStats)[0]
     raise RemoteError(f"The hive said nothing about worker {worker}.")
 
 

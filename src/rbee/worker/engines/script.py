@@ -40,7 +40,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     with 503, ``never_ready`` for ever. ``exit_while_loading`` is the status to
     leave with at the end of the load. ``crash_at_token`` 0 dies before the
     answer's head. ``slots`` overrides ``--slots``. ``dimensions`` is the length
-    of an embedding.
+    of an embedding. ``eat_mb`` MiB of memory are taken for good as an answer begins.
     """
 
     tokens: int = 24
@@ -56,6 +56,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int = 0
     slots: int | None = None
     dimensions: int = 64
+    eat_mb: int = 0
 
     def fault_at(self, number: int, *, first: int) -> Fault | None:
         """The fault that strikes at token ``number`` of a request that began at ``first``."""

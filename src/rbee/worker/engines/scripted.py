@@ -34,6 +34,7 @@ class ScriptedEngine:
         self.ready = False
         self.slot_count = script.slots or settings.slots
         self._script = script
+        self._eaten = bytearray()
 
     async def load(self) -> None:
         """Take the time that the script gives the load, and end as it says."""
@@ -65,6 +66,7 @@ class ScriptedEngine:
         script = script_for(prefix, self._script)
         if script.crash_at_token == 0:
             leave(WorkerExit.CRASHED)
+        self._eaten += b"\1" * (script.eat_mb << 20)
         return _play(prefix, script)
 
 
