@@ -107,7 +107,7 @@ async def test_a_cancelled_download_resumes_from_its_bytes(tmp_path: Path) -> No
             hub.release()
             said: list[str] = []
             await fetch.ensure("org/m", on_message=said.append)
-        assert said == ["Going on after 2,097,152 bytes."]
+        assert said == ["Going on after 2.1 MB."]
         assert hub.seen("GET", "/resolve/")[-1].headers["range"] == "bytes=2097152-"
     assert Catalog(tmp_path).file_of("org/m").read_bytes() == BIG
 

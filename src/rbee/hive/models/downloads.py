@@ -310,7 +310,7 @@ async def _bring(catalog: Catalog, shared: _Shared, pace: Pace) -> Model:
         if wanted.disk_bytes is not None:
             check_disk(folder, max(wanted.disk_bytes - have, 0), wanted.id)
         if have:
-            shared.say(f"Going on after {have:,} bytes.")
+            shared.say(f"Going on after {have / 1e6:,.1f} MB.")
         await wanted.bring(folder, shared.report, pace)
         path = folder / wanted.file
         shared.report(path.stat().st_size, wanted.size_bytes, "verify")
