@@ -40,6 +40,7 @@ DEEDS: Final[tuple[Deed, ...]] = ("stop", "force", "kill engine", "kill shim", "
 BACK_S: Final = 60.0  # a killed worker is back within a second; two busy cores need more
 SETTLE_S: Final = 10.0  # what ends gets this long to be gone
 RSS_GROWTH_MAX: Final = 1.10  # allocators keep some; a leak of 1,000 workers is more
+FDS_IN_USE: Final = 3  # a connection to a worker or to the queen that is open at that moment
 PORTS_LOOKED_AT: Final = 200
 FIRST_PORTS: Final = range(20_000, 30_000, PORTS_LOOKED_AT)
 """Where the run's ports begin: below those that systems give to outgoing connections."""
@@ -249,7 +250,8 @@ async def main() -> int:
         )
     )
     flat = grown is None or grown[2] <= RSS_GROWTH_MAX or soak.done < PORTS_LOOKED_AT
-    leaked = orphans or left or taken or fds_last > fds_first or status
+    fds_grown = fds_last - fds_first > FDS_IN_USE
+    leaked = orphans or left or taken or fds_grown or status
     return 0 if flat and not leaked and not soak.trouble else 1
 
 

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.system
 LOAD_WITHIN_S = 60.0  # the starter loads in a second; two busy cores need more
 STARTER = "starter"
 SCRIPTED = "scripted-bee"
+ENDLESS = {"ignore_eos": True}  # llama.cpp's word for "go on to the last of max_tokens"
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,11 @@ def test_a_client_that_leaves_stops_the_real_engine(real: DaemonUnderTest) -> No
     client = client_of(real)
     client.chat.completions.create(model=STARTER, messages=say("hi"), max_tokens=1)
     stream = client.chat.completions.create(
-        model=STARTER, messages=say("Count to ten thousand."), max_tokens=4000, stream=True
+        model=STARTER,
+        messages=say("Count to ten thousand."),
+        max_tokens=4000,
+        stream=True,
+        extra_body=ENDLESS,
     )
     next(iter(stream))
     stream.close()
@@ -159,7 +164,10 @@ def test_a_client_that_leaves_stops_the_real_engine(real: DaemonUnderTest) -> No
     hasty = client.with_options(timeout=1.0)
     with pytest.raises(openai.APITimeoutError):
         hasty.chat.completions.create(
-            model=STARTER, messages=say("Count to ten thousand."), max_tokens=4000
+            model=STARTER,
+            messages=say("Count to ten thousand."),
+            max_tokens=4000,
+            extra_body=ENDLESS,
         )
     until_now(lambda: busy_slots(real) == 0, within_s=5)
 

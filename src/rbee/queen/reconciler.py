@@ -164,7 +164,7 @@ class Reconciler:
 
     def _is_quiet(self, now: float) -> bool:
         if not self._quiet_over:
-            beaten = {str(hive.id) for hive in self._colony.hives() if hive.beat_age_s is not None}
+            beaten = {str(hive.id) for hive in self._colony.hives() if hive.told_models}
             self._quiet_over = not is_quiet(
                 now=now,
                 started_at=self._started_at,

@@ -47,6 +47,7 @@ def a_hive(*models: str, state: HiveState = "fresh") -> HiveView:
         info=HiveInfo(id="here", hostname="here", address="127.0.0.1", port=7835, version="0"),
         node=NodeStats(),
         capabilities=None,
+        told_models=True,
         models=[Model(id=name, name=name) for name in models],
         workers=[],
     )

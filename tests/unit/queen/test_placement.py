@@ -45,6 +45,7 @@ def a_hive(
         info=HiveInfo(id=name, hostname=name, address="127.0.0.1", port=7835, version="0"),
         node=node,
         capabilities=None,
+        told_models=True,
         models=list(models),
         workers=[],
     )

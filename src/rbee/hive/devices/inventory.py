@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Thread
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import msgspec
@@ -60,7 +60,7 @@ class _Joined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Watched:
-    """A probe, what it found, and its thread if it has not come back."""
+    """A probe, what it found, and the question that it has not answered yet."""
 
     def __init__(self, probe: DeviceProbe) -> None:
         self.probe = probe
@@ -68,7 +68,7 @@ class _Watched:
         self.look: _Look | None = None
         self.reason: str | None = None
         self.one_at_a_time = anyio.Lock()  # a refresh may come while it is being read
-        self._thread: Thread | None = None
+        self._asked: Future[Any] | None = None
         self._parents: dict[int, tuple[int, ...]] = {}
 
     async def ask(self, work: Callable[[], T], limit_s: float) -> T:
@@ -77,12 +77,13 @@ class _Watched:
         Raises:
             ProbeFailed: its own, or it took longer than ``limit_s``.
         """
-        if self._thread is not None and self._thread.is_alive():
+        if self._asked is not None and not self._asked.done():
             raise ProbeFailed("it hangs: an earlier question has not been answered yet")
         future: Future[T] = Future()
+        # The answer is looked at, not the thread: that lives on for a moment after it.
+        self._asked = future
         # A daemon thread: a driver that never returns must not keep the hive from ending.
-        self._thread = Thread(target=_run, args=(work, future), daemon=True)
-        self._thread.start()
+        Thread(target=_run, args=(work, future), daemon=True).start()
         try:
             with anyio.fail_after(limit_s):
                 return await asyncio.wrap_future(future)

@@ -46,7 +46,11 @@ class HiveEntry(msgspec.Struct, kw_only=True):
 
 
 class HiveView(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot for decisions and for people; holds no keys."""
+    """A snapshot for decisions and for people; holds no keys.
+
+    ``told_models`` is false until a beat brought the catalogue: then ``models`` is
+    empty because nothing is known.
+    """
 
     id: HiveId
     url: str
@@ -57,6 +61,7 @@ class HiveView(msgspec.Struct, frozen=True, kw_only=True):
     node: NodeStats
     capabilities: Capabilities | None
     models: list[Model]
+    told_models: bool
     workers: list[WorkerStats]
 
 
@@ -144,6 +149,7 @@ def view(entry: HiveEntry, now: float) -> HiveView:
         node=entry.node,
         capabilities=entry.capabilities,
         models=list(entry.models or ()),
+        told_models=entry.models is not None,
         workers=[worker.stats for worker in entry.workers.values()],
     )
 

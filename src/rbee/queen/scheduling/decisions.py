@@ -153,8 +153,8 @@ def is_quiet(
 ) -> bool:
     """Whether the queen is still finding out what exists.
 
-    Over as soon as every hive that she knew before has beaten (and at least one
-    has), and in any case after ``quiet_s``.
+    Over as soon as every hive that she knew before has beaten and told its models
+    (and at least one has), and in any case after ``quiet_s``.
     """
     if now - started_at >= quiet_s:
         return False
