@@ -19,7 +19,7 @@ run: .venv/.run ## Set up, then answer PROMPT with the starter model
 	@echo && echo "That was one answer. To keep the colony running: $(BIN)/rbee up"
 
 test: .venv/.dev ## Set up, then run all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 check: .venv/.dev ## Lint, format, types, import contracts, house rules (under 20 s)
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/lint-imports --no-logo && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/house

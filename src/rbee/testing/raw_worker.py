@@ -75,8 +75,13 @@ def chunk(data: bytes) -> bytes:
 @asynccontextmanager
 async def raw_worker(play: Play) -> AsyncGenerator[int]:
     """Listen on a free port and play every request that comes; gives the port."""
+    open_wires: set[asyncio.StreamWriter] = set()
+    tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_wires.add(writer)
+        if (task := asyncio.current_task()) is not None:
+            tasks.add(task)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
@@ -90,6 +95,11 @@ async def raw_worker(play: Play) -> AsyncGenerator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in open_wires:  # a connection that outlives the loop is a leak
+            writer.transport.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def beat(
