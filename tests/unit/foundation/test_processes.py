@@ -27,7 +27,9 @@ pytestmark = pytest.mark.anyio
 
 DEADLINE_S = 10.0
 SLEEP = "import time; time.sleep(60)"
-IGNORES_TERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(); {SLEEP}"
+IGNORES_TERM = (
+    f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); {SLEEP}"
+)
 PARENT = (
     "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', sys.argv[1]]); "
     "print(child.pid, flush=True); child.wait()"
