@@ -201,7 +201,6 @@ async def launched(case: Case, tmp: Path, *, wrong: bool = False) -> AsyncGenera
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # as the shim does after the engine's end
         process.wait()
-        # A kill is carried out when the system gets to it.
         await until(lambda: adoption.strays(root, set()) == [])
 
 
