@@ -59,7 +59,7 @@ def complete(hive: DaemonUnderTest, worker: WorkerProcess) -> str:
     """An answer of the worker itself."""
     answer = httpx2.post(
         f"http://127.0.0.1:{worker.port}/v1/completions",
-        json={"model": worker.model, "prompt": "Once", "max_tokens": 4},
+        json={"model": worker.model, "prompt": "Once", "max_tokens": 4, "ignore_eos": True},
         headers={"authorization": f"Bearer {key_of(hive, worker.worker_id)}"},
         timeout=30,
     )

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.system
 LOAD_WITHIN_S = 60.0  # the starter loads in a second; two busy cores need more
 STARTER = "starter"
 SCRIPTED = "scripted-bee"
+UNCACHED = {"cache_prompt": False}  # reading a prefix and having it differ in the last bits
 ENDLESS = {"ignore_eos": True}  # llama.cpp's word for "go on to the last of max_tokens"
 
 
@@ -97,7 +98,7 @@ def say(text: str) -> list[openai.types.chat.ChatCompletionMessageParam]:
 def test_the_openai_client_chats_streams_and_counts(real: DaemonUnderTest, prefix: str) -> None:
     client = client_of(real, prefix)
     whole = client.chat.completions.create(
-        model=STARTER, messages=say("Say hello."), max_tokens=8, temperature=0
+        model=STARTER, messages=say("Say hello."), max_tokens=8, temperature=0, extra_body=UNCACHED
     )
     assert whole.choices[0].message.content
     assert whole.usage is not None
@@ -111,6 +112,7 @@ def test_the_openai_client_chats_streams_and_counts(real: DaemonUnderTest, prefi
         temperature=0,
         stream=True,
         stream_options={"include_usage": True},
+        extra_body=UNCACHED,
     )
     chunks = list(stream)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -123,7 +125,9 @@ def test_the_openai_client_chats_streams_and_counts(real: DaemonUnderTest, prefi
 
 def test_the_openai_client_completes_and_lists_models(real: DaemonUnderTest) -> None:
     client = client_of(real)
-    done = client.completions.create(model=STARTER, prompt="One two three", max_tokens=4)
+    done = client.completions.create(
+        model=STARTER, prompt="One two three", max_tokens=4, extra_body=ENDLESS
+    )
     assert done.choices[0].text
     assert done.choices[0].finish_reason in {"length", "stop"}
     models = {model.id: model for model in client.models.list()}
@@ -188,7 +192,7 @@ def test_fifty_first_requests_make_one_spawn_and_get_fifty_answers(
     def ask(index: int) -> str:
         answer = httpx2.post(
             f"{queen.url}/v1/chat/completions",
-            json={"model": STARTER, "messages": say(f"Say {index}."), "max_tokens": 2},
+            json={"model": STARTER, "messages": say(f"Say {index}."), "max_tokens": 2, **ENDLESS},
             timeout=LOAD_WITHIN_S,
         )
         assert answer.status_code == 200, answer.text

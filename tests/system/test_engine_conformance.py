@@ -214,7 +214,7 @@ async def test_from_launch_to_a_stop_that_leaves_nothing(case: Case, tmp_path: P
     async with launched(case, tmp_path) as worker:
         await ready(worker)
         assert await worker.probe.whose() is Whose.OURS
-        body = {"model": case.model, "messages": QUESTION, "max_tokens": 4}
+        body = {"model": case.model, "messages": QUESTION, "max_tokens": 4, "ignore_eos": True}
         whole = await worker.client.post("/v1/chat/completions", json=body)
         assert whole.status_code == 200, whole.text
         assert whole.json()["choices"][0]["message"]["content"]

@@ -23,7 +23,7 @@ def eat(hive: DaemonUnderTest, worker: WorkerProcess, size_mb: int) -> None:
     with pytest.raises(httpx2.HTTPError):
         httpx2.post(
             f"http://127.0.0.1:{worker.port}/v1/completions",
-            json={"model": worker.model, "prompt": prompt, "max_tokens": 4},
+            json={"model": worker.model, "prompt": prompt, "max_tokens": 4, "ignore_eos": True},
             headers={"authorization": f"Bearer {key_of(hive, worker.worker_id)}"},
             timeout=30,
         )

@@ -91,7 +91,8 @@ def test_health_is_open_and_nothing_else_is(worker: WorkerUnderTest) -> None:
 def test_the_model_is_named_by_its_alias_and_a_wrong_name_is_ignored(client: httpx2.Client) -> None:
     assert [row["id"] for row in client.get("/v1/models").json()["data"]] == ["starter"]
     answer = client.post(
-        "/v1/chat/completions", json={"model": "other", "messages": CHAT, "max_tokens": 2}
+        "/v1/chat/completions",
+        json={"model": "other", "messages": CHAT, "max_tokens": 2, **TO_THE_LAST},
     )
     assert answer.status_code == 200
     assert answer.json()["model"] == "starter"
@@ -148,7 +149,7 @@ def test_a_streamed_chat_answer(client: httpx2.Client, *, usage: bool) -> None:
 
 
 def test_a_streamed_completion(client: httpx2.Client) -> None:
-    body = {"prompt": "Once upon", "max_tokens": 2, "stream": True}
+    body = {"prompt": "Once upon", "max_tokens": 2, "stream": True, **TO_THE_LAST}
     with client.stream("POST", "/v1/completions", json=body) as answer:
         *chunks, done = events_of(answer)
     assert done == "[DONE]"
@@ -172,7 +173,12 @@ def test_the_native_completion_has_no_done(client: httpx2.Client) -> None:
 
 
 def test_a_chat_goes_on_from_the_assistants_words(client: httpx2.Client) -> None:
-    body: dict[str, Any] = {"messages": CHAT, "max_tokens": 4, "temperature": 0}
+    body: dict[str, Any] = {
+        "messages": CHAT,
+        "max_tokens": 4,
+        "temperature": 0,
+        **TO_THE_LAST,
+    }
     whole = client.post("/v1/chat/completions", json=body).json()
     text: str = whole["choices"][0]["message"]["content"]
     given = text[: text.rindex(" ")] if " " in text else text
