@@ -33,7 +33,8 @@ def cached_starter(cache: Path) -> Path:
     while True:
         try:
             return anyio.run(fetch_starter, models)
-        except Conflict:
-            if time.monotonic() > deadline_s:
+        except (Conflict, ExceptionGroup) as error:  # the group of tasks that fetched it
+            others = error.split(Conflict)[1] if isinstance(error, ExceptionGroup) else None
+            if others is not None or time.monotonic() > deadline_s:
                 raise
             time.sleep(_POLL_S)
