@@ -1,15 +1,14 @@
 """The queen, as hives and the keeper see her: joining, beats, jobs, chat."""
 
 from collections.abc import AsyncGenerator, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx2
 import msgspec
 
-from rbee.client.jobs import JobClient
-from rbee.client.transport import Transport, error_from
-from rbee.contracts.daemon import Health, ServiceInfo, ShutdownAck, ShutdownRequest
+from rbee.client.room import RoomClient
+from rbee.client.transport import error_from
+from rbee.contracts.daemon import ShutdownAck, ShutdownRequest
 from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAck
 from rbee.contracts.jobs import DONE
 from rbee.contracts.openai import ModelObject, ModelObjects
@@ -19,51 +18,10 @@ from rbee.foundation.sse import EventReader
 _BEAT_S = 3.0  # a beat that takes longer is older than the next three
 
 
-class QueenClient:
+class QueenClient(RoomClient):
     """The queen. Use as an async context manager, or call ``close``."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        key: str | None = None,
-        http: httpx2.AsyncBaseTransport | None = None,
-    ) -> None:
-        self.transport = Transport(base_url, unreachable=QueenUnreachable, key=key, http=http)
-        self.jobs = JobClient(self.transport)
-
-    async def __aenter__(self) -> Self:
-        """Give back itself."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self.transport.close()
-
-    async def health(self) -> Health:
-        """Whether she answers.
-
-        Raises:
-            QueenUnreachable: she does not.
-        """
-        return await self.transport.ask("GET", "/health", Health)
-
-    async def info(self) -> ServiceInfo:
-        """Who she is.
-
-        Raises:
-            RbeeError: she refused, or does not answer.
-        """
-        return await self.transport.ask("GET", "/v1/info", ServiceInfo)
+    unreachable = QueenUnreachable
 
     async def models(self) -> list[ModelObject]:
         """The models of the colony, as the OpenAI door lists them.
