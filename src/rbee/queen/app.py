@@ -28,7 +28,7 @@ from rbee.foundation.jobserver import JobServer
 from rbee.queen.api.control import control_routes
 from rbee.queen.api.heartbeats import heartbeat_routes
 from rbee.queen.api.not_yet import LINES, speaks_openai
-from rbee.queen.api.openai import OpenAIDoor
+from rbee.queen.api.openai import INFERENCE, OpenAIDoor, endpoint_of
 from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
 from rbee.queen.inference.dispatch import Dispatcher
@@ -85,6 +85,8 @@ class Queen:
             key=key,
             hosts=settings.allowed_hosts,
             origins=settings.allowed_origins,
+            keys=settings.keys,
+            shared=_is_shared,
         )
         self.app = self._compose(policy)
 
@@ -143,7 +145,7 @@ class Queen:
                 health_route(),
                 *control_routes(
                     self._daemon,
-                    has_key=policy.key is not None,
+                    has_key=policy.locked,
                     auto_download=self._settings.auto_download,
                 ),
                 *not_yet_routes(LINES),
@@ -153,6 +155,20 @@ class Queen:
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
         )
         return Gate(_front(door, control), policy, render)
+
+
+def _is_shared(path: str) -> bool:
+    """Whether the holder of a client's key may use a path: the doors to models, and no others."""
+    endpoint = endpoint_of(path)
+    return (
+        path == "/v1/info"
+        or speaks_openai(path)
+        or (endpoint is not None and (endpoint in INFERENCE or _is_models(endpoint)))
+    )
+
+
+def _is_models(endpoint: str) -> bool:
+    return endpoint == "models" or endpoint.startswith("models/")
 
 
 def _front(door: OpenAIDoor, control: ASGIApp) -> ASGIApp:
@@ -175,8 +191,8 @@ async def serve(settings: Settings) -> None:
         PortTaken: another program has her port.
     """
     key = config.colony_key()
-    # An unsafe address is refused before anything listens on it.
-    make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[])
+    # An unsafe address or a bad key is refused before anything listens on it.
+    make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[], keys=settings.keys)
     daemon = Daemon("queen", settings.bind, settings.port)
     await Queen(settings, daemon, key=key).run()
 

@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from rbee.contracts.principals import KeySetting
+
 PORT: Final = 7833  # **S** in wire.md
 HIVE_PORT: Final = 7835  # **S**; named to people who send a hive's operation here
 
@@ -26,7 +28,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     ``bind`` other than loopback needs a key. ``allowed_hosts`` and
     ``allowed_origins`` add to the gate's own list (a reverse proxy's name, a web
     page of one's own). ``auto_download`` lets the first request for a model that
-    no hive has fetch it to the hive on the queen's own machine.
+    no hive has fetch it to the hive on the queen's own machine. ``keys`` are
+    further keys, one for each client or team (``[[queen.keys]]``).
     """
 
     bind: str = "127.0.0.1"
@@ -39,3 +42,4 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     wait_max_s: float = 300.0  # common proxies and clients give up at 300 s at the latest
     quiet_s: float = QUIET_S
     log_level: str = "info"
+    keys: list[KeySetting] = msgspec.field(default_factory=list[KeySetting])

@@ -3,42 +3,75 @@
 A page in the operator's browser must not be able to drive an unauthenticated
 loopback server, neither from another origin (Origin and Sec-Fetch-Site) nor by
 a name that resolves to 127.0.0.1 (Host). curl and other programs send no Origin
-and pass. ``admit`` is the pure decision; ``Gate`` applies it as ASGI middleware.
+and pass. ``admit`` is the decision, and costs dictionary look-ups only; ``Gate``
+applies it as ASGI middleware and puts who asks into ``scope[PRINCIPAL]``. Below
+it, a key of one client opens the doors to models; the rest is the operator's.
 """
 
-import hmac
 import ipaddress
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 import psutil
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rbee.errors import Forbidden, InvalidApiKey, RbeeError, UnsafeBind
+from rbee.contracts.principals import ANYBODY, KeySetting, Principal
+from rbee.errors import Forbidden, RbeeError, UnsafeBind
+from rbee.foundation.http.keys import Keyring, make_keyring
 from rbee.foundation.http.problems import send_problem
+
+PRINCIPAL: Final = "rbee.principal"
+"""Where a request's ``Principal`` stands in its ASGI scope."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _OPEN_PATHS = frozenset({"/health"})  # a load balancer's probe has no key and learns nothing
 _PREFLIGHT_AGE_S = b"600"  # browsers cap it at two hours (Chromium) anyway
+_HOSTS_KEPT_MAX = 1024  # parsed Host headers: clients use a handful of names, forgers any
+
+
+def _operators_only(_path: str) -> bool:
+    return False
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may come in. ``hosts`` without ports, ``origins`` whole, ``key`` or None."""
+    """Who may come in. ``hosts`` without ports, ``origins`` whole.
+
+    ``shared`` says of a path whether holders of a client's key may use it too.
+    """
 
     hosts: frozenset[str]
     origins: frozenset[str]
-    key: str | None = None
+    keyring: Keyring
+    shared: Callable[[str], bool] = _operators_only
+
+    @property
+    def locked(self) -> bool:
+        """Whether a request needs a key."""
+        return self.keyring.locked
 
 
 def make_policy(
-    bind: str, port: int, *, key: str | None, hosts: list[str], origins: list[str]
+    bind: str,
+    port: int,
+    *,
+    key: str | None,
+    hosts: list[str],
+    origins: list[str],
+    keys: Iterable[KeySetting] = (),
+    shared: Callable[[str], bool] = _operators_only,
 ) -> Policy:
     """The policy of a server bound to ``bind:port``, with the operator's additions.
 
+    ``key`` is the colony's, ``keys`` those of single clients, ``shared`` the paths
+    that are open to these.
+
     Raises:
-        UnsafeBind: others could reach the address, and there is no key.
+        UnsafeBind: others could reach the address, and there is no colony key.
+        BadSettings: two of ``keys`` share a name or a key.
     """
     names = set(LOOPBACK_HOSTS)
     if not is_loopback(bind):
@@ -49,7 +82,8 @@ def make_policy(
     return Policy(
         hosts=frozenset(names | {host.lower() for host in hosts}),
         origins=frozenset(own | {origin.rstrip("/").lower() for origin in origins}),
-        key=key,
+        keyring=make_keyring(key, keys),
+        shared=shared,
     )
 
 
@@ -63,32 +97,53 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def admit(policy: Policy, path: str, headers: Mapping[bytes, bytes]) -> RbeeError | None:
-    """Decide on one request. Returns None, or the error to answer with.
+def admit(policy: Policy, path: str, headers: Mapping[bytes, bytes]) -> Principal:
+    """Decide on one request. Returns who asks; about a microsecond.
 
     ``headers`` has lower-case names. The order matters: a forged Host is refused
     before the key is looked at, so that a page cannot probe for keys.
+
+    Raises:
+        Forbidden: the Host, the Origin, or what this key may not do.
+        InvalidApiKey: no key, or one that is not known here.
     """
-    host = _host_name(headers.get(b"host", b"").decode("latin-1"))
+    check_origin(policy, headers)
+    if path in _OPEN_PATHS:
+        return ANYBODY
+    principal = policy.keyring.find(headers)
+    if not principal.operator and not policy.shared(path):
+        raise Forbidden(
+            f"The key {principal.name!r} may use models and nothing else here.",
+            remedy="Use the colony's key for this.",
+        )
+    return principal
+
+
+def check_origin(policy: Policy, headers: Mapping[bytes, bytes]) -> None:
+    """Refuse what a page of another site would send; all that a preflight must pass.
+
+    Raises:
+        Forbidden: the Host or the Origin is not on the list, or the site is another.
+    """
+    host = _host_name(headers.get(b"host", b""))
     if host not in policy.hosts:
-        return Forbidden(
+        raise Forbidden(
             f"This server does not answer to the host name {host!r}.",
             remedy="Use localhost or an address of the machine, or add the name to "
             "`allowed_hosts` in config.toml.",
             param="Host",
         )
-    origin = headers.get(b"origin", b"").decode("latin-1").lower()
-    if origin and origin not in policy.origins:
-        return Forbidden(
-            f"Pages of {origin} may not use this server.",
-            remedy="Add the origin to `allowed_origins` in config.toml if you trust it.",
-            param="Origin",
-        )
-    if headers.get(b"sec-fetch-site") == b"cross-site" and not origin:
-        return Forbidden("Pages of another site may not use this server.", param="Sec-Fetch-Site")
-    if policy.key is None or path in _OPEN_PATHS:
-        return None
-    return _check_key(policy.key, headers.get(b"authorization", b""), headers.get(b"x-api-key"))
+    given = headers.get(b"origin")
+    if given:
+        origin = given.decode("latin-1").lower()
+        if origin not in policy.origins:
+            raise Forbidden(
+                f"Pages of {origin} may not use this server.",
+                remedy="Add the origin to `allowed_origins` in config.toml if you trust it.",
+                param="Origin",
+            )
+    elif headers.get(b"sec-fetch-site") == b"cross-site":
+        raise Forbidden("Pages of another site may not use this server.", param="Sec-Fetch-Site")
 
 
 class Gate:
@@ -108,28 +163,21 @@ class Gate:
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
-        policy = msgspec.structs.replace(self._policy, key=None) if preflight else self._policy
-        error = admit(policy, scope["path"], headers)
         origin = headers.get(b"origin")
-        if error is not None:
+        try:
+            if preflight:
+                check_origin(self._policy, headers)
+            else:
+                scope[PRINCIPAL] = admit(self._policy, scope["path"], headers)
+        except RbeeError as error:
             await send_problem(send, error, self._render(error, scope["path"]))
-        elif preflight and origin is not None:
+            return
+        if preflight and origin is not None:
             await _answer_preflight(send, origin, headers)
         elif origin is not None:
             await self._app(scope, receive, _with_cors(send, origin))
         else:
             await self._app(scope, receive, send)
-
-
-def _check_key(key: str, authorization: bytes, api_key: bytes | None) -> RbeeError | None:
-    scheme, _, given = authorization.partition(b" ")
-    if scheme.lower() != b"bearer":
-        given = api_key or b""
-    if not given:
-        return InvalidApiKey("This server wants a key.")
-    if not hmac.compare_digest(given.strip(), key.encode()):
-        return InvalidApiKey("The key is not valid here.")
-    return None
 
 
 def _with_cors(send: Send, origin: bytes) -> Send:
@@ -158,9 +206,10 @@ async def _answer_preflight(send: Send, origin: bytes, headers: Mapping[bytes, b
     await send({"type": "http.response.body", "body": b""})
 
 
-def _host_name(value: str) -> str:
+@lru_cache(maxsize=_HOSTS_KEPT_MAX)
+def _host_name(header: bytes) -> str:
     """The name in a Host header, without port and brackets, in lower case."""
-    value = value.strip().lower()
+    value = header.decode("latin-1").strip().lower()
     if value.startswith("["):
         inside, closed, _ = value[1:].partition("]")
         return inside if closed else value
