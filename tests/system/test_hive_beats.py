@@ -86,15 +86,19 @@ def test_a_hive_joins_once_and_beats_with_everything_first_then_with_changes(
         )
 
     spawn(hive.url)
-    coming = queen.beat_where(lambda beat: any(each.status == "starting" for each in beat.workers))
+    queen.beat_where(lambda beat: any(each.status == "starting" for each in beat.workers))
     ready = queen.beat_where(lambda beat: any(each.status == "ready" for each in beat.workers))
     (worker,) = ready.workers
     keyed = queen.beat_where(lambda beat: beat.worker_keys)
     assert set(keyed.worker_keys or {}) == {worker.worker_id}
-    assert coming.models is None or ready.models is None, "what did not change is not repeated"
+    assert queen.beat_where(lambda beat: beat.workers and beat.models is None), "no change, no rows"
     assert queen.beat_where(lambda beat: any(model.loaded for model in beat.models or []))
     measured = queen.beat_where(lambda beat: any(each.cpu_pct is not None for each in beat.workers))
     assert (measured.workers[0].rss_mb or 0) > 1
+    idle = queen.beat_where(lambda beat: any((each.idle_s or 0) > 1 for each in beat.workers))
+    assert idle.workers[0].slots_busy == 0
+    learned = queen.beat_where(lambda beat: any(model.load_s for model in beat.models or []))
+    assert [model.load_s for model in learned.models or []] == [worker.load_s]
     assert measured.node.cpu_pct is not None
     assert len(queen.joined) == 1
     assert queen.joined[0].hive_url == hive.url

@@ -22,6 +22,7 @@ from rbee.hive.isolation.plan import Found
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.models.hub import hub_settings
+from rbee.hive.models.load_times import LoadTimes
 from rbee.hive.models.measured import MeasuredRuns
 from rbee.hive.models.search import HubSearch
 from rbee.hive.operations import Operations
@@ -89,7 +90,11 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
             catalog=catalog,
             downloads=downloads,
             supervisor=supervisor,
-            fitting=Fitting(catalog, MeasuredRuns(tmp_path / "measured.json")),
+            fitting=Fitting(
+                catalog,
+                MeasuredRuns(tmp_path / "measured.json"),
+                LoadTimes(tmp_path / "loads.json"),
+            ),
         )
         search = HubSearch()
         parts = Parts(

@@ -49,6 +49,7 @@ WORKER = workers.WorkerStats(
     requests_total=17,
     context_length=8192,
     load_s=1.25,
+    idle_s=12.5,
 )
 PROTECTION = workers.Protection(
     name="memory", in_force=True, reason="1,408 MiB, by a cgroup of its own"
@@ -81,6 +82,8 @@ MODEL = models.Model(
     system_role=True,
     pinned=True,
     last_used_at=AT,
+    load_s=1.5,
+    memory_bytes=356_515_840,
 )
 OFFERED_FILE = models.OfferedFile(
     path="M-Q4_K_M.gguf",

@@ -181,7 +181,7 @@ SHAPES: list[Shape] = [
         "worker_id pid model engine device port address status slots_total slots_busy queued"
         " cpu_pct rss_mb io_r_mb_s io_w_mb_s uptime_s gpu_util_pct vram_mb total_vram_mb"
         " tokens_per_s requests_total",
-        "generation restarts context_length unary_cancel manual load_s reason task isolation",
+        "generation restarts context_length unary_cancel manual load_s idle_s reason task isolation",
     ),
     Shape(workers.Protection, "name in_force reason"),
     Shape(
@@ -193,7 +193,7 @@ SHAPES: list[Shape] = [
         models.Model,
         "id name size_bytes status quantization context_length loaded",
         "aliases architecture chat_template embedding sha256 source reason facts tools system_role"
-        " pinned last_used_at",
+        " pinned last_used_at load_s memory_bytes",
     ),
     Shape(models.ModelSearch, "query models"),
     Shape(

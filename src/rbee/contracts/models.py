@@ -63,7 +63,10 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     ``system_role`` are what its chat template knows, null where that is not sure.
     ``facts`` are what its memory depends on, without the sizes of single layers.
     A ``pinned`` model is never removed for room; ``last_used_at`` (Unix seconds)
-    is when a worker of it last started or ended, null if none ever did.
+    is when a worker of it last started or ended, null if none ever did. ``load_s``
+    is the median of its last loads here, from a process's start to its first token,
+    on the device where it was loaded last. ``memory_bytes`` is the most that its
+    last worker here was seen to hold on its device. Both are measured, null before.
     """
 
     id: str
@@ -85,6 +88,8 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     system_role: bool | None = None
     pinned: bool = False
     last_used_at: float | None = None
+    load_s: float | None = None
+    memory_bytes: int | None = None
 
 
 class OfferedFile(msgspec.Struct, kw_only=True):

@@ -35,7 +35,10 @@ class WorkerStats(msgspec.Struct, kw_only=True):
     process is never held against the next. ``unary_cancel`` says whether the
     engine notices a caller who does not stream and leaves; where it does not,
     the queen asks for a stream and assembles the answer. ``manual`` workers were
-    spawned by hand and are never idled out. ``reason`` explains ``error``.
+    spawned by hand and are never idled out. ``idle_s``: for how long it has at least
+    done nothing, as far as this hive saw; null while it works, loads, or does not
+    tell. ``load_s`` is how long this very process took from its start to its first
+    token. ``reason`` explains ``error``.
     ``isolation`` is told of one worker at a time (``worker_process_get``), not in
     each beat.
     """
@@ -68,6 +71,7 @@ class WorkerStats(msgspec.Struct, kw_only=True):
     unary_cancel: bool = False
     manual: bool = False
     load_s: float | None = None
+    idle_s: float | None = None
     reason: str | None = None
     isolation: list[Protection] | None = None
 

@@ -37,11 +37,12 @@ from rbee.hive.fitting import Fitting, neighbours
 from rbee.hive.heartbeat import Facts, Sender
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
-from rbee.hive.keep_alive import ASK_EVERY_S, KeepAlive
-from rbee.hive.model_use import note_uses
+from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
+from rbee.hive.model_use import note_loads, note_uses
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.models.hub import hub_settings
+from rbee.hive.models.load_times import LoadTimes
 from rbee.hive.models.measured import MeasuredRuns
 from rbee.hive.models.pick import Judge
 from rbee.hive.models.search import HubSearch
@@ -55,6 +56,7 @@ from rbee.hive.workers.supervisor import Supervisor, SupervisorLimits
 ENGINES_FILE = "engines.json"
 ALIVE_FILE = "alive"
 MEASURED_FILE = "measured.json"
+LOADS_FILE = "loads.json"
 MEASURE_EVERY_S = 30.0  # a worker's memory grows over minutes; a look costs nothing much
 _GIB = 1024**3
 
@@ -127,7 +129,10 @@ class _Hive:
         self._address = advertised(settings)
         self._catalog = Catalog(paths.models_dir())
         self._hub_search = HubSearch()
-        self._fitting = Fitting(self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE))
+        self._loads = LoadTimes(hive_dir() / LOADS_FILE)
+        self._fitting = Fitting(
+            self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE), self._loads
+        )
         self._supervisor = Supervisor(
             hive_dir() / "workers",
             hive_dir() / ALIVE_FILE,
@@ -179,6 +184,7 @@ class _Hive:
             group.start_soon(self._keep_alive)
             group.start_soon(self._measure)
             group.start_soon(note_uses, roster, self._catalog)
+            group.start_soon(note_loads, roster, self._loads)
             policy = make_policy(
                 self._settings.bind,
                 self._daemon.port,
@@ -221,12 +227,14 @@ class _Hive:
             self._supervisor.stop(worker_id, force=True)
 
     async def _keep_alive(self) -> None:
-        keep_alive = KeepAlive(self._settings.keep_alive_s)
         while True:
             await anyio.sleep(ASK_EVERY_S)
-            workers = self._supervisor.roster.stats()
-            now = time.monotonic()
-            for worker_id in keep_alive.idle(workers, self._sender.queen_seen_at, now):
+            over = idle_too_long(
+                self._supervisor.roster.stats(),
+                keep_alive_s=self._settings.keep_alive_s,
+                queen_silent_s=self._sender.queen_silent_s(time.monotonic()),
+            )
+            for worker_id in over:
                 _log.info("idle and no queen", worker_id=worker_id)
                 self._supervisor.stop(worker_id)
 

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import psutil
 
-from rbee.contracts.models import ModelFacts
+from rbee.contracts.models import Model, ModelFacts
 from rbee.contracts.workers import SERVING
 from rbee.errors import CorruptModel, NoCapacity
 from rbee.fit import (
@@ -32,6 +32,7 @@ from rbee.foundation.gguf import read_header
 from rbee.hive.devices.cpu import CPU_ID
 from rbee.hive.engines.engine import LaunchSpec
 from rbee.hive.models.catalog import Catalog
+from rbee.hive.models.load_times import LoadTimes
 from rbee.hive.models.measured import MeasuredRuns, Run
 from rbee.hive.workers.record import Worker
 
@@ -78,10 +79,15 @@ class Fitting:
     """The judge of one hive. Its calls read small files: make them in a thread."""
 
     def __init__(
-        self, catalog: Catalog, measured: MeasuredRuns, memory: MemoryNow = machine_memory
+        self,
+        catalog: Catalog,
+        measured: MeasuredRuns,
+        loads: LoadTimes,
+        memory: MemoryNow = machine_memory,
     ) -> None:
         self._catalog = catalog
         self._measured = measured
+        self._loads = loads
         self._memory = memory
 
     def check(self, spec: LaunchSpec, others: Sequence[Neighbour]) -> Verdict | None:
@@ -122,6 +128,13 @@ class Fitting:
             if verdict.fits == "yes":
                 return verdict
         return judge(facts, settings, self._cpu(others))
+
+    def learned(self, model: Model) -> Model:
+        """``model`` with what its workers here have shown: how long it loads, what it holds."""
+        seen = self._measured.last(model.id)
+        model.memory_bytes = None if seen is None else seen.peak_bytes
+        model.load_s = self._loads.usual_s(model.id)
+        return model
 
     def note(self, workers: Sequence[Neighbour], *, now: float) -> None:
         """Remember what serving workers hold at ``now`` (Unix seconds).

@@ -61,8 +61,7 @@ class Sender:
         self._told_keys: dict[str, str] | None = None
         self._joined = False
         self._away = False
-        self.queen_seen_at: float | None = None
-        """When she last answered, in monotonic seconds; None: never."""
+        self._queen_seen_at: float | None = None
         self._queen_url = queen_url
         self._queen = QueenClient(queen_url, key=key)
 
@@ -82,6 +81,10 @@ class Sender:
             with anyio.CancelScope(shield=True):
                 await self._queen.close()
 
+    def queen_silent_s(self, now: float) -> float | None:
+        """For how long she has not answered; ``now`` is monotonic, None: she never did."""
+        return None if self._queen_seen_at is None else now - self._queen_seen_at
+
     async def last(self) -> None:
         """One beat out of turn, for a hive that goes: the queen learns it at once."""
         if self._joined and not self._away:
@@ -99,7 +102,7 @@ class Sender:
                 self._away = True
                 _log.warning("queen away", url=self._queen_url, reason=error.message)
         else:
-            self.queen_seen_at = time.monotonic()
+            self._queen_seen_at = time.monotonic()
             if self._away:
                 self._away = False
                 _log.info("queen is back", url=self._queen_url)

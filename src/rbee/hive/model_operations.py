@@ -23,7 +23,11 @@ from rbee.hive.workers.roster import Roster
 
 
 class ModelOperations:
-    """The models of one hive. ``scripted`` answers for names that a script serves."""
+    """The models of one hive.
+
+    ``scripted`` answers for names that a script serves, ``learned`` adds to a row
+    what was measured of its workers here.
+    """
 
     def __init__(
         self,
@@ -33,12 +37,14 @@ class ModelOperations:
         downloads: Downloads,
         roster: Roster,
         scripted: Callable[[str], Model | None],
+        learned: Callable[[Model], Model],
     ) -> None:
         self._hive_id = hive_id
         self._catalog = catalog
         self._downloads = downloads
         self._roster = roster
         self._scripted = scripted
+        self._learned = learned
         self._claimed: Counter[str] = Counter()
 
     @contextmanager
@@ -96,7 +102,12 @@ class ModelOperations:
                 active=self._downloads.active,
             )
         )
-        job.emit("model_get_details", f"{model.id}: {model.status}", type="data", data=model)
+        job.emit(
+            "model_get_details",
+            f"{model.id}: {model.status}",
+            type="data",
+            data=self._learned(model),
+        )
 
     async def pin(self, asked: ModelPin, job: Job) -> None:
         """Keep a model whatever the quota says, or no more."""

@@ -82,6 +82,7 @@ class Operations:
             downloads=downloads,
             roster=supervisor.roster,
             scripted=self._scripted,
+            learned=fitting.learned,
         )
         self._fitting = fitting
         self.stopping = False
@@ -143,7 +144,8 @@ class Operations:
         rows = self.models.rows()
         if self._engines.get(SCRIPTED) is not None:
             rows.append(self._scripted_model(SCRIPTED))
-        return rows + foreign_rows(self._roster, {row.id for row in rows})
+        rows += foreign_rows(self._roster, {row.id for row in rows})
+        return [self._fitting.learned(row) for row in rows]
 
     def _check_addressee(self, operation: HiveOperation) -> None:
         asked = operation.hive_id

@@ -11,6 +11,7 @@ from rbee.hive.devices.cpu import CPU_ID
 from rbee.hive.engines.engine import LaunchSpec
 from rbee.hive.fitting import Fitting, Neighbour
 from rbee.hive.models.catalog import Catalog
+from rbee.hive.models.load_times import LoadTimes
 from rbee.hive.models.measured import MeasuredRuns
 from rbee.testing.gguf import LLAMA_PAIRS, TinyTensor, write_gguf
 
@@ -28,7 +29,7 @@ class House:
         self.measured = MeasuredRuns(root / "measured.json")
         catalog = Catalog(root / "models")
         catalog.add_in_place(self.path, "m")
-        self.fitting = Fitting(catalog, self.measured, self.memory)
+        self.fitting = Fitting(catalog, self.measured, LoadTimes(root / "loads.json"), self.memory)
 
     def memory(self) -> tuple[int, int]:
         return 1024 * MIB, self.free

@@ -1,39 +1,44 @@
 """Keep-alive by the hive itself: only without a queen, only what nobody spawned by hand."""
 
-from rbee.contracts.workers import WorkerStats
-from rbee.hive.keep_alive import QUEEN_GONE_S, KeepAlive
+from rbee.contracts.workers import WorkerStats, WorkerStatus
+from rbee.hive.keep_alive import QUEEN_GONE_S, idle_too_long
 
 
-def worker(name: str = "w", *, busy: int | None = 0, manual: bool = False) -> WorkerStats:
+def worker(
+    name: str = "w",
+    *,
+    idle_s: float | None = 1_000.0,
+    manual: bool = False,
+    status: WorkerStatus = "ready",
+) -> WorkerStats:
     return WorkerStats(
         worker_id=name,
         model="m",
         engine="e",
-        status="ready",
+        status=status,
         port=1,
         device="CPU-0",
-        slots_busy=busy,
+        idle_s=idle_s,
         manual=manual,
     )
 
 
 def test_an_idle_worker_goes_after_its_time_without_a_queen() -> None:
-    keep = KeepAlive(900.0)
-    assert keep.idle([worker()], None, 0.0) == []
-    assert keep.idle([worker()], None, 900.0) == []
-    assert keep.idle([worker()], None, 901.0) == ["w"]
+    idle = [worker("long", idle_s=900.1), worker("short", idle_s=900.0)]
+    assert idle_too_long(idle, keep_alive_s=900.0, queen_silent_s=None) == ["long"]
 
 
-def test_work_begins_the_time_anew_and_unknown_is_no_idleness() -> None:
-    keep = KeepAlive(900.0)
-    for now, busy in ((0.0, 0), (800.0, 1), (1600.0, None)):
-        assert keep.idle([worker(busy=busy)], None, now) == []
-    assert keep.idle([worker()], None, 2499.0) == []
-    assert keep.idle([worker()], None, 2501.0) == ["w"]
+def test_unknown_and_work_are_no_idleness() -> None:
+    kept = [worker(idle_s=None), worker(status="busy"), worker(status="draining")]
+    assert idle_too_long(kept, keep_alive_s=1.0, queen_silent_s=None) == []
 
 
 def test_the_queen_and_the_hand_keep_a_worker() -> None:
-    keep = KeepAlive(10.0)
-    for now in (0.0, 100.0, 200.0):
-        assert keep.idle([worker(manual=True)], None, now) == []
-        assert keep.idle([worker("q")], now - QUEEN_GONE_S, now) == []
+    assert idle_too_long([worker(manual=True)], keep_alive_s=1.0, queen_silent_s=None) == []
+    assert idle_too_long([worker()], keep_alive_s=1.0, queen_silent_s=QUEEN_GONE_S) == []
+    assert idle_too_long([worker()], keep_alive_s=1.0, queen_silent_s=QUEEN_GONE_S + 1) == ["w"]
+
+
+def test_a_queen_that_restarts_finds_what_she_kept() -> None:
+    assert idle_too_long([worker()], keep_alive_s=900.0, queen_silent_s=120.0) == []
+    assert idle_too_long([worker()], keep_alive_s=900.0, queen_silent_s=901.0) == ["w"]

@@ -63,6 +63,15 @@ class MeasuredRuns:
             return None
         return Measured(peak_bytes=entry.peak_bytes, samples=entry.samples)
 
+    def last(self, model: str) -> Measured | None:
+        """What was seen of ``model`` last, in whatever settings and on whatever device."""
+        entries = tuple(self._entries.values())  # another thread may add one
+        known = [entry for entry in entries if entry.run.model == model]
+        if not known:
+            return None
+        entry = max(known, key=lambda each: each.seen_at)
+        return Measured(peak_bytes=entry.peak_bytes, samples=entry.samples)
+
     def record(self, run: Run, used_bytes: int, *, now: float, fresh: bool = False) -> None:
         """Note that ``run`` holds ``used_bytes`` at ``now`` (Unix seconds).
 

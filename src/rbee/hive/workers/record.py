@@ -4,6 +4,8 @@
 Changed by the supervisor's loop alone, read by anyone in the same event loop.
 """
 
+import time
+
 from rbee.contracts.ids import WorkerId
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import RbeeError
@@ -22,6 +24,21 @@ def _slots_total(reading: Reading, state: WorkerState) -> int | None:
     return reading.slots_total
 
 
+def _counts(now: Reading, before: Reading) -> bool:
+    """Whether its counters say that it did something between two looks."""
+    return (now.requests_total, now.tokens_total, now.steps) != (
+        before.requests_total,
+        before.tokens_total,
+        before.steps,
+    )
+
+
+def _idle_s(worked_at_s: float | None, reading: Reading, now_s: float) -> float | None:
+    if worked_at_s is None or reading.slots_busy != 0:
+        return None
+    return round(now_s - worked_at_s, 1)
+
+
 class Worker:
     """A worker: its state, its processes, its last look, its tasks' scope."""
 
@@ -35,6 +52,8 @@ class Worker:
         self.reading = Reading()
         self.usage = Usage()
         self.tokens_per_s: float | None = None
+        self.worked_at_s: float | None = None
+        """When it was last seen at work, monotonic seconds; None: its slots are not known."""
         self.backoff_s = 0.0
         self.life = Life()
 
@@ -60,6 +79,18 @@ class Worker:
         self.life.end()
         self.life = Life()
         self.reading, self.usage, self.tokens_per_s = Reading(), Usage(), None
+        self.worked_at_s = None
+
+    def look(self, reading: Reading, now_s: float) -> None:
+        """Take in what it says of itself; ``now_s`` is monotonic.
+
+        Work shorter than the time between two looks shows in what it counts.
+        """
+        if reading.slots_busy is None:
+            self.worked_at_s = None
+        elif self.worked_at_s is None or reading.slots_busy or _counts(reading, self.reading):
+            self.worked_at_s = now_s
+        self.reading = reading
 
     def stats(self, now: float) -> WorkerStats:
         """What beats and listings say of it; ``now`` is Unix seconds."""
@@ -91,5 +122,6 @@ class Worker:
             unary_cancel=self.engine.unary_cancel,
             manual=state.manual,
             load_s=state.load_s,
+            idle_s=_idle_s(self.worked_at_s, reading, time.monotonic()),
             reason=state.reason,
         )

@@ -239,7 +239,7 @@ class Supervisor:
             case Ended(word=word):
                 self._on_ended(worker, word)
             case Answered(reading=reading):
-                worker.reading = reading
+                worker.look(reading, time.monotonic())
                 now = time.time()
                 worker.state.ready_at = now
                 worker.state.load_s = round(now - (worker.state.started_at or now), 3)
@@ -292,7 +292,7 @@ class Supervisor:
 
     def _on_looked(self, worker: Worker, news: Looked) -> None:
         worker.usage, worker.tokens_per_s = news.usage, news.tokens_per_s
-        worker.reading = news.reading
+        worker.look(news.reading, time.monotonic())
         total, busy = news.reading.slots_total, news.reading.slots_busy
         if total is not None and busy is not None:
             self._apply(worker, Event.FILLED if busy >= total else Event.FREED)
