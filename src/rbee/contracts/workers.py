@@ -6,8 +6,8 @@ import msgspec
 
 WorkerStatus = Literal["starting", "ready", "busy", "draining", "stopping", "stopped", "error"]
 
-Task = Literal["generate", "embeddings"]
-"""What a worker was started for: an engine does one of them well, not both."""
+Task = Literal["generate", "embeddings", "rerank"]
+"""What a worker was started for: an engine does one of them well, not all."""
 
 SERVING: frozenset[WorkerStatus] = frozenset({"ready", "busy"})
 """Statuses in which a worker takes requests."""
