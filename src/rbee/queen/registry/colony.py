@@ -1,10 +1,10 @@
 """The colony as the queen knows it: hives, workers, models; one owner, no I/O.
 
 Beats come in from ``api.heartbeats``, what the relay saw from ``inference``, the
-passing of time from ``sweep``. Routing asks ``resolve`` and ``serving`` for every
-request, so both are dictionary look-ups over an index that changes only when a
-beat changed something. Time is ``now``, in seconds of one monotonic clock; what
-has no ``now`` uses the last one that was given.
+passing of time from ``sweep``. Routing asks ``resolve`` and ``pool`` for every
+request, so both are dictionary look-ups, and whatever comes in updates just what it
+touches: neither a beat nor a request costs more in a larger colony. Time is ``now``,
+in seconds of one monotonic clock; what has no ``now`` uses the last one given.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAc
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, ModelId
 from rbee.contracts.models import Model
 from rbee.contracts.openai import ModelObject
-from rbee.contracts.workers import Task
+from rbee.contracts.workers import COMING, Task
 from rbee.errors import HiveNotFound, InvalidRequest
 from rbee.queen.registry.hives import (
     HiveEntry,
@@ -30,18 +30,14 @@ from rbee.queen.registry.hives import (
 )
 from rbee.queen.registry.liveness import (
     ANSWER_COUNTS_S,
+    DEGRADED_AFTER_S,
     HiveState,
     hive_state,
     may_route,
     to_forget,
 )
-from rbee.queen.registry.models import (
-    ModelRow,
-    as_object,
-    find_by_source,
-    gather,
-    index_names,
-)
+from rbee.queen.registry.models import ModelIndex, ModelRow, as_object, gather
+from rbee.queen.registry.serving import ServingIndex, ServingPool
 from rbee.queen.registry.workers import Death, RoutableWorker, WorkerEntry, as_routable
 
 HIVES_MAX: Final = 20_000  # twice what one queen was measured to carry (reliability.md)
@@ -58,14 +54,15 @@ class Colony:
     def __init__(self, *, hostname: str = "") -> None:
         self._hostname = hostname
         self._hives: dict[HiveId, HiveEntry] = {}
+        self._signs: dict[HiveId, None] = {}  # hives by their last sign of life, oldest first
+        self._owners: dict[str, HiveEntry] = {}  # a worker's id belongs to who named it first
+        self._unready: dict[str, HiveEntry] = {}  # workers that start, or died a moment ago
+        self._serving = ServingIndex()
+        self._index = ModelIndex()
+        self._rows: dict[ModelId, ModelRow] | None = None
         self._listeners: list[Callable[[], None]] = []
         self._now = 0.0
         self._swept_at: float | None = None
-        self._serving: dict[str, list[RoutableWorker]] | None = None
-        self._models: dict[ModelId, ModelRow] | None = None
-        self._names: dict[str, ModelId] = {}
-        self._first_seen: dict[ModelId, int] = {}
-        self._beat_stamp = 0.0
 
     # ── what comes in ────────────────────────────────────────────────────────
 
@@ -101,34 +98,46 @@ class Colony:
             return HeartbeatAck(message=_twin_message(entry))
         if is_overtaken(entry, heartbeat):
             return HeartbeatAck(message="ignored: a later beat of this hive was here first")
-        before = _essence(entry)
-        if entry.info is not None and url_of(entry.info) != url_of(heartbeat.hive_info):
-            entry.url = url_of(heartbeat.hive_info)  # the hive moved to another port
-        wanted = take(entry, heartbeat, now)
-        self._beat_stamp = heartbeat.timestamp
+        moved = _has_moved(entry, heartbeat)
+        if moved:
+            entry.url = url_of(heartbeat.hive_info)
+        before = entry.models
+        taken = take(entry, heartbeat, now)
+        self._sign(entry)
         entry.state = "fresh"
-        entry.local = self._is_local(entry)
-        self._serving = None  # loads changed even where nothing else did
-        if _essence(entry) != before:
+        local = self._is_local(entry)
+        changed = taken.changed or moved or local != entry.local
+        entry.local = local
+        if taken.models:
+            stamp = int(heartbeat.timestamp)
+            self._index.put(entry.id, before or [], entry.models or [], stamp)
+        for worker in taken.gone:
+            self._disown(entry, worker)
+        for worker in entry.workers.values():
+            self._refresh(entry, worker)
+        if changed:
             self._changed()
-        return HeartbeatAck(wanted=wanted)
+        return HeartbeatAck(wanted=taken.wanted)
 
     def sweep(self, now: float) -> None:
         """Let time pass: apply the liveness table to every hive. Call it twice a second."""
         lag_s = 0.0 if self._swept_at is None else now - self._swept_at - SWEEP_EVERY_S
         self._swept_at = now
         self._pass_time(now)
-        ages = {entry.id: now - _last_sign(entry) for entry in self._hives.values()}
-        changed = False
-        for hive_id in to_forget(ages, lag_s=lag_s):
-            del self._hives[hive_id]
-            changed = True
-        for entry in self._hives.values():
+        silent = self._silent(now, DEGRADED_AFTER_S)
+        ages = {entry.id: now - _last_sign(entry) for entry in silent}
+        forgotten = to_forget(ages, hives=len(self._hives), lag_s=lag_s)
+        changed = bool(forgotten)
+        for hive_id in forgotten:
+            self._forget(hive_id)
+        for entry in silent:
+            if entry.id in forgotten:
+                continue
             state = "down" if entry.beat_at is None else hive_state(ages[entry.id])
             changed |= state != entry.state
             entry.state = state
-        if any(entry.state != "fresh" for entry in self._hives.values()):
-            self._serving = None  # direct answers grow old without any event
+            for worker in entry.workers.values():  # direct answers grow old without any event
+                self._refresh(entry, worker)
         if changed:
             self._changed()
 
@@ -138,21 +147,26 @@ class Colony:
         It comes back when a beat shows a newer generation or another pid, or when
         its hive, which looks every second, still calls it ready 10 s later.
         """
-        found = self._worker(worker_id)
-        if found is None or found.stats.generation > generation:
+        entry = self._owners.get(worker_id)
+        if entry is None:
+            return
+        found = entry.workers[worker_id]
+        if found.stats.generation > generation:
             return
         found.death = Death(generation, found.stats.pid, self._now)
+        self._refresh(entry, found)
         self._changed()
 
     def answered(self, worker_id: str, now: float) -> None:
         """The worker itself answered the queen just now: it lives, whatever its hive does."""
         self._pass_time(now)
-        found = self._worker(worker_id)
-        if found is None:
+        entry = self._owners.get(worker_id)
+        if entry is None:
             return
+        found = entry.workers[worker_id]
         silent = found.answered_at is None or now - found.answered_at > ANSWER_COUNTS_S
         found.answered_at = now
-        self._serving = None
+        self._refresh(entry, found)
         if silent:
             self._notify()
 
@@ -164,34 +178,37 @@ class Colony:
         Ids, aliases and file names, whatever their case; then what the table of
         known names makes of it. None: no hive has it.
         """
-        rows = self._rows()
-        key = name.strip().casefold()
-        found = self._names.get(key)
-        if found is None and (found := find_by_source(name, rows)) is not None:
-            self._names[key] = found  # ends with the index, at the next change
-        return found
+        return self._index.resolve(name)
+
+    def pool(self, model: str) -> ServingPool | None:
+        """Workers of a model that take requests now: ready or busy, reachable, key known.
+
+        None when there is none. To be read at once: the next beat changes it.
+        """
+        return self._serving.pool(model)
 
     def serving(self, model: str) -> list[RoutableWorker]:
-        """Workers of a model that take requests now: ready or busy, reachable, key known."""
-        if self._serving is None:
-            self._serving = self._index_serving()
-        return self._serving.get(model, [])
+        """The workers of ``pool``: to be read at once, never changed."""
+        pool = self._serving.pool(model)
+        return [] if pool is None else pool.workers
 
     def usual_task(self, model: str) -> Task:
         """What a worker of this model is started for when nobody says."""
-        facts = self.facts(model)
+        facts = self._index.facts(model)
         return "embeddings" if facts is not None and facts.embedding else "generate"
 
     def coming(self, model: str, task: Task) -> int:
         """How many workers of a model for a task are starting on hives that are not down."""
-        return sum(
-            worker.stats.model == model
-            and worker.stats.task == task
-            and worker.is_coming(self._now)
-            for entry in self._hives.values()
-            if entry.state in _COUNTING
-            for worker in entry.workers.values()
-        )
+        found = 0
+        for worker_id, entry in self._unready.items():
+            worker = entry.workers[worker_id]
+            found += (
+                worker.stats.model == model
+                and worker.stats.task == task
+                and entry.state in _COUNTING
+                and worker.is_coming(self._now)
+            )
+        return found
 
     # ── snapshots ────────────────────────────────────────────────────────────
 
@@ -222,31 +239,30 @@ class Colony:
 
     def is_serving(self, worker_id: str) -> bool:
         """Whether this worker takes requests now."""
-        found = self._worker(worker_id)
-        return found is not None and any(
-            worker.worker_id == worker_id for worker in self.serving(found.stats.model)
-        )
+        return self._serving.serves(worker_id)
 
     def facts(self, model: str) -> Model | None:
         """What the catalogues say of a model id."""
-        row = self._rows().get(ModelId(model))
-        return None if row is None else row.facts
+        return self._index.facts(model)
 
     def models(self) -> list[ModelRow]:
         """The models of the colony, by id."""
-        rows = self._rows()
+        if self._rows is None:
+            self._rows = gather(self._hives.values())
+        rows = self._rows
         return [rows[model_id] for model_id in sorted(rows)]
 
     def model_objects(self) -> list[ModelObject]:
         """The models as OpenAI's door lists them."""
-        return [as_object(row, created=self._first_seen.get(row.id, 0)) for row in self.models()]
+        seen = self._index.first_seen
+        return [as_object(row, created=seen.get(row.id, 0)) for row in self.models()]
 
     def to_probe(self, now: float) -> list[RoutableWorker]:
         """Workers whose hive has missed beats: only their own answers keep them in use."""
         return [
             as_routable(worker, entry.id, local=entry.local)
-            for entry in self._hives.values()
-            if entry.beat_at is not None and now - entry.beat_at > PROBE_AFTER_S
+            for entry in self._silent(now, PROBE_AFTER_S)
+            if entry.beat_at is not None
             for worker in entry.workers.values()
             if worker.serves
         ]
@@ -262,13 +278,30 @@ class Colony:
             if len(self._hives) >= HIVES_MAX:
                 raise InvalidRequest(f"This colony has {HIVES_MAX} hives already.")
             entry = self._hives[hive_id] = HiveEntry(id=hive_id, url=url, joined_at=now)
+            self._sign(entry)
         return entry
 
-    def _worker(self, worker_id: str) -> WorkerEntry | None:
-        for entry in self._hives.values():
-            if (found := entry.workers.get(worker_id)) is not None:
-                return found
-        return None
+    def _sign(self, entry: HiveEntry) -> None:
+        """The youngest sign of life is this hive's."""
+        self._signs.pop(entry.id, None)
+        self._signs[entry.id] = None
+
+    def _silent(self, now: float, age_s: float) -> list[HiveEntry]:
+        """Hives without a sign of life for longer than this: few, and found first."""
+        silent: list[HiveEntry] = []
+        for hive_id in self._signs:
+            entry = self._hives[hive_id]
+            if now - _last_sign(entry) <= age_s:
+                break
+            silent.append(entry)
+        return silent
+
+    def _forget(self, hive_id: HiveId) -> None:
+        entry = self._hives.pop(hive_id)
+        del self._signs[hive_id]
+        self._index.put(hive_id, entry.models or [], [], 0)
+        for worker in entry.workers.values():
+            self._disown(entry, worker)
 
     def _is_local(self, entry: HiveEntry) -> bool:
         info = entry.info
@@ -276,14 +309,38 @@ class Colony:
             is_loopback(info.address) or bool(self._hostname and info.hostname == self._hostname)
         )
 
-    def _index_serving(self) -> dict[str, list[RoutableWorker]]:
-        index: dict[str, list[RoutableWorker]] = {}
-        for entry in self._hives.values():
-            for worker in entry.workers.values():
-                if worker.serves and self._usable(entry, worker):
-                    routable = as_routable(worker, entry.id, local=entry.local)
-                    index.setdefault(routable.model, []).append(routable)
-        return index
+    def _refresh(self, entry: HiveEntry, worker: WorkerEntry) -> None:
+        """Bring the indexes up to what is now known of a worker."""
+        stats = worker.stats
+        worker_id = stats.worker_id
+        owner = self._owners.get(worker_id)
+        if owner is None:
+            self._owners[worker_id] = entry
+            worker.counted_as = stats.model
+            self._index.add_worker(stats.model, int(entry.beat_stamp))
+        elif owner is not entry:
+            return  # two hives cannot both mean it; the second gets it when the first lets go
+        elif worker.counted_as != stats.model:
+            self._index.add_worker(stats.model, int(entry.beat_stamp))
+            self._index.drop_worker(worker.counted_as)
+            worker.counted_as = stats.model
+        if worker.death is not None or stats.status in COMING:
+            self._unready[worker_id] = entry
+        elif self._unready:
+            self._unready.pop(worker_id, None)
+        if worker.serves and self._usable(entry, worker):
+            self._serving.put(as_routable(worker, entry.id, local=entry.local))
+        else:
+            self._serving.drop(worker_id)
+
+    def _disown(self, entry: HiveEntry, worker: WorkerEntry) -> None:
+        worker_id = worker.stats.worker_id
+        if self._owners.get(worker_id) is not entry:
+            return
+        del self._owners[worker_id]
+        self._unready.pop(worker_id, None)
+        self._serving.drop(worker_id)
+        self._index.drop_worker(worker.counted_as)
 
     def _usable(self, entry: HiveEntry, worker: WorkerEntry) -> bool:
         if is_loopback(worker.stats.address) and not entry.local:
@@ -291,17 +348,8 @@ class Colony:
         answer_age_s = None if worker.answered_at is None else self._now - worker.answered_at
         return may_route(entry.state, answer_age_s)
 
-    def _rows(self) -> dict[ModelId, ModelRow]:
-        if self._models is None:
-            self._models = gather(self._hives.values())
-            self._names = index_names(self._models)
-            stamp = int(self._beat_stamp)
-            self._first_seen = {key: self._first_seen.get(key, stamp) for key in self._models}
-        return self._models
-
     def _changed(self) -> None:
-        self._serving = None
-        self._models = None
+        self._rows = None
         self._notify()
 
     def _notify(self) -> None:
@@ -309,32 +357,10 @@ class Colony:
             listener()
 
 
-def _essence(entry: HiveEntry) -> tuple[object, ...]:
-    """What of a hive matters to routing and reconciling; telemetry is left out."""
-    return (
-        entry.state,
-        entry.url,
-        entry.models,
-        entry.capabilities,
-        entry.beat_at is None,
-        [_worker_essence(worker) for worker in entry.workers.values()],
-    )
-
-
-def _worker_essence(worker: WorkerEntry) -> tuple[object, ...]:
-    stats = worker.stats
-    return (
-        stats.worker_id,
-        stats.model,
-        stats.status,
-        stats.generation,
-        stats.pid,
-        stats.address,
-        stats.port,
-        stats.slots_total,
-        worker.key,
-        worker.death,
-    )
+def _has_moved(entry: HiveEntry, heartbeat: Heartbeat) -> bool:
+    """Whether a hive beats from another address; the URL of its ``ready`` is kept till then."""
+    before, now = entry.info, heartbeat.hive_info
+    return before is not None and (before.port != now.port or before.address != now.address)
 
 
 def _last_sign(entry: HiveEntry) -> float:

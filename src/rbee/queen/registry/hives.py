@@ -1,10 +1,13 @@
 """Hives as the queen sees them: the last beat, and what earlier beats said once.
 
-``take`` folds a beat into the entry and says what the next one should carry. A
-beat that is older than the last one (two posts overtook each other) and a beat of
-a second machine under the same id change nothing.
+``take`` folds a beat into the entry and says what it changed and what the next one
+should carry. A beat that is older than the last one (two posts overtook each other)
+and a beat of a second machine under the same id change nothing. Ten thousand hives
+beat ten thousand times a second, so a beat is compared while it is folded in, and
+never copied.
 """
 
+import functools
 import ipaddress
 from typing import Final
 
@@ -26,6 +29,7 @@ KEY_LENGTH_MAX: Final = 1024  # a bearer secret is 43 characters
 MODEL_NAME_LENGTH_MAX: Final = 1024  # `org/repo:file.gguf` with all parts at their longest
 _REORDER_S: Final = 5.0  # posts overtake each other by less; more is a clock that was set back
 _PORT_MAX: Final = 65_535  # a port is 16 bits
+_ADDRESSES_KEPT: Final = 4096  # a beat names its workers' addresses anew each second
 
 
 class HiveEntry(msgspec.Struct, kw_only=True):
@@ -116,25 +120,41 @@ def is_overtaken(entry: HiveEntry, beat: Heartbeat) -> bool:
     return 0 < entry.beat_stamp - beat.timestamp < _REORDER_S
 
 
-def take(entry: HiveEntry, beat: Heartbeat, now: float) -> list[Wanted]:
-    """Fold a beat into the entry; returns what the next beat should carry."""
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """What a beat did to its hive's entry.
+
+    ``changed`` says whether anything beside figures differs from before, ``models``
+    whether the catalogue does. ``gone`` are the workers that it no longer names.
+    """
+
+    wanted: list[Wanted]
+    changed: bool
+    models: bool
+    gone: list[WorkerEntry]
+
+
+def take(entry: HiveEntry, beat: Heartbeat, now: float) -> Taken:
+    """Fold a beat into the entry; see ``Taken``."""
+    changed = entry.beat_at is None or entry.state != "fresh"
     entry.info = beat.hive_info
     entry.beat_at = now
     entry.beat_stamp = beat.timestamp
     entry.node = beat.node
-    if beat.capabilities is not None:
+    if beat.capabilities is not None and beat.capabilities != entry.capabilities:
         entry.capabilities = beat.capabilities
-    if beat.models is not None:
+        changed = True
+    models = beat.models is not None and beat.models != entry.models
+    if models:
         entry.models = beat.models
-    _take_workers(entry, beat, now)
+    differ, keyless, gone = _take_workers(entry, beat, now)
     wanted: list[Wanted] = []
     if entry.capabilities is None:
         wanted.append("capabilities")
     if entry.models is None:
         wanted.append("models")
-    if any(worker.key is None for worker in entry.workers.values()):
+    if keyless:
         wanted.append("worker_keys")
-    return wanted
+    return Taken(wanted, changed or models or differ or bool(gone), models, gone)
 
 
 def view(entry: HiveEntry, now: float) -> HiveView:
@@ -160,6 +180,7 @@ def url_of(info: HiveInfo) -> str:
     return f"http://{host}:{info.port}"
 
 
+@functools.lru_cache(_ADDRESSES_KEPT)
 def is_loopback(address: str) -> bool:
     """Whether only its own machine reaches this address."""
     try:
@@ -168,17 +189,34 @@ def is_loopback(address: str) -> bool:
         return address.lower() == "localhost"
 
 
-def _take_workers(entry: HiveEntry, beat: Heartbeat, now: float) -> None:
-    keys = beat.worker_keys or {}
-    before, entry.workers = entry.workers, {}
+def _take_workers(
+    entry: HiveEntry, beat: Heartbeat, now: float
+) -> tuple[bool, bool, list[WorkerEntry]]:
+    """Fold the workers in: whether one differs, one lacks its key, and those that are gone."""
+    keys = beat.worker_keys
+    before = entry.workers
+    after: dict[str, WorkerEntry] = {}
+    differ = keyless = False
     for stats in beat.workers:
-        worker = before.get(stats.worker_id)
+        worker_id = stats.worker_id
+        worker = before.get(worker_id)
         if worker is None:
             worker = WorkerEntry(stats=stats)
-        else:
-            worker.take(stats, now=now, revive_after_s=REVIVE_AFTER_S)
-        worker.key = keys.get(stats.worker_id, worker.key)
-        entry.workers[stats.worker_id] = worker
+            differ = True
+        elif worker.take(stats, now=now, revive_after_s=REVIVE_AFTER_S):
+            differ = True
+        if keys is not None and (key := keys.get(worker_id)) is not None and key != worker.key:
+            worker.key = key
+            differ = True
+        keyless = keyless or worker.key is None
+        after[worker_id] = worker
+    entry.workers = after
+    gone = (
+        [worker for worker_id, worker in before.items() if worker_id not in after]
+        if len(before) > len(after) or differ
+        else []
+    )
+    return differ, keyless, gone
 
 
 def _place(info: HiveInfo) -> tuple[str, str, int]:

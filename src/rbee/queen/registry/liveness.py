@@ -63,15 +63,17 @@ def is_mass_loss(hives: int, lost: int) -> bool:
     return lost > 1 and lost * 2 > hives
 
 
-def to_forget(beat_ages_s: Mapping[HiveId, float], *, lag_s: float) -> set[HiveId]:
+def to_forget(
+    beat_ages_s: Mapping[HiveId, float], *, lag_s: float, hives: int | None = None
+) -> set[HiveId]:
     """The hives whose workers leave the registry now.
 
-    ``lag_s`` is how much later than planned this judgement is made: a queen that
+    ``hives`` is how many there are, where only the silent ones' ages are given. ``lag_s`` is how much later than planned this judgement is made: a queen that
     did not run for a while has missed beats that were sent.
     """
     if lag_s > LAG_MAX_S:
         return set()
     gone = {hive for hive, age in beat_ages_s.items() if hive_state(age) == "gone"}
-    if is_mass_loss(len(beat_ages_s), len(gone)):
+    if is_mass_loss(len(beat_ages_s) if hives is None else hives, len(gone)):
         return {hive for hive in gone if beat_ages_s[hive] > FROZEN_MAX_S}
     return gone

@@ -7,8 +7,8 @@ from rbee.contracts.workers import COMING, SERVING, Task, WorkerStats, WorkerSta
 from rbee.queen.registry.liveness import TOLD_WITHIN_S
 
 
-class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """All that routing and the relay need of a worker.
+class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """All that routing and the relay need of a worker. A value: each beat makes a new one.
 
     ``key`` is the bearer secret of this worker; it stays in the queen. ``local``
     says whether it runs on the queen's own machine. Unknown is null.
@@ -46,25 +46,35 @@ class Death(msgspec.Struct, frozen=True):
 
 
 class WorkerEntry(msgspec.Struct, kw_only=True):
-    """A worker in the registry. ``answered_at`` is when it last answered the queen itself."""
+    """A worker in the registry. ``answered_at`` is when it last answered the queen itself.
+
+    ``counted_as`` is the model under which the registry's index counts it.
+    """
 
     stats: WorkerStats
     key: str | None = None
     death: Death | None = None
     answered_at: float | None = None
+    counted_as: str = ""
 
-    def take(self, stats: WorkerStats, *, now: float, revive_after_s: float) -> None:
-        """A beat's word on this worker. A newer process is not held liable for the old one's death."""
+    def take(self, stats: WorkerStats, *, now: float, revive_after_s: float) -> bool:
+        """A beat's word on this worker; returns whether more than its figures changed.
+
+        A newer process is not held liable for the old one's death.
+        """
+        changed = is_another(self.stats, stats)
         self.stats = stats
         death = self.death
         if death is None:
-            return
+            return changed
         newer = stats.generation > death.generation or (
             stats.pid is not None and stats.pid != death.pid
         )
         still_there = stats.status in SERVING and now - death.at >= revive_after_s
         if newer or still_there:
             self.death = None
+            changed = True
+        return changed
 
     @property
     def serves(self) -> bool:
@@ -81,6 +91,24 @@ class WorkerEntry(msgspec.Struct, kw_only=True):
             return self.stats.status in COMING
         unheard = self.stats.status in SERVING and now - self.death.at <= TOLD_WITHIN_S
         return unheard or self.stats.status in COMING
+
+
+def is_another(before: WorkerStats, after: WorkerStats) -> bool:
+    """Whether routing or reconciling must hear of it: all but figures.
+
+    Ready or busy is a figure too: under load it changes with every beat.
+    """
+    return (
+        before.status != after.status and not (before.status in SERVING and after.status in SERVING)
+    ) or (
+        before.model != after.model
+        or before.generation != after.generation
+        or before.pid != after.pid
+        or before.port != after.port
+        or before.address != after.address
+        or before.slots_total != after.slots_total
+        or before.task != after.task
+    )
 
 
 def as_routable(entry: WorkerEntry, hive_id: HiveId, *, local: bool) -> RoutableWorker:
