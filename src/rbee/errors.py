@@ -20,9 +20,11 @@
     ├─ CapacityError            503  try again later: carries retry_after_s
     │  ├─ NoCapacity
     │  ├─ QueueFull
+    │  ├─ RateLimited          429
     │  └─ ShuttingDown
     ├─ RemoteError              502  another room, machine or service failed
     │  ├─ WorkerFailed
+    │  ├─ QueenRestarted
     │  ├─ HiveUnreachable
     │  ├─ QueenUnreachable
     │  ├─ HubError
@@ -34,6 +36,8 @@
     │  └─ OutOfMemory
     ├─ StorageError             507  disk and files
     │  ├─ DiskFull
+    │  ├─ CorruptStore
+    │  ├─ StoreTaken
     │  └─ CorruptModel          422
     └─ StartError             500  a daemon cannot start here
        ├─ BadSettings
@@ -208,6 +212,26 @@ class QueueFull(CapacityError):
     code = "queue_full"
 
 
+class RateLimited(CapacityError):
+    """A key has used up its limit for now; ``headers`` are its ``x-ratelimit-*``."""
+
+    code = "rate_limited"
+    status = 429
+    remedy = "Wait as long as Retry-After says; the operator sets the limit in [[queen.keys]]."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: int = 5,
+        remedy: str | None = None,
+        param: str | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, remedy=remedy, param=param)
+        self.headers = headers
+
+
 class ShuttingDown(CapacityError):
     """The server is going away."""
 
@@ -230,6 +254,13 @@ class WorkerFailed(RemoteError):
     """The worker died or answered nonsense."""
 
     code = "worker_error"
+
+
+class QueenRestarted(RemoteError):
+    """The queen restarted in the middle of this job, and cannot go on with it."""
+
+    code = "queen_restarted"
+    remedy = "Send it again: what was said so far is in the job's events."
 
 
 class HiveUnreachable(RemoteError):
@@ -311,6 +342,20 @@ class DiskFull(StorageError):
 
     code = "disk_full"
     remedy = "Free some space (`rbee model delete ID`) and try again; a download resumes."
+
+
+class CorruptStore(StorageError):
+    """The database of the jobs is damaged, or no database."""
+
+    code = "corrupt_store"
+    remedy = "Restore it from a backup, or move it away and the queen begins a new one."
+
+
+class StoreTaken(StorageError):
+    """Another queen has taken over the database of the jobs."""
+
+    code = "store_taken"
+    remedy = "One queen for each store: stop one of them, or give it another `store`."
 
 
 class CorruptModel(StorageError):

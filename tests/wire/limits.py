@@ -20,7 +20,7 @@ class Limit(NamedTuple):
 
 LIMITS = [
     Limit("request body", 32 * _MIB, "rbee.foundation.http.body:BODY_BYTES_MAX"),
-    Limit("a job's log", 4 * _MIB, "rbee.foundation.jobserver:LOG_BYTES_MAX"),
+    Limit("a job's log", 4 * _MIB, "rbee.foundation.job:LOG_BYTES_MAX"),
     Limit("a job's log after its end", 3600, "rbee.foundation.jobserver:ENDED_KEPT_S"),
     Limit("keep-alive comments", 15, "rbee.foundation.sse:KEEP_ALIVE_EVERY_S"),
     Limit("infer max_tokens", 100, "rbee.contracts.jobs:MAX_TOKENS_DEFAULT"),

@@ -6,188 +6,81 @@ id on. A subscriber that leaves cancels nothing: only DELETE or the deadline
 does. A job never ends because of silence. It ends exactly once: completed,
 failed or cancelled, and its last message is the bare ``[DONE]``.
 
+With a journal, jobs that are ``accept``-ed outlive the process too: they are
+kept before they are answered, a server that stops lets go of them without
+ending them, and its successor goes on where the journal ends.
+
 The owner of all state here is the event loop: every method that changes
 something is synchronous, so no lock is needed.
 """
 
 import asyncio
-import secrets
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias, cast
+from typing import Final, Self, TypeAlias, cast
 
 import anyio
 import anyio.abc
-import msgspec
 
 from rbee.contracts.ids import JobId
-from rbee.contracts.jobs import DONE, ENDED, EventType, JobEvent, JobRecord, JobState
 from rbee.errors import (
     CapacityError,
     Conflict,
     DeadlineExceeded,
     JobNotFound,
+    QueenRestarted,
     RbeeError,
     ShuttingDown,
+    StorageError,
 )
-from rbee.foundation import sse
 from rbee.foundation.faults import unforeseen
+from rbee.foundation.job import Job
+from rbee.foundation.journal import Accepted, Forgotten, Found, Journal
 
-LOG_BYTES_MAX = 4 * 1024 * 1024  # wire.md: about 20,000 tokens with their envelopes
+__all__ = ["Handler", "Job", "JobServer", "Recover"]
+
 ENDED_KEPT_S = 3600.0  # wire.md: long enough to come back to after lunch
 ENDED_KEPT_MAX = 1000  # 4 GiB of full logs at worst; in practice logs are a few KiB
 RUNNING_MAX = 2000  # a colony queues 1,000 requests; the rest is listings and downloads
+RESTARTS_MAX: Final = 20  # twenty deaths in one job's life are no accident: it may be their cause
+EXPIRE_EVERY_S: Final = 30.0  # nobody counts an hour more exactly than that
+ARCHIVE_AFTER_S: Final = 60.0  # who watched live has read the end by then
+CANCEL_KEPT_S: Final = 5.0  # a cancel is kept within 50 ms, or the store is in trouble
 
-Handler: TypeAlias = Callable[["Job"], Awaitable[None]]
-
-
-class _Kept(NamedTuple):
-    seq: int
-    frame: bytes
-
-
-class Job:
-    """One job: its state, its numbered events, its subscribers' view."""
-
-    def __init__(self, operation: str, *, actor: str, now: Callable[[], float]) -> None:
-        self.id = JobId(f"job-{secrets.token_hex(8)}")
-        self.operation = operation
-        self.status: JobState = "queued"
-        self.created_at = now()
-        self.started_at: float | None = None
-        self.ended_at: float | None = None
-        self.error: RbeeError | None = None
-        self.scope = anyio.CancelScope()
-        self.cancel_asked = False
-        self._actor = actor
-        self._now = now
-        self._seq = 0
-        self._kept: deque[_Kept] = deque()
-        self._kept_bytes = 0
-        self._changed = asyncio.Event()
-
-    def emit(
-        self, action: str, message: str, *, type: EventType = "narration", data: object = None
-    ) -> None:
-        """Append one event. ``data`` is anything that msgspec encodes."""
-        self._seq += 1
-        event = JobEvent(
-            action=action,
-            message=message,
-            type=type,
-            job_id=self.id,
-            seq=self._seq,
-            ts=round(self._now(), 3),
-            actor=self._actor,
-            data=data,
-        )
-        self._append(msgspec.json.encode(event))
-
-    def begin(self) -> None:
-        """The work starts now."""
-        self.status = "running"
-        self.started_at = self._now()
-
-    def end(self, status: JobState, error: RbeeError | None = None) -> None:
-        """The job's one end: the closing event where there is one, then ``[DONE]``."""
-        if error is not None:
-            data: dict[str, Any] = {
-                "code": error.code,
-                "status": error.status,
-                "remedy": error.remedy,
-                "param": error.param,
-            }
-            if isinstance(error, CapacityError):
-                data["retry_after_s"] = error.retry_after_s
-            self.emit("error", error.message, type="error", data=data)
-        elif status == "cancelled":
-            self.emit("cancelled", "The job was cancelled.")
-        self.status = status
-        self.error = error
-        self.ended_at = self._now()
-        self._seq += 1
-        self._append(DONE.encode())
-
-    @property
-    def last_seq(self) -> int:
-        """The id of the newest event; once ended, the terminal id."""
-        return self._seq
-
-    @property
-    def ended(self) -> bool:
-        """Whether the job's one end has been reached."""
-        return self.status in ENDED
-
-    def record(self) -> JobRecord:
-        """The job's state as the API shows it."""
-        return JobRecord(
-            job_id=self.id,
-            operation=self.operation,
-            status=self.status,
-            created_at=self.created_at,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-            events=self._seq,
-            error=self.error.message if self.error else None,
-        )
-
-    async def frames(self, after: int = 0) -> AsyncIterator[bytes]:
-        """SSE frames with an id greater than ``after``, live until ``[DONE]``.
-
-        Says so in a comment when events after that id were dropped from the log.
-        Yields keep-alive comments in silence.
-        """
-        while True:
-            pending, lost = self._since(after)
-            if lost:
-                yield sse.comment(f"{lost} events after id {after} are no longer kept")
-            for kept in pending:
-                yield kept.frame
-                after = kept.seq
-            if self.ended and after >= self._seq:
-                return
-            if after >= self._seq:
-                changed = self._changed
-                with anyio.move_on_after(sse.KEEP_ALIVE_EVERY_S) as waiting:
-                    await changed.wait()
-                if waiting.cancelled_caught:
-                    yield sse.KEEP_ALIVE
-
-    def _since(self, after: int) -> tuple[list[_Kept], int]:
-        """Events after an id, newest last, and how many of them were dropped."""
-        pending: list[_Kept] = []
-        for kept in reversed(self._kept):
-            if kept.seq <= after:
-                break
-            pending.append(kept)
-        pending.reverse()
-        oldest = pending[0].seq if pending else self._seq + 1
-        return pending, max(0, oldest - after - 1)
-
-    def _append(self, data: bytes) -> None:
-        frame = sse.frame(data, event_id=self._seq)
-        self._kept.append(_Kept(self._seq, frame))
-        self._kept_bytes += len(frame)
-        while self._kept_bytes > LOG_BYTES_MAX and len(self._kept) > 1:
-            self._kept_bytes -= len(self._kept.popleft().frame)
-        self._changed.set()
-        self._changed = asyncio.Event()
+Handler: TypeAlias = Callable[[Job], Awaitable[None]]
+Recover: TypeAlias = Callable[[Found], Handler]
 
 
 class JobServer:
     """All jobs of one daemon. Enter it as an async context manager before use."""
 
-    def __init__(self, *, actor: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        actor: str,
+        now: Callable[[], float] = time.time,
+        journal: Journal | None = None,
+    ) -> None:
         self._actor = actor
         self._now = now
+        self._journal = journal
+        self._recover: Recover | None = None
         self._jobs: dict[JobId, Job] = {}
+        self._accepting = 0
+        self._stopping = False
         self._tasks: anyio.abc.TaskGroup | None = None
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Open the group that the jobs run in."""
+        """Open the group that the jobs run in, and the journal beside it."""
+        # The journal is entered first, so that it closes last: it writes what jobs leave.
+        # It opens in a thread, so `found` is never called before the group below is there.
+        if self._journal is not None:
+            await self._stack.enter_async_context(self._journal.running(self))
         self._tasks = await anyio.create_task_group().__aenter__()
+        self._tasks.start_soon(self._expire)
         return self
 
     async def __aexit__(
@@ -196,40 +89,95 @@ class JobServer:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        """Cancel what still runs and wait for it."""
+        """Cancel what still runs, let go of what will go on elsewhere, and wait for both."""
+        self.suspend()
         tasks, self._tasks = self._tasks, None
-        if tasks is None:
-            return None
-        tasks.cancel_scope.cancel()
-        return await tasks.__aexit__(kind, value, trace)
+        try:
+            if tasks is None:
+                return None
+            tasks.cancel_scope.cancel()
+            return await tasks.__aexit__(kind, value, trace)
+        finally:
+            await self._stack.aclose()
+
+    # ── what rooms call ──────────────────────────────────────────────────────
+
+    def recover_with(self, recover: Recover) -> None:
+        """Say how a job that an earlier process left is gone on with."""
+        self._recover = recover
 
     def submit(self, operation: str, handler: Handler, *, deadline_s: float | None = None) -> Job:
-        """Start a job now and return it.
+        """Start a job now and return it; it is not kept in a journal.
 
         Raises:
             CapacityError: too many jobs run already.
             ShuttingDown: the daemon is going away.
         """
-        if self._tasks is None:
-            raise ShuttingDown("This server is stopping.")
-        self._forget_expired()
-        if sum(1 for job in self._jobs.values() if not job.ended) >= RUNNING_MAX:
-            raise CapacityError(f"{RUNNING_MAX} jobs run already.")
-        job = Job(operation, actor=self._actor, now=self._now)
-        self._jobs[job.id] = job
-        self._tasks.start_soon(self._run, job, handler, deadline_s, name=job.id)
+        self._check_room()
+        job = Job(operation, actor=self._actor, now=self._now, deadline_s=deadline_s)
+        self._start(job, handler)
         return job
+
+    async def accept(
+        self, operation: str, handler: Handler, *, request: bytes, deadline_s: float | None = None
+    ) -> Job:
+        """Start a job that outlives this process; return when it is kept.
+
+        ``request`` is what ``recover`` needs to go on with it. Without a journal
+        it is as ``submit``.
+
+        Raises:
+            CapacityError: too many jobs run already.
+            ShuttingDown: the daemon is going away.
+            StorageError: it cannot be kept, so it was not started.
+        """
+        if self._journal is None:
+            return self.submit(operation, handler, deadline_s=deadline_s)
+        self._check_room()
+        job = Job(
+            operation,
+            actor=self._actor,
+            now=self._now,
+            journal=self._journal,
+            request=request,
+            deadline_s=deadline_s,
+        )
+        self._accepting += 1
+        try:
+            await self._journal.commit(Accepted(job.row))
+        except asyncio.CancelledError:
+            # Nobody learns its id: it must not start with the next process either.
+            self._journal.append(Forgotten(job.id))
+            raise
+        finally:
+            self._accepting -= 1
+        if self._tasks is None:
+            raise ShuttingDown("This server is stopping; the job is kept and starts with the next.")
+        self._start(job, handler)
+        return job
+
+    async def ready(self) -> None:
+        """Return when the jobs of an earlier process are known, or cannot be."""
+        if self._journal is not None:
+            await self._journal.opened()
+
+    def suspend(self) -> None:
+        """The daemon is going away: start nothing more, and end no kept job because of it."""
+        self._stopping = True
 
     def get(self, job_id: str) -> Job:
         """The job of this id.
 
         Raises:
             JobNotFound: unknown, or its log has expired.
+            StorageError: unknown, and the journal that may know it cannot be read now.
         """
         job = self._jobs.get(JobId(job_id))
-        if job is None:
-            raise JobNotFound(f"There is no job {job_id!r}.")
-        return job
+        if job is not None:
+            return job
+        if self._journal is not None and self._journal.fault is not None:
+            raise self._journal.fault
+        raise JobNotFound(f"There is no job {job_id!r}.")
 
     def list(self) -> list[Job]:
         """All jobs, newest first."""
@@ -253,9 +201,81 @@ class JobServer:
         job.scope.cancel()
         return job
 
-    async def _run(self, job: Job, handler: Handler, deadline_s: float | None) -> None:
-        if deadline_s is not None:
-            job.scope.deadline = anyio.current_time() + deadline_s
+    async def cancelled(self, job_id: str) -> Job:
+        """Cancel a job; of one with a journal, return when its end is kept.
+
+        Raises:
+            JobNotFound, Conflict: as ``cancel``.
+            StorageError: it was told to stop, and that could not be kept.
+        """
+        job = self.cancel(job_id)
+        if job.durable:
+            with anyio.move_on_after(CANCEL_KEPT_S):
+                await job.wait_over()
+            if not job.over:
+                raise StorageError(
+                    f"Job {job_id} was told to stop, and its end could not be written.",
+                    remedy="It may start again with the queen: look at the queen's log, "
+                    "and cancel it again then.",
+                )
+        return job
+
+    # ── what the journal calls ───────────────────────────────────────────────
+
+    def found(self, jobs: Sequence[Found]) -> None:
+        """Take over what an earlier process left: ended jobs to show, others to go on with."""
+        if self._journal is None:
+            return
+        for left in jobs:
+            job = Job.remembered(
+                left.row, left.events, actor=self._actor, now=self._now, journal=self._journal
+            )
+            if job.ended:
+                self._jobs[job.id] = job
+            elif self._tasks is not None:
+                self._go_on(job, left)
+        self._forget_expired()
+
+    def lost(self, error: RbeeError) -> None:
+        """The journal broke for good: its running jobs end here, and say why."""
+        for job in list(self._jobs.values()):
+            if job.durable and not job.over:
+                job.detach(error)
+                job.scope.cancel()
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _check_room(self) -> None:
+        if self._tasks is None or self._stopping:
+            raise ShuttingDown("This server is stopping.")
+        self._forget_expired()
+        running = sum(1 for job in self._jobs.values() if not job.ended)
+        if running + self._accepting >= RUNNING_MAX:
+            raise CapacityError(f"{RUNNING_MAX} jobs run already.")
+
+    def _go_on(self, job: Job, left: Found) -> None:
+        job.restarts += 1
+        try:
+            if self._recover is None:
+                raise QueenRestarted("This server does not know how to go on with the job.")
+            if job.restarts > RESTARTS_MAX:
+                raise QueenRestarted(f"The job has seen {RESTARTS_MAX} restarts already.")
+            handler = self._recover(left)
+        except RbeeError as error:
+            self._jobs[job.id] = job
+            job.end("failed", error)
+            return
+        self._start(job, handler)
+
+    def _start(self, job: Job, handler: Handler) -> None:
+        self._jobs[job.id] = job
+        if self._tasks is not None:
+            self._tasks.start_soon(self._run, job, handler, name=job.id)
+
+    async def _run(self, job: Job, handler: Handler) -> None:
+        if job.deadline_s is not None:
+            left_s = job.created_at + job.deadline_s - self._now()
+            job.scope.deadline = anyio.current_time() + left_s
         try:
             with job.scope:
                 job.begin()
@@ -265,24 +285,50 @@ class JobServer:
             cause = _cause(error)
             if not isinstance(cause, RbeeError):
                 cause = unforeseen(cause, where=f"job {job.operation}")
-            job.end("failed", cause)
+            if not (self._lets_go(job) and isinstance(cause, ShuttingDown)):
+                job.end("failed", cause)
         finally:
             if not job.ended:
-                self._end_cancelled(job, deadline_s)
+                self._end_early(job)
 
-    def _end_cancelled(self, job: Job, deadline_s: float | None) -> None:
-        if job.cancel_asked or not job.scope.cancelled_caught:
+    def _lets_go(self, job: Job) -> bool:
+        """Whether the job goes on in the next process instead of ending in this one."""
+        return self._stopping and job.durable and not job.cancel_asked
+
+    def _end_early(self, job: Job) -> None:
+        if job.lost is not None:
+            job.end("failed", job.lost)
+        elif self._lets_go(job):
+            job.suspend()
+        elif job.cancel_asked or not job.scope.cancelled_caught:
             job.end("cancelled")
         else:
-            job.end("failed", DeadlineExceeded(f"The deadline of {deadline_s:g} s has passed."))
+            late = DeadlineExceeded(f"The deadline of {job.deadline_s or 0:g} s has passed.")
+            job.end("failed", late)
+
+    async def _expire(self) -> None:
+        """Forget and archive as time passes, also while nobody asks."""
+        while True:
+            await anyio.sleep(EXPIRE_EVERY_S)
+            self._forget_expired()
+            archive_before = self._now() - ARCHIVE_AFTER_S
+            for job in self._jobs.values():
+                if job.ended_at is not None and job.ended_at < archive_before:
+                    job.archive()
 
     def _forget_expired(self) -> None:
         ended = [job for job in self._jobs.values() if job.ended_at is not None]
         ended.sort(key=lambda job: job.ended_at or 0.0)
         surplus = len(ended) - ENDED_KEPT_MAX
+        forgotten = 0
         for index, job in enumerate(ended):
             if index < surplus or (job.ended_at or 0.0) < self._now() - ENDED_KEPT_S:
                 del self._jobs[job.id]
+                if job.durable and self._journal is not None:
+                    self._journal.append(Forgotten(job.id))
+                    forgotten += 1
+        if forgotten and self._journal is not None:
+            self._journal.tidy()
 
 
 def _cause(error: Exception) -> Exception:

@@ -12,6 +12,7 @@ import httpx2
 from starlette.applications import Starlette
 
 from rbee.contracts.jobs import Operation, decode_operation
+from rbee.contracts.principals import Principal
 from rbee.errors import RbeeError
 from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import problem_response
@@ -33,7 +34,7 @@ class StubHive:
         )
         self.transport = httpx2.ASGITransport(app=app)
 
-    def _submit(self, body: bytes) -> Job:
+    def _submit(self, body: bytes, _who: Principal) -> Job:
         operation = decode_operation(body)
         self.operations.append(operation)
 

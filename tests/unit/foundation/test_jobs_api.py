@@ -8,6 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from rbee.contracts.jobs import decode_operation
+from rbee.contracts.principals import Principal
 from rbee.errors import RbeeError
 from rbee.foundation.http.answers import health_route, not_yet_routes
 from rbee.foundation.http.body import BODY_BYTES_MAX
@@ -32,7 +33,7 @@ async def handler(job: Job) -> None:
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async with JobServer(actor="queen") as jobs:
 
-        def submit(body: bytes) -> Job:
+        def submit(body: bytes, _who: Principal) -> Job:
             return jobs.submit(type(decode_operation(body)).__name__, handler)
 
         app = Starlette(

@@ -184,7 +184,7 @@ async def test_an_unknown_job_is_not_found(jobs: JobServer) -> None:
 async def test_the_log_is_bounded_and_says_what_it_dropped(
     jobs: JobServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobserver, "LOG_BYTES_MAX", 4096)
+    monkeypatch.setattr("rbee.foundation.job.LOG_BYTES_MAX", 4096)
 
     async def handler(job: Job) -> None:
         for _ in range(200):

@@ -1,10 +1,12 @@
 """The job server's routes, the same on queen and hive (**S** in wire.md).
 
 The room gives ``submit``: it decodes the body, finds the handler and starts the
-job. Bodies are read as JSON whatever their Content-Type says.
+job; one that has to be kept first is awaited. Bodies are read as JSON whatever
+their Content-Type says. No route answers before the jobs of an earlier process
+are known: a client that reconnects must not be told that its job never was.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from starlette.requests import Request
@@ -12,12 +14,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from rbee.contracts.jobs import JobAccepted, JobCancelled, JobList
+from rbee.contracts.principals import LOCAL, Principal
 from rbee.errors import InvalidRequest
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
+from rbee.foundation.http.gate import PRINCIPAL
 from rbee.foundation.jobserver import Job, JobServer
 
-Submit: TypeAlias = Callable[[bytes], Job]
+Submit: TypeAlias = Callable[[bytes, Principal], Job | Awaitable[Job]]
+
+LISTED_MAX = 3000  # all that a server holds: 2,000 that run and 1,000 that ended
 
 SSE_HEADERS = {
     "cache-control": "no-store",
@@ -31,7 +37,10 @@ def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
     """Routes for ``/v1/jobs`` and below."""
 
     async def post(request: Request) -> Response:
-        job = submit(await read_body(request))
+        body = await read_body(request)
+        await jobs.ready()
+        found = submit(body, request.scope.get(PRINCIPAL, LOCAL))
+        job = found if isinstance(found, Job) else await found
         return answer(
             JobAccepted(
                 job_id=job.id,
@@ -41,19 +50,25 @@ def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
             )
         )
 
-    async def listing(_request: Request) -> Response:
-        return answer(JobList(jobs=[job.record() for job in jobs.list()]))
+    async def listing(request: Request) -> Response:
+        limit = _limit(request)
+        await jobs.ready()
+        return answer(JobList(jobs=[job.record() for job in jobs.list()[:limit]]))
 
     async def state(request: Request) -> Response:
+        await jobs.ready()
         return answer(jobs.get(request.path_params["job_id"]).record())
 
     async def cancel(request: Request) -> Response:
-        return answer(JobCancelled(job_id=jobs.cancel(request.path_params["job_id"]).id))
+        await jobs.ready()
+        job = await jobs.cancelled(request.path_params["job_id"])
+        return answer(JobCancelled(job_id=job.id))
 
     async def stream(request: Request) -> Response:
+        await jobs.ready()
         job = jobs.get(request.path_params["job_id"])
         after = _last_event_id(request)
-        if job.ended and after >= job.last_seq:
+        if job.over and after >= job.last_seq:
             # A browser's EventSource reconnects after every end until it is told 204.
             return Response(status_code=204)
         return StreamingResponse(
@@ -67,6 +82,13 @@ def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
         Route("/v1/jobs/{job_id}", cancel, methods=["DELETE"]),
         Route("/v1/jobs/{job_id}/stream", stream, methods=["GET"]),
     ]
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(LISTED_MAX))
+    if not text.isdecimal() or not 1 <= (limit := int(text[:_EVENT_ID_DIGITS_MAX])) <= LISTED_MAX:
+        raise InvalidRequest(f"`limit` is {text!r}, not 1 to {LISTED_MAX}.", param="limit")
+    return limit
 
 
 def _last_event_id(request: Request) -> int:

@@ -90,7 +90,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
     app = Starlette(
         routes=[
             health_route(),
-            *job_routes(parts.jobs, lambda body: parts.operations.submit(parts.jobs, body)),
+            *job_routes(parts.jobs, lambda body, _who: parts.operations.submit(parts.jobs, body)),
             Route("/v1/capabilities", capabilities, methods=["GET"]),
             Route("/v1/models/search", model_search, methods=["GET"]),
             Route("/v1/engines", engines, methods=["GET"]),
