@@ -23,6 +23,7 @@ from rbee.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    RateLimited,
     RbeeError,
 )
 from rbee.foundation.faults import unforeseen
@@ -72,6 +73,8 @@ def problem_headers(error: RbeeError) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", _JSON.encode()), (b"cache-control", b"no-store")]
     if isinstance(error, CapacityError):
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    if isinstance(error, RateLimited):
+        headers += error.headers
     if isinstance(error, InvalidApiKey):
         headers.append((b"www-authenticate", b"Bearer"))
     return headers
