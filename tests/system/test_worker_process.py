@@ -157,7 +157,11 @@ def test_the_scripted_answer_is_the_one_that_was_to_be_expected(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("script", "tokens", "whole_events"),
-    [(Script(crash_at_token=4), 3, True), (Script(half_chunk_at_token=4), 3, False)],
+    [
+        (Script(crash_at_token=4), 3, True),
+        (Script(half_chunk_at_token=4), 3, False),
+        (Script(half_chunk_at_token=4, half_chunk_bytes=25), 3, False),
+    ],
 )
 def test_a_scripted_death_keeps_what_was_sent(
     script: Script, tokens: int, *, whole_events: bool, tmp_path: Path

@@ -119,10 +119,10 @@ class Exchange:
         self._quiet = True
         await asyncio.Event().wait()
 
-    def die_inside_chunk(self, event: bytes) -> None:
-        """Write half of a chunk past ASGI, which knows only whole ones, and die."""
-        half = event[: len(event) // 2]
-        self._transport.write(b"%x\r\n" % len(event) + half)
+    def die_inside_chunk(self, event: bytes, at_byte: int | None) -> None:
+        """Write a part of a chunk (None: half) past ASGI, which knows only whole ones, and die."""
+        chunk = b"%x\r\n%s\r\n" % (len(event), event)
+        self._transport.write(chunk[: len(chunk) // 2 if at_byte is None else at_byte])
         leave(WorkerExit.CRASHED)
 
     def die_inside_answer(self, body: bytes) -> None:

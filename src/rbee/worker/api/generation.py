@@ -16,7 +16,7 @@ from rbee.contracts.exits import WorkerExit
 from rbee.worker.api.answers import GARBAGE_EVENT, Finish, Refusal, Route, Scribe, Tally
 from rbee.worker.api.exchange import Exchange
 from rbee.worker.api.requests import ChatRequest, TextRequest
-from rbee.worker.engines.script import Fault
+from rbee.worker.engines.script import Cut, Fault, Trouble
 from rbee.worker.engines.text_engine import TextEngine
 from rbee.worker.leaving import leave
 from rbee.worker.slots import Slot, Slots
@@ -67,7 +67,7 @@ async def answer_text(
         await _unary(run, steps, request.given if chat else "")
 
 
-async def _stream(run: Run, steps: AsyncIterator[str | Fault]) -> None:
+async def _stream(run: Run, steps: AsyncIterator[str | Trouble]) -> None:
     """Send the events; the head goes out with the slot, as llama.cpp does it (measured)."""
     exchange = run.exchange
     async with run.slots.take(prompt_tokens=run.tally.prompt_tokens, limit=run.limit) as slot:
@@ -81,27 +81,27 @@ async def _stream(run: Run, steps: AsyncIterator[str | Fault]) -> None:
     await exchange.end_stream()
 
 
-async def _send_tokens(run: Run, steps: AsyncIterator[str | Fault]) -> bytes:
+async def _send_tokens(run: Run, steps: AsyncIterator[str | Trouble]) -> bytes:
     """Send every step; the answer is the opening if no token carried it."""
     opening = run.scribe.opening()
-    broken = False
+    cut: Cut | None = None
     async for step in steps:
-        if step is Fault.HALF_CHUNK:
-            broken = True
+        if isinstance(step, Cut):
+            cut = step
         elif step is Fault.GARBAGE:
             await run.exchange.write(GARBAGE_EVENT)
         elif isinstance(step, str):
             events = opening + run.scribe.token(step)
-            if broken:
-                run.exchange.die_inside_chunk(events)
+            if cut is not None:
+                run.exchange.die_inside_chunk(events, cut.at_byte)
             await run.exchange.write(events)
             opening = b""
     return opening
 
 
-async def _unary(run: Run, steps: AsyncIterator[str | Fault], given: str) -> None:
+async def _unary(run: Run, steps: AsyncIterator[str | Trouble], given: str) -> None:
     parts = [given]
-    faults: set[Fault] = set()
+    faults: set[Trouble] = set()
     async with run.slots.take(prompt_tokens=run.tally.prompt_tokens, limit=run.limit) as slot:
         async for step in _counted(run, steps, slot):
             if isinstance(step, str):
@@ -109,7 +109,7 @@ async def _unary(run: Run, steps: AsyncIterator[str | Fault], given: str) -> Non
             else:
                 faults.add(step)
     whole = run.scribe.whole("".join(parts), run.finish, run.prefix)
-    if Fault.HALF_CHUNK in faults:
+    if any(isinstance(fault, Cut) for fault in faults):
         run.exchange.die_inside_answer(msgspec.json.encode(whole))
     if Fault.GARBAGE in faults:
         await run.exchange.answer(200, GARBAGE_EVENT, "application/json; charset=utf-8")
@@ -118,8 +118,8 @@ async def _unary(run: Run, steps: AsyncIterator[str | Fault], given: str) -> Non
 
 
 async def _counted(
-    run: Run, steps: AsyncIterator[str | Fault], slot: Slot
-) -> AsyncIterator[str | Fault]:
+    run: Run, steps: AsyncIterator[str | Trouble], slot: Slot
+) -> AsyncIterator[str | Trouble]:
     """Pass steps on up to the limit, count tokens, and carry out the end of all things."""
     started_s = monotonic()
     made = count(1)

@@ -10,6 +10,7 @@ spared, so a drill can break a stream once and see it healed.
 import re
 from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -28,8 +29,18 @@ class Fault(Enum):
     """Nothing comes any more, not even a ping; the slot stays taken."""
     GARBAGE = "garbage"
     """An event that is no JSON comes before the token."""
-    HALF_CHUNK = "half_chunk"
-    """The process dies in the middle of the token's event, inside an HTTP chunk."""
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """The process dies inside the token's HTTP chunk (its header included).
+
+    So many bytes of the chunk were written; None is half of it.
+    """
+
+    at_byte: int | None = None
+
+
+Trouble: TypeAlias = Fault | Cut
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +50,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     first token and ``delay_token_s`` before every other; ``load_s`` is answered
     with 503, ``never_ready`` for ever. ``exit_while_loading`` is the status to
     leave with at the end of the load. ``crash_at_token`` 0 dies before the
-    answer's head. ``slots`` overrides ``--slots``. ``dimensions`` is the length
+    answer's head. ``half_chunk_bytes`` says where inside its chunk the event of
+    ``half_chunk_at_token`` is cut. ``slots`` overrides ``--slots``. ``dimensions`` is the length
     of an embedding. ``eat_mb`` MiB of memory are taken for good as an answer begins.
     """
 
@@ -53,12 +65,13 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hang_at_token: int | None = None
     garbage_at_token: int | None = None
     half_chunk_at_token: int | None = None
+    half_chunk_bytes: int | None = None
     seed: int = 0
     slots: int | None = None
     dimensions: int = 64
     eat_mb: int = 0
 
-    def fault_at(self, number: int, *, first: int) -> Fault | None:
+    def fault_at(self, number: int, *, first: int) -> Trouble | None:
         """The fault that strikes at token ``number`` of a request that began at ``first``."""
         if number == first and number > 1:
             return None
@@ -66,7 +79,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             (self.crash_at_token, Fault.CRASH),
             (self.hang_at_token, Fault.HANG),
             (self.garbage_at_token, Fault.GARBAGE),
-            (self.half_chunk_at_token, Fault.HALF_CHUNK),
+            (self.half_chunk_at_token, Cut(self.half_chunk_bytes)),
         ):
             if planned == number:
                 return fault

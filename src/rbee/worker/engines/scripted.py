@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 
 from rbee.contracts.exits import WorkerExit
-from rbee.worker.engines.script import Fault, Script, script_for
+from rbee.worker.engines.script import Script, Trouble, script_for
 from rbee.worker.engines.scripted_text import (
     number_at_end,
     piece_id,
@@ -57,7 +57,7 @@ class ScriptedEngine:
         """A vector of length 1 that depends on nothing but the text."""
         return unit_vector(text, self._script.dimensions)
 
-    def generate(self, prefix: str) -> AsyncIterator[str | Fault]:
+    def generate(self, prefix: str) -> AsyncIterator[str | Trouble]:
         """The script's tokens and faults after ``prefix``.
 
         Raises:
@@ -70,7 +70,7 @@ class ScriptedEngine:
         return _play(prefix, script)
 
 
-async def _play(prefix: str, script: Script) -> AsyncIterator[str | Fault]:
+async def _play(prefix: str, script: Script) -> AsyncIterator[str | Trouble]:
     first = number_at_end(prefix) + 1
     tokens = tokens_after(prefix, total=script.tokens, seed=script.seed)
     for number, token in enumerate(tokens, start=first):

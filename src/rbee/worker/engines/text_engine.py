@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from rbee.worker.engines.script import Fault
+from rbee.worker.engines.script import Trouble
 
 
 class TextEngine(Protocol):
@@ -42,7 +42,7 @@ class TextEngine(Protocol):
         """Split a text into (id, piece) pairs."""
         ...
 
-    def generate(self, prefix: str) -> AsyncIterator[str | Fault]:
+    def generate(self, prefix: str) -> AsyncIterator[str | Trouble]:
         """The tokens that follow ``prefix``, and what is to go wrong between them.
 
         Raises:
