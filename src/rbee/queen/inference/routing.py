@@ -1,32 +1,109 @@
-"""Which worker takes a request: a pure function of the workers and their load.
+"""Which worker takes a request: pure functions of the workers, their load and a turn.
 
-The order of design.md, as one sort key: free slots first (a worker without one
-is no candidate), then the share of its slots in use, then the engine's own
-queue, GPU utilisation, this machine before others, and round-robin among equals.
-The load is what this queen itself has sent and not seen end: it is exact at
-every instant, where a heartbeat is up to a second old.
+``Router`` brings the few workers to choose from, all with a free slot: everyone
+where there are few, a draw by dice where there are many. The functions here rank
+them, one for each policy, and say in a word what decided; with the same values they
+always choose the same worker. The load is what this queen itself has sent and not
+seen end: it is exact at every instant, where a heartbeat is up to a second old.
+
+The order of design.md, which ``least-loaded`` follows: free slots first, then the
+share of them in use, the engine's own queue, GPU utilisation, the way to the hive,
+this machine before others, and turns among equals.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from rbee.contracts.workers import Task
 from rbee.queen.registry.workers import RoutableWorker
 
-SLOTS_WHEN_UNKNOWN = 1  # an engine that does not tell gets one request at a time
+PolicyName = Literal[
+    "least-loaded",
+    "round-robin",
+    "weighted",
+    "latency-aware",
+    "prefix-affinity",
+    "session-affinity",
+    "local-first",
+]
+
+SLOTS_WHEN_UNKNOWN: Final = 1  # an engine that does not tell gets one request at a time
+SHOWN_MAX: Final = 16  # a decision keeps every candidate up to here, else those considered
+UTIL_SHARE: Final = 0.5  # weighted: a GPU at 100 % halves its worker's weight, never ends it
+DELAY_HALVES_S: Final = 0.05  # weighted: 50 ms to the hive halve the weight; a LAN has under 1
+DELAY_STEP_S: Final = 0.005  # measured delays differ by less from noise alone
+
+_MASK: Final = (1 << 64) - 1
+_GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 ÷ φ, the increment of splitmix64
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[queen.routing]``: how the colony routes, and models that do it otherwise.
+
+    ``weights`` multiply a hive's share under ``weighted`` (1 where unnamed).
+    ``labels`` are what the operator calls his hives; ``require`` names the labels
+    that a hive must carry to serve a model. Models are named by their ids.
+    """
+
+    default: PolicyName = "least-loaded"
+    models: dict[str, PolicyName] = msgspec.field(default_factory=dict[str, PolicyName])
+    weights: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    labels: dict[str, frozenset[str]] = msgspec.field(default_factory=dict[str, frozenset[str]])
+    require: dict[str, frozenset[str]] = msgspec.field(default_factory=dict[str, frozenset[str]])
+
+
+class Pick(NamedTuple):
+    """The worker's place among those looked at, and what decided."""
+
+    at: int
+    reason: str
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The worker and why it was taken."""
+    """The worker, and all that is needed to say later why it was taken.
+
+    ``considered`` are the workers as they were, ``busy`` the requests that each had,
+    ``expected_s`` the first byte expected of each where the policy asks (null: not known).
+    ``candidates`` counts the workers that served the model. ``aside`` names workers
+    that were left out, with the reason. Nothing is worded before somebody asks.
+    """
 
     worker: RoutableWorker
-    why: str
+    policy: str
+    considered: tuple[RoutableWorker, ...]
+    busy: tuple[int, ...]
+    candidates: int
+    reason: str
+    expected_s: tuple[float | None, ...] = ()
+    aside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def why(self) -> str:
+        """One line for people."""
+        busy = next(
+            (n for w, n in zip(self.considered, self.busy, strict=True) if w is self.worker), 0
+        )
+        looked = len(self.considered)
+        of = f"{looked} of {self.candidates}" if looked < self.candidates else f"{looked}"
+        return (
+            f"{busy} of {slots_of(self.worker)} slots in use, {self.reason} ({self.policy}, "
+            f"{of} worker{'s' * (self.candidates != 1)} compared)"
+        )
 
 
 def slots_of(worker: RoutableWorker) -> int:
     """How many requests a worker takes at once."""
     return worker.slots_total or SLOTS_WHEN_UNKNOWN
+
+
+def scrambled(number: int) -> int:
+    """A 64-bit number that looks random, the same for the same ``number`` (splitmix64)."""
+    mixed = (number + _GOLDEN) & _MASK
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+    return mixed ^ (mixed >> 31)
 
 
 def choose(
@@ -38,7 +115,7 @@ def choose(
     hive_id: str | None = None,
     worker_id: str | None = None,
 ) -> Choice | None:
-    """The best worker for ``task`` with a free slot, or None when there is none.
+    """The least loaded worker for ``task`` with a free slot, or None when there is none.
 
     ``workers`` serve the model already; ``running`` counts this queen's requests
     per worker id; ``turn`` rotates among equals. A preferred hive is a wish
@@ -51,30 +128,116 @@ def choose(
         and running.get(worker.worker_id, 0) < slots_of(worker)
         and (worker_id is None or worker.worker_id == worker_id)
     ]
+    if hive_id is not None:
+        free = [worker for worker in free if worker.hive_id == hive_id] or free
     if not free:
         return None
-    ranked = sorted(free, key=lambda worker: _rank(worker, running, hive_id))
-    best = _rank(ranked[0], running, hive_id)
-    equals = [worker for worker in ranked if _rank(worker, running, hive_id) == best]
-    chosen = equals[turn % len(equals)]
-    return Choice(chosen, _why(chosen, running, candidates=len(workers), equals=len(equals)))
+    busy = [running.get(worker.worker_id, 0) for worker in free]
+    pick = least_loaded(free, busy, turn)
+    shown = tuple(workers[:SHOWN_MAX])
+    return Choice(
+        worker=free[pick.at],
+        policy="least-loaded",
+        considered=shown,
+        busy=tuple(running.get(worker.worker_id, 0) for worker in shown),
+        candidates=len(workers),
+        reason=pick.reason,
+    )
 
 
-def _rank(
-    worker: RoutableWorker, running: Mapping[str, int], hive_id: str | None
-) -> tuple[bool, float, int, float, bool]:
+def least_loaded(
+    free: Sequence[RoutableWorker],
+    busy: Sequence[int],
+    turn: int,
+    delays_s: Mapping[str, float] | None = None,
+) -> Pick:
+    """The smallest share of slots in use; ties as the module says.
+
+    ``delays_s`` maps hive ids to the measured way there in seconds.
+    """
+    best = 2.0  # a share is at most 1
+    equals: list[int] = []
+    for index, worker in enumerate(free):
+        share = busy[index] / (worker.slots_total or SLOTS_WHEN_UNKNOWN)
+        if share < best:
+            best = share
+            equals = [index]
+        elif share == best:
+            equals.append(index)
+    if len(equals) == 1:
+        return Pick(equals[0], "the least loaded")
+    ranks = [_tie(free[index], delays_s) for index in equals]
+    least = min(ranks)
+    if least != max(ranks):
+        equals = [index for index, rank in zip(equals, ranks, strict=True) if rank == least]
+    if len(equals) == 1:
+        return Pick(equals[0], "the least loaded, then by queue, GPU, distance")
+    return Pick(equals[turn % len(equals)], f"round-robin among {len(equals)} equals")
+
+
+def _tie(
+    worker: RoutableWorker, delays_s: Mapping[str, float] | None
+) -> tuple[int, float, int, bool]:
+    delay_s = delays_s.get(worker.hive_id, 0.0) if delays_s else 0.0
     return (
-        hive_id is not None and worker.hive_id != hive_id,
-        running.get(worker.worker_id, 0) / slots_of(worker),
         worker.queued or 0,
         worker.gpu_util_pct or 0.0,
+        int(delay_s / DELAY_STEP_S),
         not worker.local,
     )
 
 
-def _why(
-    worker: RoutableWorker, running: Mapping[str, int], *, candidates: int, equals: int
-) -> str:
-    busy = running.get(worker.worker_id, 0)
-    text = f"{busy} of {slots_of(worker)} slots in use, least of {candidates}"
-    return f"{text}, round-robin among {equals} equals" if equals > 1 else text
+def local_first(free: Sequence[RoutableWorker], busy: Sequence[int], turn: int) -> Pick:
+    """This machine's workers while they have a free slot; among them the least loaded."""
+    here = [index for index, worker in enumerate(free) if worker.local]
+    if not here:
+        return least_loaded(free, busy, turn)
+    pick = least_loaded([free[index] for index in here], [busy[index] for index in here], turn)
+    return Pick(here[pick.at], f"on this machine, {pick.reason}")
+
+
+def quickest(
+    free: Sequence[RoutableWorker], busy: Sequence[int], expected_s: Sequence[float | None]
+) -> Pick:
+    """The earliest first byte: what was measured, times the line that would form.
+
+    One that was not measured yet comes first: it is how it gets measured.
+    """
+    best = 0
+    least: tuple[float, float] | None = None
+    for index, worker in enumerate(free):
+        share = busy[index] / slots_of(worker)
+        rank = ((expected_s[index] or 0.0) * (1.0 + share), share)
+        if least is None or rank < least:
+            best, least = index, rank
+    expected = expected_s[best]
+    if expected is None:
+        return Pick(best, "not measured yet")
+    return Pick(best, f"first byte expected in {expected * 1000:.0f} ms")
+
+
+def weight_of(worker: RoutableWorker, busy: int, weight: float, delay_s: float) -> float:
+    """How large a worker's share of the requests is under ``weighted``.
+
+    Its free slots, less for a busy GPU and a long way, times what the operator gave.
+    """
+    util = min(100.0, worker.gpu_util_pct or 0.0) / 100.0
+    return (
+        max(0.0, weight)
+        * (slots_of(worker) - busy)
+        * (1.0 - UTIL_SHARE * util)
+        / (1.0 + delay_s / DELAY_HALVES_S)
+    )
+
+
+def weighted(weights: Sequence[float], turn: int) -> Pick:
+    """One by dice, with odds as the weights; a weight of 0 serves only when all are 0."""
+    total = sum(weights)
+    if total <= 0.0:
+        return Pick(turn % len(weights), "no weights")
+    dice = scrambled(turn) / (_MASK + 1) * total
+    for index, weight in enumerate(weights):
+        dice -= weight
+        if dice < 0.0:
+            return Pick(index, f"weight {weight:.2f} of {total:.2f}")
+    return Pick(max(range(len(weights)), key=weights.__getitem__), "the largest weight")

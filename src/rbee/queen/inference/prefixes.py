@@ -1,0 +1,91 @@
+"""Which workers have read the beginning of a request's body before.
+
+An engine keeps what it computed for a prompt; the next turn of a conversation,
+or another request with the same long instructions, is answered faster where that
+beginning lies. The body is cut into blocks of a KiB and each block's hash covers all
+before it, so a look-up is a walk along dictionary entries. No JSON is read: clients
+write the same beginning with the same bytes. What is kept are hashes, made with this
+process's own random seed: no prompt can be told from them.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+BLOCK_BYTES: Final = 1024  # about 250 tokens: less is not worth a detour
+BLOCKS_MAX: Final = 256  # of one body: beginnings that agree for 256 KiB are the same
+ENTRIES_MAX: Final = 65_536  # about 15 MiB; 4,000 conversations of 16 KiB
+HOLDERS_MAX: Final = 8  # workers per beginning, the latest first
+
+GUARD_SHARE: Final = 0.5
+"""How much more loaded the worker that knows the whole body may be than the one that
+least-loaded would take, as a share of its slots; less in proportion where it knows
+less. Without overlap nothing is known and the choice is least-loaded's own."""
+
+
+class Holder(NamedTuple):
+    """A worker's process: a restarted one has forgotten everything."""
+
+    worker_id: str
+    generation: int
+
+
+class Known(NamedTuple):
+    """The longest known beginning: its share of the body, and who has read it."""
+
+    share: float
+    holders: tuple[Holder, ...]
+
+
+NOTHING: Final = Known(0.0, ())
+
+
+def blocks_of(body: bytes) -> list[int]:
+    """One hash for each whole block, covering the body up to its end."""
+    end = min(len(body) // BLOCK_BYTES, BLOCKS_MAX) * BLOCK_BYTES
+    chained = 0
+    found: list[int] = []
+    for start in range(0, end, BLOCK_BYTES):
+        chained = hash((chained, body[start : start + BLOCK_BYTES]))
+        found.append(chained)
+    return found
+
+
+class PrefixIndex:
+    """A bounded memory of beginnings; what was not seen for longest is forgotten first."""
+
+    def __init__(self, entries_max: int = ENTRIES_MAX) -> None:
+        self._holders: dict[int, tuple[Holder, ...]] = {}
+        self._entries_max = entries_max
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def find(self, blocks: Sequence[int]) -> Known:
+        """The longest known beginning of a body with these blocks."""
+        holders: tuple[Holder, ...] = ()
+        depth = 0
+        for block in blocks:
+            found = self._holders.get(block)
+            if found is None:
+                break
+            holders = found
+            depth += 1
+        return Known(depth / len(blocks), holders) if depth else NOTHING
+
+    def learn(self, blocks: Sequence[int], holder: Holder) -> None:
+        """This worker reads a body with these blocks now."""
+        entries = self._holders
+        for block in reversed(blocks):  # the end is the oldest: it is of least use alone
+            before = entries.pop(block, ())
+            if before[:1] == (holder,):
+                entries[block] = before
+            else:
+                others = [other for other in before if other.worker_id != holder.worker_id]
+                entries[block] = (holder, *others[: HOLDERS_MAX - 1])
+        for _ in range(len(entries) - self._entries_max):
+            del entries[next(iter(entries))]
+
+
+def allowed_share(least_share: float, known: Known) -> float:
+    """The largest share of slots in use at which a holder is still taken."""
+    return least_share + GUARD_SHARE * known.share
