@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, cast
 import msgspec
 
 from rbee.contracts.decode import decode_json
+from rbee.contracts.workers import Task
 from rbee.errors import InvalidRequest
 
 JobState = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -77,7 +78,7 @@ class WorkerSpawn(_Operation, tag="worker_spawn"):
     device: DeviceChoice | None = None
     context_length: int | None = None
     slots: int | None = None
-    task: Literal["generate", "embeddings"] | None = None
+    task: Task | None = None
     command_id: str | None = None
     manual: bool = True
     gpu_layers: int | None = None

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from rbee.contracts.workers import Task
+
 ModelStatus = Literal["available", "downloading", "corrupt"]
 
 
@@ -61,6 +63,8 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     ``context_length`` (tokens), ``quantization`` and ``chat_template`` come from
     the file's own header; null where the header does not say. ``tools`` and
     ``system_role`` are what its chat template knows, null where that is not sure.
+    ``embedding`` and ``rerank`` say that it makes vectors, or scores for pairs of
+    texts, and writes nothing.
     ``facts`` are what its memory depends on, without the sizes of single layers.
     A ``pinned`` model is never removed for room; ``last_used_at`` (Unix seconds)
     is when a worker of it last started or ended, null if none ever did. ``load_s``
@@ -80,6 +84,7 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     architecture: str | None = None
     chat_template: bool | None = None
     embedding: bool | None = None
+    rerank: bool | None = None
     sha256: str | None = None
     source: str | None = None
     reason: str | None = None
@@ -90,6 +95,13 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
     last_used_at: float | None = None
     load_s: float | None = None
     memory_bytes: int | None = None
+
+
+def usual_task(model: Model) -> Task:
+    """What a worker of this model is started for when nobody says."""
+    if model.rerank:
+        return "rerank"
+    return "embeddings" if model.embedding else "generate"
 
 
 class OfferedFile(msgspec.Struct, kw_only=True):

@@ -113,7 +113,10 @@ FILE_TYPES: Final[dict[int, str]] = {
 }
 """``general.file_type`` → the name people know the quantisation by."""
 
-POOLING: Final[dict[int, str]] = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
+RANK_POOLING: Final = "rank"
+"""A reranker's: what comes out is one score for a pair of texts, and no vector."""
+
+POOLING: Final[dict[int, str]] = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: RANK_POOLING}
 """``<architecture>.pooling_type`` → how the token vectors become one."""
 
 EMBEDDING_ARCHITECTURES: Final = frozenset(

@@ -14,10 +14,10 @@ from typing import Literal, NoReturn, get_args
 import msgspec
 
 from rbee.contracts.jobs import ALL_LAYERS, SplitMode
+from rbee.contracts.workers import Task
 from rbee.errors import InvalidRequest
 
 EngineName = Literal["xllamacpp", "scripted", "llama-server", "vllm", "upstream"]
-Task = Literal["generate", "embeddings"]
 
 CONTEXT_TOKENS_MIN = 64  # less cannot hold a chat template and an answer
 CONTEXT_TOKENS_MAX = 16_777_216  # above any published model; a typing error, not a wish
@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--context", required=True, type=int, dest="context_tokens", help="tokens for all slots")
     add("--slots", required=True, type=int, help="requests at once")
     add("--threads", type=int)
-    add("--task", choices=("generate", "embeddings"), default="generate")
+    add("--task", choices=get_args(Task), default="generate")
     add("--gpu-layers", type=int)
     add("--split-mode", choices=("none", "layer", "row"))
     add("--tensor-split", type=_shares, help="a part for each device, as 0.6,0.4")

@@ -228,6 +228,9 @@ def test_programs_are_told_what_the_library_is_told(tmp_path: Path) -> None:
     assert "--embeddings --batch-size 2048 --ubatch-size 2048 --pooling mean" in words
     words = " ".join(vllm.launch_argv(settings))
     assert "--tensor-parallel-size 2 --runner pooling" in words
+    ranking = msgspec.structs.replace(settings, task="rerank")
+    words = " ".join(llama_server.launch_argv(ranking, model_declares_pooling=True))
+    assert "--reranking --batch-size 2048 --ubatch-size 2048" in words
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254", "ftp://host", "http://0.0.0.0:1"])

@@ -169,3 +169,10 @@ def test_embeddings_are_pooled_as_the_model_says_or_by_the_mean(*, declared: boo
     assert flags["embedding"] is True
     assert flags["n_ubatch"] == flags["n_batch"] == 2048
     assert ("pooling_type" in flags) is not declared
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_reranker_is_told_to_rank(*, declared: bool) -> None:
+    settings = parse_arguments([*ARGV, "--task", "rerank"])
+    flags = launch_flags(settings, "secret", model_declares_pooling=declared)
+    assert (flags["embedding"], flags["pooling_type"]) == (True, 4)

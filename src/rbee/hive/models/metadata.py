@@ -13,6 +13,7 @@ import msgspec
 
 from rbee.contracts.models import Model, ModelFacts
 from rbee.foundation.gguf import GgufHeader, read_header
+from rbee.foundation.gguf_types import RANK_POOLING
 
 MODEL_SUFFIX: Final = ".gguf"
 FORMAT_VERSION: Final = 1
@@ -110,6 +111,7 @@ def with_parts(metadata: Metadata, parts: Sequence[Path]) -> Metadata:
 def as_model(metadata: Metadata, *, loaded: bool, reason: str | None) -> Model:
     """The row of the wire; ``reason`` says what is wrong with the file, if anything is."""
     header = metadata.header
+    ranks = header.pooling == RANK_POOLING
     return Model(
         id=metadata.id,
         name=metadata.name,
@@ -121,7 +123,8 @@ def as_model(metadata: Metadata, *, loaded: bool, reason: str | None) -> Model:
         aliases=metadata.aliases,
         architecture=header.architecture,
         chat_template=header.chat_template,
-        embedding=header.embedding,
+        embedding=header.embedding and not ranks,
+        rerank=ranks,
         sha256=metadata.sha256,
         source=metadata.source,
         reason=reason,

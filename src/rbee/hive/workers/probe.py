@@ -133,9 +133,12 @@ class Probe:
             return False
 
     async def _speaks(self) -> bool:
-        """One token, or one embedding, is really computed."""
+        """One token, one embedding or one score is really computed."""
         if self._target.task == "embeddings":
             return await self._post("/v1/embeddings", {"input": "Hi"}) == _OK
+        if self._target.task == "rerank":
+            pair: dict[str, object] = {"query": "Hi", "documents": ["Hi"]}
+            return await self._post("/v1/rerank", pair) == _OK
         short: dict[str, object] = {"max_tokens": 1, "temperature": 0}
         status = await self._post("/v1/completions", {"prompt": "Hi", **short})
         if status in _NO_SUCH_ROUTE:

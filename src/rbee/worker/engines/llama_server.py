@@ -76,10 +76,12 @@ def launch_argv(settings: WorkerSettings, *, model_declares_pooling: bool) -> li
 
 
 def _batch_flags(settings: WorkerSettings, *, model_declares_pooling: bool) -> list[str]:
-    if settings.task == "embeddings":
+    if settings.task != "generate":
         asked = settings.batch_tokens or EMBEDDING_BATCH_TOKENS
         batch = str(min(settings.context_tokens, asked))
         flags = ["--embeddings", "--batch-size", batch, "--ubatch-size", batch]
+        if settings.task == "rerank":
+            return ["--reranking", *flags[1:]]
         return flags if model_declares_pooling else [*flags, "--pooling", "mean"]
     if settings.batch_tokens is None:
         return []

@@ -45,7 +45,7 @@ def launch_argv(settings: WorkerSettings) -> list[str]:
     ]  # fmt: skip
     if settings.tensor_split is not None and len(settings.tensor_split) > 1:
         argv += ["--tensor-parallel-size", str(len(settings.tensor_split))]
-    if settings.task == "embeddings":
+    if settings.task != "generate":
         argv += ["--runner", "pooling"]
     return argv
 

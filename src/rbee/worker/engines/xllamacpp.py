@@ -28,7 +28,7 @@ PING_INTERVAL_S = 1
 a client left, and it shortens its stop from 30 s to 2 or 3 s."""
 
 EMBEDDING_BATCH_TOKENS = 2_048
-"""The longest single text that can be embedded: an encoder reads it in one batch,
+"""The longest single text that can be embedded or ranked: an encoder reads it in one batch,
 and the batch's memory grows with its length."""
 
 LOGICAL_BATCH_TOKENS = 2_048
@@ -39,6 +39,7 @@ SPLIT_MODES: dict[SplitMode, int] = {"none": 0, "layer": 1, "row": 2}
 
 SLOTS_FOLDER = "slots"
 _MEAN_POOLING = 1  # llama_pooling_type: the mean over a text's tokens
+_RANK_POOLING = 4  # llama_pooling_type: one score for a pair of texts
 _SLEEP_S = 3_600.0  # the main thread only waits for a signal; any length does
 
 
@@ -112,11 +113,13 @@ def launch_flags(
     if settings.batch_tokens is not None:
         flags["n_ubatch"] = settings.batch_tokens
         flags["n_batch"] = max(settings.batch_tokens, LOGICAL_BATCH_TOKENS)
-    if settings.task == "embeddings":
+    if settings.task != "generate":
         asked = settings.batch_tokens or EMBEDDING_BATCH_TOKENS
         batch_tokens = min(settings.context_tokens, asked)
         flags |= {"embedding": True, "n_batch": batch_tokens, "n_ubatch": batch_tokens}
-        if not model_declares_pooling:  # else the engine refuses: a vector per token is no answer
+        if settings.task == "rerank":
+            flags["pooling_type"] = _RANK_POOLING
+        elif not model_declares_pooling:  # else the engine refuses: a vector per token is no answer
             flags["pooling_type"] = _MEAN_POOLING
     return flags
 
