@@ -52,12 +52,17 @@ class DeviceProblem(msgspec.Struct, kw_only=True):
 
 
 class EngineInfo(msgspec.Struct, kw_only=True):
-    """An engine on a hive, and why it cannot be used if it cannot."""
+    """An engine on a hive, and why it cannot be used if it cannot.
+
+    ``device_types`` are the kinds of devices that it runs on when it is chosen by
+    itself; empty for one that has to be asked for by name.
+    """
 
     name: str
     usable: bool
     version: str | None = None
     reason: str | None = None
+    device_types: list[DeviceType] = msgspec.field(default_factory=list[DeviceType])
 
 
 class EngineList(msgspec.Struct, kw_only=True):
@@ -77,7 +82,11 @@ class Capabilities(msgspec.Struct, kw_only=True):
 
 
 class HiveInfo(msgspec.Struct, kw_only=True):
-    """Who the hive is. ``address`` and ``port`` are where others reach it."""
+    """Who the hive is. ``address`` and ``port`` are where others reach it.
+
+    ``labels`` are the operator's own words for it (``gpu``, ``room-2``): a model or a
+    request may be kept to hives that have them.
+    """
 
     id: str
     hostname: str
@@ -86,6 +95,7 @@ class HiveInfo(msgspec.Struct, kw_only=True):
     version: str
     operational_status: Literal["ready", "starting", "stopping"] = "ready"
     health_status: Literal["healthy", "degraded"] = "healthy"
+    labels: list[str] = msgspec.field(default_factory=list[str])
 
 
 class GpuStats(msgspec.Struct, kw_only=True):

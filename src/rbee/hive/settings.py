@@ -36,6 +36,8 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Null: kept in the data directory, at first made from the host's name."""
     advertise: str | None = None
     """The address under which the queen reaches this machine; null: worked out from ``bind``."""
+    labels: list[str] = msgspec.field(default_factory=list[str])
+    """Words of the operator's for this machine; models and requests may be kept to them."""
     first_worker_port: int = FIRST_WORKER_PORT_DEFAULT
     restarts_max: int = 3
     """A fourth early death within the window is no accident."""

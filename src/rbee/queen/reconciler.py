@@ -1,63 +1,58 @@
-"""The control plane's one loop: sees demand, starts workers, says why it cannot.
+"""The control plane's one loop: sees demand, starts and stops workers, says why it cannot.
 
 It wakes when somebody waits or the colony changed, and once a second. Each round
-``scheduling.decisions.decide`` (pure) turns demand, supply and failures into
-actions, and this module carries them out: a spawn is a job on the chosen hive,
-followed to its end; a failure is told to all who wait, and remembered for ten
-seconds. When the worker's beat arrives, the registry wakes admission: nobody here
-touches a request. One task owns the state; no locks.
+``scheduling.decisions.decide`` (pure) turns demand, supply, activity and failures into
+actions; ``spawning`` and ``evicting`` carry them out on the hives. When a worker's beat
+arrives, the registry wakes admission: nobody here touches a request. One task owns the
+state; no locks.
 """
 
-import secrets
-from collections.abc import Callable, Generator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import anyio
 import anyio.abc
 import anyio.to_thread
-import msgspec
 
-from rbee.contracts.jobs import JobEvent, WorkerSpawn
-from rbee.contracts.status import InferSpawning
-from rbee.errors import EngineError, JobNotFound, RbeeError
+from rbee.contracts.plan import Plan
+from rbee.contracts.workers import COMING, SERVING, WorkerStats
+from rbee.errors import RbeeError
 from rbee.foundation import logs
 from rbee.queen import known_hives
+from rbee.queen.evicting import Evicting
+from rbee.queen.hooks import Hooks
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
+from rbee.queen.registry.hives import HiveView
+from rbee.queen.scheduling.activity import Activity
 from rbee.queen.scheduling.decisions import (
-    BACKOFF_S,
-    Failure,
+    MakeRoom,
     Refuse,
     Spawn,
     Supply,
+    World,
     decide,
+    doubt,
     is_quiet,
-    source_key,
-    spawn_error,
 )
-from rbee.queen.scheduling.demand import Demand
-from rbee.queen.scheduling.placement import Policy
+from rbee.queen.scheduling.demand import Demand, Wanted
+from rbee.queen.scheduling.eviction import Standing, Victim
+from rbee.queen.scheduling.options import Policy
+from rbee.queen.scheduling.placement import Placement
+from rbee.queen.scheduling.plan import Asked, make_plan
+from rbee.queen.scheduling.replicas import SLOTS_ASSUMED, Retire
+from rbee.queen.scheduling.troubles import Troubles
+from rbee.queen.spawning import Listener, Loading, News, Spawning
 
 TICK_S: Final = 1.0  # what no event announces (a backoff that ends) is noticed this late
-SETTLE_S: Final = 5.0  # a spawn's end and the worker's first ready beat race; give the beat time
+SHARE_MAX: Final = 0.1  # of the queen's one thread for these rounds: requests go first
+DOUBT_S: Final = 10.0  # after a shock the view needs a few beats of every hive to be whole again
+
+__all__ = ["Listener", "Loading", "News", "Reconciler"]
 
 _log = logs.get(__name__)
-
-News = InferSpawning | JobEvent
-"""What a follower of a model hears: a spawn that begins, then the hive's own events."""
-
-Listener = Callable[[News], None]
-
-
-class _Spawning(msgspec.Struct, kw_only=True):
-    """A spawn in flight."""
-
-    model: str
-    start: InferSpawning
-    last: JobEvent | None = None
-    worker_id: str | None = None
 
 
 class Reconciler:
@@ -73,9 +68,9 @@ class Reconciler:
         known_file: Path,
         quiet_s: float,
     ) -> None:
+        self.hooks = Hooks()
         self._colony = colony
         self._demand = demand
-        self._lines = lines
         self._policy = policy
         self._known_file = known_file
         self._quiet_s = quiet_s
@@ -83,9 +78,12 @@ class Reconciler:
         self._known_before: frozenset[str] = frozenset()
         self._started_at = 0.0
         self._quiet_over = False
-        self._spawning: dict[str, _Spawning] = {}
-        self._failures: dict[str, Failure] = {}
-        self._followers: list[tuple[str, Listener]] = []
+        self._looked_at: float | None = None
+        self._doubt: tuple[str, float] | None = None
+        self._activity = Activity()
+        self._troubles = Troubles()
+        self._evicting = Evicting(colony, lines, self.hooks)
+        self._spawning = Spawning(colony, lines, self._evicting, self._troubles, self.hooks)
         self._changed = anyio.Event()
         demand.subscribe(self._woken)
         colony.subscribe(self._woken)
@@ -95,28 +93,43 @@ class Reconciler:
         self._started_at = anyio.current_time()
         self._known = await anyio.to_thread.run_sync(known_hives.load, self._known_file)
         self._known_before = frozenset(hive.id for hive in self._known.hives)
-        async with anyio.create_task_group() as spawns:
+        async with anyio.create_task_group() as tasks:
             while True:
                 changed = self._changed
-                self._reconcile(spawns)
-                await self._remember_hives()
+                began = anyio.current_time()
+                hives = self._reconcile(tasks)
+                took_s = anyio.current_time() - began
+                await self._remember_hives(hives)
+                await anyio.sleep(took_s * (1 / SHARE_MAX - 1))
                 with anyio.move_on_after(TICK_S):
                     await changed.wait()
 
-    @contextmanager
-    def following(self, model: str, listener: Listener) -> Generator[None]:
+    def following(self, model: str, listener: Listener) -> AbstractContextManager[None]:
         """Tell ``listener`` of a spawn for ``model``, from one in flight on."""
-        follower = (self._key(model), listener)
-        for key, spawning in self._spawning.items():
-            if follower[0] in {key, self._key(spawning.model)}:
-                listener(spawning.start)
-                if spawning.last is not None:
-                    listener(spawning.last)
-        self._followers.append(follower)
-        try:
-            yield
-        finally:
-            self._followers.remove(follower)
+        return self._spawning.following(model, listener)
+
+    def loading(self, model: str) -> Loading | None:
+        """The spawn in flight for a model; for whoever reckons when it will be there."""
+        return self._spawning.loading(model)
+
+    def plan(self, model: str, *, hive_id: str | None = None) -> Plan:
+        """What a request for ``model`` would lead to now; nothing is done.
+
+        Raises:
+            ModelNotFound: nobody has it and no source is known for it.
+        """
+        now = anyio.current_time()
+        resolved = self._colony.resolve(model)
+        loading = self._spawning.loading(model)
+        asked = Asked(
+            name=model,
+            model=resolved or model,
+            hive_id=hive_id,
+            loading=loading is not None,
+            loading_for_s=0.0 if loading is None else now - loading.began_at,
+            load_s=None if loading is None else loading.load_s,
+        )
+        return make_plan(asked, self._world(self._demand.wanted(), now))
 
     @property
     def quiet(self) -> bool:
@@ -127,44 +140,85 @@ class Reconciler:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
-    def _key(self, model: str) -> str:
-        """One key for all names of a model, known or to be fetched."""
-        return source_key(self._colony.resolve(model) or model)
+    # ── one round ────────────────────────────────────────────────────────────
 
-    def _keys_in_flight(self) -> set[str]:
-        """Also under the id that a name turned out to mean when its file arrived."""
-        return {*self._spawning, *(self._key(one.model) for one in self._spawning.values())}
-
-    def _reconcile(self, spawns: anyio.abc.TaskGroup) -> None:
+    def _reconcile(self, tasks: anyio.abc.TaskGroup) -> Sequence[HiveView]:
         now = anyio.current_time()
-        self._failures = {k: f for k, f in self._failures.items() if now < f.again_at}
-        actions = decide(
-            self._demand.wanted(),
-            supply=self._supply,
-            spawning=self._keys_in_flight(),
-            failures=self._failures,
-            hives=self._colony.hives(),
-            policy=self._policy,
-            quiet=self._is_quiet(now),
-            now=now,
-        )
-        for action in actions:
+        self._troubles.sweep(now)
+        wanted = self._demand.wanted()
+        world = self._world(wanted, now)
+        for action in decide(wanted, world):
             match action:
-                case Spawn():
-                    self._begin(action, spawns)
+                case Spawn(model=model, placement=placement):
+                    self._begin(model, placement, (), tasks)
+                case MakeRoom(model=model, placement=placement, victims=victims):
+                    self._evicting.mark(one.worker_id for one in victims)
+                    self._begin(model, placement, victims, tasks)
+                case Retire():
+                    self._evicting.mark([action.worker_id])
+                    tasks.start_soon(self._retire, action, world.hives)
                 case Refuse(model=model, error=error):
                     _log.warning("refused", model=model, reason=error.message)
                     self._demand.refuse(model, error)
+        return world.hives
 
-    def _supply(self, model: str) -> Supply:
+    def _world(self, wanted: list[Wanted], now: float) -> World:
+        hives = self._colony.hives()
+        workers = [worker for hive in hives for worker in hive.workers]
+        self._activity.look(workers, self.hooks.running, now)
+        settings = self._policy.settings.resolved(self._colony.resolve)
+        policy = Policy(auto_download=self._policy.auto_download, settings=settings)
+        waiting = {row.model: row.oldest_since for row in wanted}
+        serving = _serving_by_model(workers)
+
+        def standing(hive: HiveView, worker: WorkerStats) -> Standing:
+            busy = self.hooks.running(worker.worker_id) > 0 or bool(worker.slots_busy)
+            row = next((row for row in hive.models if row.id == worker.model), None)
+            usual_s = None if row is None else row.load_s
+            return Standing(
+                in_use=busy or worker.model in waiting,
+                idle_s=self._activity.idle_s(worker.worker_id, now),
+                serving_s=self._activity.serving_s(worker.worker_id, now),
+                load_s=usual_s if usual_s is not None else worker.load_s,
+                spare=serving.get(worker.model, 0) - settings.kept_of(worker.model),
+            )
+
+        return World(
+            hives=hives,
+            policy=policy,
+            supply=lambda model: self._supply(model, hives),
+            spawning=self._spawning.keys(),
+            troubles=self._troubles,
+            standing=standing,
+            oldest_waiting=waiting.get,
+            now=now,
+            reserved=self._spawning.reserved(),
+            doubt=self._is_in_doubt(hives, now),
+            quiet=self._is_quiet(hives, now),
+        )
+
+    def _supply(self, model: str, hives: list[HiveView]) -> Supply:
         """Workers for the task that a spawn would be for: others take none of those who wait."""
         task = self._colony.usual_task(model)
-        serving = sum(worker.task == task for worker in self._colony.serving(model))
-        return Supply(serving, self._colony.coming(model, task))
+        serving = [worker for worker in self._colony.serving(model) if worker.task == task]
+        on = {
+            (str(hive.id), device)
+            for hive in hives
+            for worker in hive.workers
+            if worker.model == model and worker.status in SERVING | COMING
+            for device in worker.device.split(",")
+        }
+        return Supply(
+            serving=len(serving),
+            coming=self._colony.coming(model, task),
+            slots=sum(worker.slots_total or SLOTS_ASSUMED for worker in serving),
+            on=frozenset(on),
+            service_s=self.hooks.service_s(model),
+        )
 
-    def _is_quiet(self, now: float) -> bool:
+    def _is_quiet(self, hives: Sequence[HiveView], now: float) -> bool:
         if not self._quiet_over:
-            beaten = {str(hive.id) for hive in self._colony.hives() if hive.told_models}
+            beaten = {str(hive.id) for hive in hives if hive.told_models}
             self._quiet_over = not is_quiet(
                 now=now,
                 started_at=self._started_at,
@@ -174,88 +228,50 @@ class Reconciler:
             )
         return not self._quiet_over
 
-    def _begin(self, spawn: Spawn, spawns: anyio.abc.TaskGroup) -> None:
-        placement = spawn.placement
-        start = InferSpawning(
-            model=spawn.model,
-            hive_id=placement.hive_id,
-            why=placement.why,
-            download=placement.download,
-        )
-        key = self._key(spawn.model)
-        spawning = _Spawning(model=spawn.model, start=start)
-        self._spawning[key] = spawning
-        _log.info("spawning", model=spawn.model, hive=placement.hive_id, why=placement.why)
-        self._tell(key, spawning, start)
-        spawns.start_soon(self._spawn, key, spawning, spawn)
+    def _is_in_doubt(self, hives: list[HiveView], now: float) -> str | None:
+        """Why nobody is stopped now: a shock, or one that is over for less than ten seconds."""
+        before, self._looked_at = self._looked_at, now
+        lag_s = 0.0 if before is None else now - before - TICK_S
+        found = doubt(hives, lag_s)
+        if found is not None:
+            self._doubt = (found, now + DOUBT_S)
+        if self._doubt is None or now >= self._doubt[1]:
+            self._doubt = None
+            return None
+        return self._doubt[0]
 
-    async def _spawn(self, key: str, spawning: _Spawning, spawn: Spawn) -> None:
-        """One spawn, from the command to the worker's first beat."""
-        hive_id = spawn.placement.hive_id
-        operation = WorkerSpawn(
-            model=spawn.model,
-            hive_id=hive_id,
-            device=spawn.placement.device,
-            command_id=f"spawn-{secrets.token_hex(8)}",
-            manual=False,
-        )
+    # ── what comes of it ─────────────────────────────────────────────────────
+
+    def _begin(
+        self,
+        model: str,
+        placement: Placement,
+        victims: tuple[Victim, ...],
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        self.hooks.on_placed(model, placement_lines(placement))
+        key = self._spawning.begin(model, placement)
+        tasks.start_soon(self._spawn, key, model, victims)
+
+    async def _spawn(self, key: str, model: str, victims: tuple[Victim, ...]) -> None:
+        def is_wanted() -> bool:
+            asked = any(self._spawning.key(one) == key for one in self._demand.models())
+            return asked or self._policy.settings.of(model).replicas_min > 0
+
         try:
-            jobs = self._lines.to(spawn.placement.hive_url).jobs
-            async with aclosing(jobs.run(operation)) as events:
-                async for event in events:
-                    self._note(key, spawning, event)
-            await self._settle(spawning)
-        except JobNotFound:
-            # The hive was restarted and forgot the job; whoever still waits asks again.
-            _log.warning("spawn lost", model=spawn.model, hive=hive_id)
-        except RbeeError as error:
-            self._fail(key, spawn.model, spawn_error(spawn.model, hive_id, error))
+            await self._spawning.run(key, victims, is_wanted)
         finally:
-            del self._spawning[key]
             self._woken()
 
-    def _note(self, key: str, spawning: _Spawning, event: JobEvent) -> None:
-        if event.action == "cancelled":
-            raise EngineError("the hive was told to cancel it", remedy="Ask again.")
-        data: object = event.data
-        if isinstance(data, dict):
-            worker_id = cast("dict[str, Any]", data).get("worker_id")
-            if isinstance(worker_id, str):
-                spawning.worker_id = worker_id
-        spawning.last = event
-        self._tell(key, spawning, event)
+    async def _retire(self, retire: Retire, hives: Sequence[HiveView]) -> None:
+        url = next(hive.url for hive in hives if hive.id == retire.hive_id)
+        try:
+            await self._evicting.stop(url, retire.worker_id, retire.model, retire.reason)
+        except RbeeError as error:
+            _log.warning("not stopped", worker_id=retire.worker_id, reason=error.message)
 
-    async def _settle(self, spawning: _Spawning) -> None:
-        """Wait for the beat that shows the new worker, so that it is not spawned twice."""
-        with anyio.move_on_after(SETTLE_S):
-            while not self._has_arrived(spawning):
-                await self._changed.wait()
-
-    def _has_arrived(self, spawning: _Spawning) -> bool:
-        if spawning.worker_id is not None:
-            return self._colony.is_serving(spawning.worker_id)
-        model = self._colony.resolve(spawning.model) or spawning.model
-        return bool(self._colony.serving(model))
-
-    def _fail(self, key: str, model: str, error: RbeeError) -> None:
-        _log.warning("spawn failed", model=model, reason=error.message, code=error.code)
-        failure = Failure(error, anyio.current_time() + BACKOFF_S)
-        for failed in {key, self._key(model)}:
-            self._failures[failed] = failure
-        for waiting in list(self._waiting_for({key, self._key(model)})):
-            self._demand.refuse(waiting, error)
-
-    def _waiting_for(self, keys: set[str]) -> Iterator[str]:
-        return (model for model in self._demand.models() if self._key(model) in keys)
-
-    def _tell(self, key: str, spawning: _Spawning, news: News) -> None:
-        keys = {key, self._key(spawning.model)}
-        for followed, listener in list(self._followers):
-            if followed in keys:
-                listener(news)
-
-    async def _remember_hives(self) -> None:
-        known = known_hives.merged(self._known, self._colony.hives())
+    async def _remember_hives(self, hives: Sequence[HiveView]) -> None:
+        known = known_hives.merged(self._known, list(hives))
         if known is None:
             return
         self._known = known
@@ -263,3 +279,18 @@ class Reconciler:
             await anyio.to_thread.run_sync(known_hives.save, self._known_file, known)
         except OSError as error:
             _log.warning("cannot remember the hives", reason=error.strerror)
+
+
+def placement_lines(placement: Placement) -> list[str]:
+    """A placement for people: where and why, then every other hive and why not."""
+    where = f" on {placement.room_on}" if placement.room_on else ""
+    lines = [f"{placement.hive_id}{where}: {'; '.join(placement.why)}"]
+    return lines + [f"not {hive}: {reason}" for hive, reason in placement.others.items()]
+
+
+def _serving_by_model(workers: list[WorkerStats]) -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    for worker in workers:
+        if worker.status in SERVING:
+            found[worker.model] = found.get(worker.model, 0) + 1
+    return found

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from rbee.contracts.principals import KeySetting
+from rbee.queen.placement_settings import PlacementSettings
 
 PORT: Final = 7833  # **S** in wire.md
 HIVE_PORT: Final = 7835  # **S**; named to people who send a hive's operation here
@@ -29,7 +30,11 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     ``allowed_origins`` add to the gate's own list (a reverse proxy's name, a web
     page of one's own). ``auto_download`` lets the first request for a model that
     no hive has fetch it to the hive on the queen's own machine. ``keys`` are
-    further keys, one for each client or team (``[[queen.keys]]``).
+    further keys, one for each client or team (``[[queen.keys]]``). ``store`` is
+    where jobs are kept: ``sqlite`` (``rbee.db`` in the data folder), ``memory``
+    (nothing is written to disk, a restart forgets) or a ``postgresql://`` URL.
+    Prompts and answers of jobs stand in it until they expire. ``placement`` says
+    which models stay loaded and how many workers they get (``[queen.placement]``).
     """
 
     bind: str = "127.0.0.1"
@@ -41,5 +46,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     queue_per_model_max: int = 256  # one model's rush must leave room for the others
     wait_max_s: float = 300.0  # common proxies and clients give up at 300 s at the latest
     quiet_s: float = QUIET_S
+    store: str = "sqlite"
     log_level: str = "info"
     keys: list[KeySetting] = msgspec.field(default_factory=list[KeySetting])
+    placement: PlacementSettings = PlacementSettings()

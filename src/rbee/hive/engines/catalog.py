@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -117,6 +117,7 @@ class Engines:
                 usable=self._reasons.get(engine.name) is None,
                 version=engine.version(),
                 reason=self._reasons.get(engine.name),
+                device_types=sorted(engine.device_types) if engine.automatic else [],
             )
             for engine in self._engines.values()
         ]
@@ -133,8 +134,10 @@ class Engines:
         """
         return self._upstreams.server_of(worker) if self._upstreams is not None else None
 
-    def select(self, wanted: str, model: str) -> Engine:
+    def select(self, wanted: str, model: str, gpus: Collection[DeviceType] = ()) -> Engine:
         """The engine for a spawn. ``wanted`` is ``auto``, a kind of device, a name or a URL.
+
+        ``auto`` prefers an engine that can use one of ``gpus``, the kinds that are here.
 
         Raises:
             InvalidRequest: nobody knows that word; names what there is.
@@ -148,7 +151,7 @@ class Engines:
         if word in self._engines:
             return self._named(self._engines[word])
         if word == AUTO:
-            return self._first(None, "any device")
+            return self._for_a_gpu(gpus) or self._first(None, "any device")
         for kind in DEVICE_KINDS:
             if word == kind:
                 return self._first(kind, kind)
@@ -175,6 +178,20 @@ class Engines:
                 f"The engine {engine.name} cannot be used here: {reason}.", param="$.worker"
             )
         return engine
+
+    def _for_a_gpu(self, gpus: Collection[DeviceType]) -> Engine | None:
+        """The first that is chosen by itself and can use one of these kinds."""
+        return next(
+            (
+                engine
+                for engine in self._engines.values()
+                if engine.automatic
+                and not engine.device_types.isdisjoint(gpus)
+                and self._reasons.get(engine.name) is None
+                and engine.missing() is None
+            ),
+            None,
+        )
 
     def _first(self, kind: DeviceType | None, words: str) -> Engine:
         fitting = [

@@ -12,7 +12,7 @@ from typing import Final
 
 from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAck
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, ModelId
-from rbee.contracts.models import Model
+from rbee.contracts.models import Model, usual_task
 from rbee.contracts.openai import ModelObject
 from rbee.contracts.workers import COMING, Task
 from rbee.errors import HiveNotFound, InvalidRequest
@@ -170,6 +170,17 @@ class Colony:
         if silent:
             self._notify()
 
+    def drain(self, worker_id: str, *, leaving: bool = True) -> None:
+        """The queen has chosen this worker to go: it gets nothing new from this moment on.
+
+        ``leaving`` false takes it back: it stays after all.
+        """
+        entry = self._owners.get(worker_id)
+        if entry is not None:
+            entry.workers[worker_id].leaving = leaving
+            self._refresh(entry, entry.workers[worker_id])
+            self._changed()
+
     # ── what routing asks ────────────────────────────────────────────────────
 
     def resolve(self, name: str) -> ModelId | None:
@@ -195,7 +206,7 @@ class Colony:
     def usual_task(self, model: str) -> Task:
         """What a worker of this model is started for when nobody says."""
         facts = self._index.facts(model)
-        return "embeddings" if facts is not None and facts.embedding else "generate"
+        return "generate" if facts is None else usual_task(facts)
 
     def coming(self, model: str, task: Task) -> int:
         """How many workers of a model for a task are starting on hives that are not down."""

@@ -170,7 +170,7 @@ def view(entry: HiveEntry, now: float) -> HiveView:
         capabilities=entry.capabilities,
         models=list(entry.models or ()),
         told_models=entry.models is not None,
-        workers=[worker.stats for worker in entry.workers.values()],
+        workers=[worker.shown for worker in entry.workers.values()],
     )
 
 

@@ -48,7 +48,8 @@ class Death(msgspec.Struct, frozen=True):
 class WorkerEntry(msgspec.Struct, kw_only=True):
     """A worker in the registry. ``answered_at`` is when it last answered the queen itself.
 
-    ``counted_as`` is the model under which the registry's index counts it.
+    ``counted_as`` is the model under which the registry's index counts it. ``leaving``:
+    the queen has decided that it goes; its hive may not know yet.
     """
 
     stats: WorkerStats
@@ -56,6 +57,7 @@ class WorkerEntry(msgspec.Struct, kw_only=True):
     death: Death | None = None
     answered_at: float | None = None
     counted_as: str = ""
+    leaving: bool = False
 
     def take(self, stats: WorkerStats, *, now: float, revive_after_s: float) -> bool:
         """A beat's word on this worker; returns whether more than its figures changed.
@@ -79,7 +81,19 @@ class WorkerEntry(msgspec.Struct, kw_only=True):
     @property
     def serves(self) -> bool:
         """Whether it could take a request, its hive's state aside."""
-        return self.stats.status in SERVING and self.death is None and self.key is not None
+        return (
+            self.stats.status in SERVING
+            and self.death is None
+            and self.key is not None
+            and not self.leaving
+        )
+
+    @property
+    def shown(self) -> WorkerStats:
+        """What decisions and people see of it: one that is to go drains already."""
+        if self.leaving and self.stats.status in SERVING:
+            return msgspec.structs.replace(self.stats, status="draining")
+        return self.stats
 
     def is_coming(self, now: float) -> bool:
         """Whether it will serve without anybody's doing.
