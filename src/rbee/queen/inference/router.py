@@ -51,7 +51,7 @@ class _Decided(NamedTuple):
     free: list[RoutableWorker]
     busy: list[int]
     bound: bool
-    expected_s: tuple[float | None, ...] = ()
+    scores: tuple[float | None, ...] = ()
 
 
 class _State:
@@ -260,21 +260,23 @@ class Router:
     ) -> _Decided:
         free, bound = among
         busy = [running.get(worker.worker_id, 0) for worker in free]
-        expected: tuple[float | None, ...] = ()
+        scores: tuple[float | None, ...] = ()
         match policy:
             case "round-robin":
                 pick = Pick(state.turn % len(free), "the next in turn")
             case "weighted":
-                pick = weighted(self._weights(free, busy), state.turn)
+                weights = self._weights(free, busy)
+                scores = tuple(weights)
+                pick = weighted(weights, state.turn)
             case "latency-aware":
                 now = self._clock()
-                expected = tuple(self._speeds.expected_s(one.worker_id, now) for one in free)
-                pick = quickest(free, busy, expected)
+                scores = tuple([self._speeds.expected_s(one.worker_id, now) for one in free])
+                pick = quickest(free, busy, scores)
             case "local-first":
                 pick = local_first(free, busy, state.turn)
             case _:
                 pick = least_loaded(free, busy, state.turn, self._speeds.delays_s)
-        decided = _Decided(free[pick.at], pick.reason, free, busy, bound, expected)
+        decided = _Decided(free[pick.at], pick.reason, free, busy, bound, scores)
         if policy == "prefix-affinity":
             return self._by_prefix(state, call, decided, running)
         if policy == "session-affinity" and call.session is not None:
@@ -332,12 +334,10 @@ class Router:
             if all(one is not decided.worker for one in shown):
                 shown = (decided.worker, *shown[: SHOWN_MAX - 1])
         busy = tuple([running.get(worker.worker_id, 0) for worker in shown])
-        expected: tuple[float | None, ...] = ()
-        if decided.expected_s:
-            by_id = dict(
-                zip((one.worker_id for one in decided.free), decided.expected_s, strict=True)
-            )
-            expected = tuple(by_id.get(one.worker_id) for one in shown)
+        scores: tuple[float | None, ...] = ()
+        if decided.scores:
+            by_id = dict(zip((one.worker_id for one in decided.free), decided.scores, strict=True))
+            scores = tuple(by_id.get(one.worker_id) for one in shown)
         aside: tuple[tuple[str, str], ...] = ()
         if self._breakers.any_open:
             aside = tuple(self.set_aside(decided.worker.model)[:SHOWN_MAX])
@@ -348,7 +348,7 @@ class Router:
             busy=busy,
             candidates=len(workers),
             reason=decided.reason,
-            expected_s=expected,
+            scores=scores,
             aside=aside,
         )
 

@@ -65,7 +65,7 @@ class Choice(msgspec.Struct, frozen=True):
     """The worker, and all that is needed to say later why it was taken.
 
     ``considered`` are the workers as they were, ``busy`` the requests that each had,
-    ``expected_s`` the first byte expected of each where the policy asks (null: not known).
+    ``scores`` what the policy compared, if not that (null: not known).
     ``candidates`` counts the workers that served the model. ``aside`` names workers
     that were left out, with the reason. Nothing is worded before somebody asks.
     """
@@ -76,7 +76,7 @@ class Choice(msgspec.Struct, frozen=True):
     busy: tuple[int, ...]
     candidates: int
     reason: str
-    expected_s: tuple[float | None, ...] = ()
+    scores: tuple[float | None, ...] = ()
     aside: tuple[tuple[str, str], ...] = ()
 
     @property
