@@ -182,8 +182,15 @@ def test_workers_and_models_by_hand(colony: Operator) -> None:
     assert name in done(colony.rbee("worker", "get", name)).stdout
     assert name in done(colony.rbee("worker", "get", str(worker["pid"]), "--json")).stdout
     done(colony.rbee("worker", "logs", name))
-    restarted = json.loads(done(colony.rbee("worker", "restart", name, "--json")).stdout)
-    assert restarted["model"] == MODEL
+    done(colony.rbee("worker", "stop", name))
+    settings = ("--slots", "2", "--context-length", "1024", "--device", "cpu")
+    own = json.loads(done(colony.rbee("worker", "spawn", MODEL, *settings, "--json")).stdout)
+    again = json.loads(done(colony.rbee("worker", "restart", own["worker_id"], "--json")).stdout)
+    kept = json.loads(done(colony.rbee("worker", "get", again["worker_id"], "--json")).stdout)
+    assert again["worker_id"] != own["worker_id"]
+    assert (kept["model"], kept["slots_total"], kept["context_length"]) == (MODEL, 2, 1024)
+    assert kept["asked"]["device"] == "cpu"
+    assert "needed" in kept["fit"]
     done(colony.rbee("worker", "stop", "--all"))
     left = json.loads(done(colony.rbee("worker", "list", "--json")).stdout)
     assert not [worker for worker in left if worker["pid"]]

@@ -11,7 +11,16 @@ from pathlib import Path
 import msgspec
 
 import rbee.contracts
-from rbee.contracts import daemon, hives, jobs, models, openai, status, workers
+from rbee.contracts import (
+    daemon,
+    hives,
+    jobs,
+    models,
+    openai,
+    status,
+    worker_details,
+    workers,
+)
 from rbee.contracts.aliases import Alias, ModelSource
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -77,6 +86,7 @@ MODEL = models.Model(
     architecture="llama",
     chat_template=True,
     embedding=False,
+    rerank=False,
     facts=FACTS,
     tools=True,
     system_role=True,
@@ -155,6 +165,11 @@ SAMPLES: list[msgspec.Struct] = [
     GPU,
     NODE,
     WORKER,
+    worker_details.WorkerDetails(
+        **msgspec.structs.asdict(WORKER),
+        asked=jobs.WorkerSpawn(model="starter", slots=4),
+        fit="33 of 33 layers: 33 on GPU-1; 5,120 MiB needed on GPU-1, 8,192 MiB may be used",
+    ),
     PROTECTION,
     workers.as_process(WORKER),
     FACTS,

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from rbee.contracts import daemon, hives, jobs, models, openai, workers
+from rbee.contracts import daemon, hives, jobs, models, openai, worker_details, workers
 from rbee.errors import (
     DeadlineExceeded,
     Forbidden,
@@ -185,6 +185,14 @@ SHAPES: list[Shape] = [
     ),
     Shape(workers.Protection, "name in_force reason"),
     Shape(
+        worker_details.WorkerDetails,
+        "worker_id pid model engine device port address status slots_total slots_busy queued"
+        " cpu_pct rss_mb io_r_mb_s io_w_mb_s uptime_s gpu_util_pct vram_mb total_vram_mb"
+        " tokens_per_s requests_total",
+        "generation restarts context_length unary_cancel manual load_s idle_s reason task isolation"
+        " asked fit",
+    ),
+    Shape(
         workers.WorkerProcess,
         "pid worker_id model port device engine status",
         "reason",
@@ -192,7 +200,7 @@ SHAPES: list[Shape] = [
     Shape(
         models.Model,
         "id name size_bytes status quantization context_length loaded",
-        "aliases architecture chat_template embedding sha256 source reason facts tools system_role"
+        "aliases architecture chat_template embedding rerank sha256 source reason facts tools system_role"
         " pinned last_used_at load_s memory_bytes",
     ),
     Shape(models.ModelSearch, "query models"),

@@ -7,7 +7,7 @@ numbers and a reason, never only yes or no.
 """
 
 from rbee.fit.memory import Estimate, Measured, estimate, prefer_measured
-from rbee.fit.offload import OffloadPlan, plan_offload
+from rbee.fit.offload import OffloadPlan, chosen_offload, judge_shares, plan_offload
 from rbee.fit.settings import RunSettings, settings_key
 from rbee.fit.verdict import DeviceMemory, Verdict, available_bytes, judge, told
 
@@ -19,8 +19,10 @@ __all__ = [
     "RunSettings",
     "Verdict",
     "available_bytes",
+    "chosen_offload",
     "estimate",
     "judge",
+    "judge_shares",
     "plan_offload",
     "prefer_measured",
     "settings_key",

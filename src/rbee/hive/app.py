@@ -242,7 +242,7 @@ class _Hive:
         """Remember what used workers really hold, for the next ones of their kind."""
         while True:
             await anyio.sleep(MEASURE_EVERY_S)
-            seen = neighbours(list(self._supervisor.roster.by_id.values()))
+            seen = neighbours(self._supervisor.roster)
             try:
                 await anyio.to_thread.run_sync(partial(self._fitting.note, seen, now=time.time()))
             except StorageError as error:  # estimates go on without it
@@ -255,7 +255,7 @@ class _Hive:
 
     def _judge(self) -> Judge:
         """Who says what fits, as the workers are now; called in threads."""
-        others = neighbours(list(self._supervisor.roster.by_id.values()))
+        others = neighbours(self._supervisor.roster)
         gpus = gpu_memory(self._inventory.devices(), self._engines)
         run = partial(usual_run, self._settings)
         return lambda facts: self._fitting.offer(facts, run(facts), others, gpus)

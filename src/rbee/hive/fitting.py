@@ -4,8 +4,8 @@
 into the machine's memory is refused with numbers and ways out, instead of
 slowing everything down until the system ends somebody. Doubt is no refusal. What
 serving workers really hold is noted now and then (``note``) and preferred to the
-estimate. Only workers on the CPU are judged: on GPUs the engine itself leaves to
-the CPU what has no room.
+estimate. A worker on GPUs is given its layers and its split here, unless somebody
+asked for them: ``gpu_fitting`` knows that part.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,25 +16,39 @@ from typing import Final
 import msgspec
 import psutil
 
+from rbee.contracts.hives import Device
 from rbee.contracts.models import Model, ModelFacts
 from rbee.contracts.workers import SERVING
 from rbee.errors import CorruptModel, NoCapacity
 from rbee.fit import (
     DeviceMemory,
+    OffloadPlan,
     RunSettings,
     Verdict,
+    available_bytes,
     estimate,
     judge,
+    plan_offload,
     settings_key,
     told,
 )
 from rbee.foundation.gguf import read_header
+from rbee.hive.devices.choice import Open
 from rbee.hive.devices.cpu import CPU_ID
 from rbee.hive.engines.engine import LaunchSpec
+from rbee.hive.gpu_fitting import (
+    has_room,
+    needs_of,
+    plan_of,
+    refuse_full_gpus,
+    whole_on,
+    with_measured,
+)
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.load_times import LoadTimes
 from rbee.hive.models.measured import MeasuredRuns, Run
-from rbee.hive.workers.record import Worker
+from rbee.hive.offloading import arranged, considered, gpu_memory_of
+from rbee.hive.workers.roster import Roster
 
 EMBEDDING_BATCH_TOKENS: Final = 2_048  # what a worker reads at once when it embeds
 _MIB: Final = 1024 * 1024
@@ -52,25 +66,39 @@ def machine_memory() -> tuple[int, int]:
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     """Another worker of this hive: what it runs, and bytes it holds now (null: not known).
 
-    ``used``: it has answered a request, so its buffers were touched.
+    ``used``: it has answered a request, so its buffers were touched. ``vram_bytes`` is
+    what it holds on its GPUs together. ``places_layers``: what it needs there can be
+    reckoned.
     """
 
     spec: LaunchSpec
     serving: bool
     used: bool = False
     held_bytes: int | None = None
+    vram_bytes: int | None = None
+    places_layers: bool = False
 
 
-def neighbours(workers: Sequence[Worker]) -> list[Neighbour]:
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker as it shall run, and why so; ``verdict`` is of its place on the CPU, if any."""
+
+    spec: LaunchSpec
+    reason: str | None = None
+    verdict: Verdict | None = None
+
+
+def neighbours(roster: Roster) -> list[Neighbour]:
     """Those that use memory or will."""
     return [
         Neighbour(
             spec=worker.state.spec,
             serving=worker.state.status in SERVING,
             used=bool(worker.reading.requests_total or worker.reading.tokens_total),
-            held_bytes=None if worker.usage.rss_mb is None else int(worker.usage.rss_mb * _MIB),
+            held_bytes=_bytes(worker.usage.rss_mb),
+            vram_bytes=_bytes(roster.vram_mb(worker)),
+            places_layers=worker.engine.places_layers,
         )
-        for worker in workers
+        for worker in roster.by_id.values()
         if worker.state.status in SERVING or worker.state.status == "starting"
     ]
 
@@ -89,6 +117,97 @@ class Fitting:
         self._measured = measured
         self._loads = loads
         self._memory = memory
+
+    def arrange(
+        self,
+        spec: LaunchSpec,
+        gpus: Sequence[Device],
+        left_open: Open | None,
+        others: Sequence[Neighbour],
+    ) -> Fitted:
+        """``spec`` with its layers and split, beside ``others``.
+
+        ``gpus`` are those that it may lie on (none: it is no worker for GPUs),
+        ``left_open`` what the request leaves to be chosen.
+
+        Raises:
+            NoCapacity: it certainly does not fit; says numbers and ways out.
+        """
+        facts = self._header(spec) if gpus else None
+        if facts is None:
+            return self._on_cpu(spec, others, why=None)
+        beside = [self._gpu(device, others) for device in gpus]
+        placed, why = spec, None
+        if left_open is not None:
+            placed, why = self._chosen(spec, facts, left_open, beside)
+        if placed.device_ids == (CPU_ID,):
+            return self._on_cpu(placed, others, why=why)
+        if placed.gpu_layers is None:
+            return Fitted(spec=placed, reason=f"the engine places the layers: {why or 'asked so'}")
+        on = [gpu for name in placed.device_ids for gpu in beside if gpu.id == name]
+        plan = plan_of(facts, settings_of(placed), placed, on)
+        if plan.gpu_layers is None:
+            return Fitted(spec=placed, reason=f"not judged: {plan.reason}")
+        plan = with_measured(plan, self._measured.find(_run(placed)))
+        numbers = refuse_full_gpus(placed, plan, on)
+        self._check_host(placed, plan, others)
+        return Fitted(spec=placed, reason=f"{plan.reason}; {numbers}")
+
+    def _on_cpu(self, spec: LaunchSpec, others: Sequence[Neighbour], *, why: str | None) -> Fitted:
+        verdict = self.check(spec, others)
+        said = [words for words in (why, verdict.reason if verdict else None) if words]
+        return Fitted(spec=spec, reason="; ".join(said) or None, verdict=verdict)
+
+    def _chosen(
+        self,
+        spec: LaunchSpec,
+        facts: ModelFacts,
+        left_open: Open,
+        beside: Sequence[DeviceMemory],
+    ) -> tuple[LaunchSpec, str]:
+        """Layers and split that nobody asked for, and why so."""
+        memory = considered(left_open, beside)
+        if not memory:
+            return spec, f"the free memory of {', '.join(gpu.id for gpu in beside)} is unknown"
+        plan = plan_offload(facts, settings_of(spec), memory, spread=left_open.named)
+        for gpu in memory if plan.gpu_layers != plan.layers and len(memory) == 1 else ():
+            whole = whole_on(spec, gpu)
+            if has_room(self._measured.find(_run(whole)), gpu):
+                plan = plan_of(facts, settings_of(whole), whole, [gpu])
+        return arranged(spec, left_open, plan), plan.reason
+
+    def _gpu(self, device: Device, others: Sequence[Neighbour]) -> DeviceMemory:
+        """A GPU's memory beside those that still load onto it."""
+        held = expected = 0
+        for other in others:
+            if other.serving or device.id not in other.spec.device_ids or not other.places_layers:
+                continue
+            facts = self._header(other.spec)
+            if facts is None:
+                continue
+            needed = needs_of(other.spec, settings_of(other.spec), facts)
+            share = needed.get(device.id, 0)
+            expected += share
+            whole = sum(needed.values())
+            held += int((other.vram_bytes or 0) * share / whole) if whole else 0
+        return gpu_memory_of(device, held_bytes=held, expected_bytes=expected)
+
+    def _check_host(self, spec: LaunchSpec, plan: OffloadPlan, others: Sequence[Neighbour]) -> None:
+        """Refuse what leaves more to the machine's memory than there is.
+
+        Raises:
+            NoCapacity: the layers that no GPU holds have no room.
+        """
+        if any(other.spec.model_path == spec.model_path for other in others):
+            return  # the file is mapped, so what the CPU needs of it may be there already
+        room = available_bytes(self._cpu(others))
+        if room is not None and plan.host_bytes > room:
+            raise NoCapacity(
+                f"{spec.model} has no room here: {plan.reason}, and the CPU's part needs"
+                f" {-(-plan.host_bytes // _MIB):,} MiB of the {room // _MIB:,} MiB that may be"
+                " used.",
+                remedy="Stop another worker, or ask for a smaller `context_length`.",
+            )
 
     def check(self, spec: LaunchSpec, others: Sequence[Neighbour]) -> Verdict | None:
         """The verdict on ``spec`` beside ``others``; None when it is not judged here.
@@ -140,20 +259,19 @@ class Fitting:
         """Remember what serving workers hold at ``now`` (Unix seconds).
 
         Only of those that were used, and are alone with their model: a file that two
-        of them map would be counted twice.
+        of them map would be counted twice. On GPUs it is their memory that counts.
 
         Raises:
             StorageError: it cannot be written.
         """
         for one in workers:
+            if not (one.used and one.serving) or one.spec.model_path is None:
+                continue
             sharing = [other for other in workers if other.spec.model_path == one.spec.model_path]
-            if (
-                one.used
-                and one.serving
-                and one.held_bytes
-                and len(sharing) == 1
-                and _is_judged(one.spec)
-            ):
+            if not _is_judged(one.spec):
+                if one.places_layers and one.vram_bytes:
+                    self._measured.record(_run(one.spec), one.vram_bytes, now=now)
+            elif one.held_bytes and len(sharing) == 1:
                 self._measured.record(_run(one.spec), one.held_bytes, now=now)
 
     def _cpu(self, others: Sequence[Neighbour]) -> DeviceMemory:
@@ -186,20 +304,24 @@ class Fitting:
         return total
 
     def _facts(self, spec: LaunchSpec) -> ModelFacts | None:
-        if not _is_judged(spec):
+        return self._header(spec) if _is_judged(spec) else None
+
+    def _header(self, spec: LaunchSpec) -> ModelFacts | None:
+        """What the model's header says; None without a file that can be read."""
+        if spec.model_path is None:
             return None
         known = self._catalog.metadata_of(spec.model)
         if known is not None and known.header.facts is not None:
             return known.header.facts
         try:  # catalogued by an earlier version
-            return read_header(Path(spec.model_path or "")).facts
+            return read_header(Path(spec.model_path)).facts
         except CorruptModel:
             return None  # the engine will say what is wrong with it
 
 
 def settings_of(spec: LaunchSpec) -> RunSettings:
     """How the launcher runs ``spec``."""
-    if spec.task == "embeddings":
+    if spec.task != "generate":
         return RunSettings(
             context_tokens=spec.context_tokens,
             slots=spec.slots,
@@ -225,8 +347,12 @@ def _run(spec: LaunchSpec) -> Run:
         model=spec.model,
         engine=f"{spec.engine} {_version(spec.engine)}",
         settings=settings_key(settings_of(spec)),
-        device=CPU_ID,
+        device=",".join(spec.device_ids),
     )
+
+
+def _bytes(size_mb: float | None) -> int | None:
+    return None if size_mb is None else int(size_mb * _MIB)
 
 
 def _version(engine: str) -> str:

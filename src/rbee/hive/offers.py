@@ -12,10 +12,10 @@ from rbee.contracts.models import ModelFacts
 from rbee.fit import DeviceMemory, RunSettings
 from rbee.hive.engines.catalog import Engines
 from rbee.hive.models.downloads import DownloadLimits
+from rbee.hive.offloading import gpu_memory_of
 from rbee.hive.settings import HiveSettings
 
 _GB: Final = 10**9
-_MIB: Final = 1024 * 1024
 
 
 def download_limits(settings: HiveSettings) -> DownloadLimits:
@@ -48,15 +48,7 @@ def gpu_memory(devices: Sequence[Device], engines: Engines) -> list[DeviceMemory
 def memory_of(devices: Sequence[Device], kinds: Collection[DeviceType]) -> list[DeviceMemory]:
     """The memory of the GPUs of these kinds that can be used."""
     return [
-        DeviceMemory(
-            id=device.id,
-            total_bytes=_bytes(device.memory_usable_mb or device.memory_total_mb),
-            free_bytes=_bytes(device.memory_free_mb),
-        )
+        gpu_memory_of(device)
         for device in devices
         if device.device_type != "cpu" and device.device_type in kinds and device.reason is None
     ]
-
-
-def _bytes(size_mb: float | None) -> int | None:
-    return None if size_mb is None else int(size_mb * _MIB)

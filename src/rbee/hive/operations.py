@@ -7,12 +7,14 @@ joins the two and speaks the words of the contract. A hive answers for itself al
 another hive's id is refused with the address to send it to.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 import anyio
 import anyio.to_thread
 
+from rbee.contracts.hives import Device
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, WorkerId
 from rbee.contracts.jobs import (
     HiveOperation,
@@ -33,20 +35,20 @@ from rbee.contracts.jobs import (
 from rbee.contracts.models import Model
 from rbee.contracts.workers import WorkerStats, as_process
 from rbee.errors import HiveNotFound, InvalidRequest, ShuttingDown
-from rbee.fit import Verdict
 from rbee.foundation.jobserver import Handler, Job, JobServer
-from rbee.hive.devices.choice import Placing, kind_named, place, require_kind
+from rbee.hive.devices.choice import Placing, gpu_kinds, kind_named, place, require_kind
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.engines.catalog import Engines
 from rbee.hive.engines.engine import Engine, LaunchSpec
 from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import is_scripted_model
-from rbee.hive.fitting import Fitting, neighbours
+from rbee.hive.fitting import Fitted, Fitting, neighbours
 from rbee.hive.foreign_models import foreign, foreign_rows, is_foreign, path_of
 from rbee.hive.isolation.memory_limit import limited
 from rbee.hive.model_operations import ModelOperations
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
+from rbee.hive.purpose import task_of
 from rbee.hive.settings import HiveSettings
 from rbee.hive.workers.messages import Order
 from rbee.hive.workers.supervisor import Supervisor
@@ -167,15 +169,20 @@ class Operations:
         if kind is not None:
             require_kind(devices, kind, problems)  # said before any engine's own reason
         await self._engines.tried()
-        engine = self._engines.select(asked.worker, asked.model)
+        engine = self._engines.select(asked.worker, asked.model, gpu_kinds(devices, asked.device))
         placing = place(devices, engine.device_types, asked, problems)
         model = await self._model_for(asked.model, engine, job)
         with self.models.claim(model.id):
             spec = await self._spec(asked, engine, placing, model)
-            verdict = await self._check_room(spec, asked.command_id, job)
-            spec = limited(spec, verdict, self._settings)
+            fitted = await self._arranged(spec, engine, placing, asked, job)
             worker_id, created = await self._supervisor.spawn(
-                Order(spec=spec, manual=asked.manual, command_id=asked.command_id)
+                Order(
+                    spec=limited(fitted.spec, fitted.verdict, self._settings),
+                    manual=asked.manual,
+                    command_id=asked.command_id,
+                    asked=asked,
+                    fit=fitted.reason,
+                )
             )
         if not created:
             job.emit("worker_spawn_progress", f"This command made {worker_id} already.")
@@ -193,17 +200,32 @@ class Operations:
             data=as_process(stats),
         )
 
-    async def _check_room(
-        self, spec: LaunchSpec, command_id: str | None, job: Job
-    ) -> Verdict | None:
-        """Refuse what certainly does not fit; a repeated command has its room already."""
-        workers = list(self._roster.by_id.values())
+    async def _arranged(
+        self, spec: LaunchSpec, engine: Engine, placing: Placing, asked: WorkerSpawn, job: Job
+    ) -> Fitted:
+        """Layers, split and room; a repeated command has its room already.
+
+        Raises:
+            NoCapacity: it certainly does not fit.
+        """
+        command_id, workers = asked.command_id, self._roster.by_id.values()
         if command_id and any(worker.state.command_id == command_id for worker in workers):
-            return None
-        verdict = await anyio.to_thread.run_sync(self._fitting.check, spec, neighbours(workers))
-        if verdict is not None:
-            job.emit("worker_spawn_progress", f"Memory: {verdict.reason}.")
-        return verdict
+            return Fitted(spec=spec)
+        gpus: Sequence[Device] = ()
+        if engine.places_layers:
+            gpus = placing.open.gpus if placing.open else self._gpus(placing.device_ids)
+        fitted = await anyio.to_thread.run_sync(
+            self._fitting.arrange, spec, gpus, placing.open, neighbours(self._roster)
+        )
+        if fitted.reason is not None:
+            job.emit("worker_spawn_progress", f"Memory: {fitted.reason}.")
+        return fitted
+
+    def _gpus(self, device_ids: Sequence[str]) -> list[Device]:
+        """The GPUs of these names, in their order."""
+        by_id = {device.id: device for device in self._inventory.devices()}
+        found = [by_id[name] for name in device_ids if name in by_id]
+        return [device for device in found if device.device_type != "cpu"]
 
     async def _wait_ready(self, worker_id: WorkerId, job: Job) -> WorkerStats:
         told: set[tuple[str, int, bool]] = set()
@@ -260,7 +282,7 @@ class Operations:
             engine=engine.name,
             model=model.id,
             model_path=path,
-            task=asked.task or ("embeddings" if model.embedding else "generate"),
+            task=task_of(asked.task, model),
             context_tokens=context,
             slots=asked.slots or self._settings.slots,
             device_ids=placing.device_ids,

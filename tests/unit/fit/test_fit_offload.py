@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbee.contracts.models import ModelFacts
-from rbee.fit import DeviceMemory, RunSettings, available_bytes, plan_offload
+from rbee.fit import (
+    DeviceMemory,
+    RunSettings,
+    available_bytes,
+    chosen_offload,
+    judge_shares,
+    plan_offload,
+)
 from rbee.fit.offload import GPU_CONTEXT_BYTES
 
 MIB = 1024 * 1024
@@ -84,3 +91,29 @@ def test_no_gpu_is_ever_overfilled(free_mib: list[int], weights_mib: list[int]) 
     for share, gpu in zip(plan.shares, found, strict=True):
         assert share.needed_bytes <= (available_bytes(gpu) or 0)
         assert share.layers == 0 or share.needed_bytes > GPU_CONTEXT_BYTES
+
+
+def test_a_choice_is_reckoned_as_the_engine_cuts_it() -> None:
+    plan = chosen_offload(FACTS, SETTINGS, gpus(9_000, 9_000), layers=10, split=(3, 1))
+    assert [share.layers for share in plan.shares] == [8, 2]
+    assert plan.host_bytes == (LAYERS + 1 - 10) * (100 + 32) * MIB
+    whole = chosen_offload(FACTS, SETTINGS, gpus(9_000), layers=-1)
+    assert (whole.gpu_layers, whole.host_bytes) == (LAYERS + 1, 0)
+    assert chosen_offload(FACTS, SETTINGS, gpus(None, None), layers=4).tensor_split == (2, 2)
+
+
+def test_shares_are_judged_one_by_one() -> None:
+    plan = chosen_offload(FACTS, SETTINGS, gpus(9_000, 9_000), layers=-1, split=(1, 1))
+    needed = plan.shares[0].needed_bytes // MIB
+    assert judge_shares(plan.shares, gpus(9_000, 9_000))[0] == "yes"
+    assert judge_shares(plan.shares, gpus(9_000, needed))[0] == "unknown"
+    fits, words = judge_shares(plan.shares, gpus(9_000, 1_000))
+    assert fits == "no"
+    assert "needed on GPU-1, 872 MiB may be used" in words
+    assert judge_shares(plan.shares, gpus(9_000, None))[0] == "unknown"
+
+
+def test_named_gpus_are_all_used() -> None:
+    plan = plan_offload(FACTS, SETTINGS, gpus(24_000, 24_000), spread=True)
+    assert all(share.layers for share in plan.shares)
+    assert plan.gpu_layers == LAYERS + 1

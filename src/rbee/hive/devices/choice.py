@@ -21,11 +21,24 @@ _ANY_GPU: Final = "gpu"
 _EVERY_GPU: Final = "all"
 
 
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request leaves to the fit: layers and split on GPUs, and on which.
+
+    ``named``: the request says which, so all ``gpus`` are to be used. ``cpu`` is where
+    the model goes when it named none and none has room; null: this engine cannot.
+    """
+
+    gpus: tuple[Device, ...]
+    named: bool
+    cpu: Device | None = None
+
+
 class Placing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a worker's model lies. Positions count the ``device_ids``, from 0.
 
     ``gpu_layers`` null lets the engine fit them, -1 is all. ``tensor_split`` null
-    lets the engine divide by what is free. ``env`` binds the process.
+    lets the engine divide by what is free. ``env`` binds the process. ``open`` is
+    null when layers or split were asked for, or none is on a GPU.
     """
 
     device_ids: tuple[str, ...]
@@ -34,6 +47,7 @@ class Placing(msgspec.Struct, frozen=True, kw_only=True):
     tensor_split: tuple[float, ...] | None = None
     main_gpu: int | None = None
     env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    open: Open | None = None
 
 
 def place(
@@ -69,7 +83,27 @@ def place(
         tensor_split=_shares(asked, chosen) if several else None,
         main_gpu=asked.main_gpu or 0,
         env=pinned(chosen),
+        open=_open(devices, kinds, asked, chosen),
     )
+
+
+def gpu_kinds(
+    devices: Sequence[Device], wanted: DeviceChoice | None = None
+) -> frozenset[DeviceType]:
+    """The kinds of GPU that can be used here; none when ``wanted`` names only CPUs.
+
+    An engine that is chosen by itself is one for these, if there is any.
+    """
+    cpus = {"cpu"} | {device.id.casefold() for device in devices if device.device_type == "cpu"}
+    words = _words(wanted)
+    if words and cpus.issuperset(words):
+        return frozenset()
+    kinds: set[DeviceType] = {
+        d.device_type for d in devices if d.device_type != "cpu" and d.reason is None
+    }
+    if kinds & _VULKAN_TOO:
+        kinds.add("vulkan")
+    return frozenset(kinds)
 
 
 def kind_named(worker: str) -> DeviceType | None:
@@ -194,6 +228,25 @@ def _is_of(device: Device, kinds: Collection[DeviceType]) -> bool:
 
 
 # ── layers and split ─────────────────────────────────────────────────────────
+
+
+def _open(
+    devices: Sequence[Device],
+    kinds: Collection[DeviceType],
+    asked: WorkerSpawn,
+    chosen: Sequence[Device],
+) -> Open | None:
+    said = (asked.gpu_layers, asked.split_mode, asked.tensor_split, asked.main_gpu)
+    if any(value is not None for value in said):
+        return None
+    if asked.device is not None:
+        return Open(gpus=tuple(chosen), named=True)
+    usable = [device for device in devices if _is_of(device, kinds) and device.reason is None]
+    return Open(
+        gpus=tuple(each for each in usable if each.device_type == chosen[0].device_type),
+        named=False,
+        cpu=next((device for device in usable if device.device_type == "cpu"), None),
+    )
 
 
 def _refuse_gpu_settings(asked: WorkerSpawn, ids: Sequence[str]) -> None:

@@ -10,18 +10,17 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 import rbee
 from rbee.contracts.hives import DeviceType
 from rbee.contracts.jobs import SplitMode
+from rbee.contracts.workers import Task
 from rbee.hive.engine_settings import Takes
 from rbee.hive.engines import llamacpp_readings
 from rbee.hive.engines.reading import Reading
-
-Task = Literal["generate", "embeddings"]
 
 WORKER_DIRECTORY_VARIABLE: Final = "RBEE_WORKER_DIRECTORY"
 """In every engine's environment: by it a hive knows a process as one of its own."""
@@ -135,6 +134,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def places_layers(self) -> bool:
+        """It takes ``gpu_layers`` and a split, and needs the memory that ``rbee.fit`` reckons."""
+        ...
+
+    @property
     def takes(self) -> Takes:
         """What kind of model it loads."""
         ...
@@ -193,6 +197,7 @@ class Adapter:
 
     unary_cancel = False
     automatic = False
+    places_layers = False
     takes: Takes = "file"
     face = LLAMACPP_FACE
     device_types: frozenset[DeviceType] = frozenset({"cpu"})

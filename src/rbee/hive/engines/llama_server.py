@@ -40,6 +40,7 @@ class LlamaServer(Adapter):
 
     name = PROGRAM
     automatic = True
+    places_layers = True
     features = ("chat", "completions", "embeddings", "tokenize")
 
     def __init__(self, configured: str | None = None) -> None:

@@ -31,6 +31,7 @@ class XLlamaCpp(Adapter):
     """llama.cpp in a worker process of ours; ``build`` is the graphics that it was built for."""
 
     automatic = True
+    places_layers = True
     features = ("chat", "completions", "embeddings", "tokenize")
 
     def __init__(self, build: DeviceType | None = None) -> None:

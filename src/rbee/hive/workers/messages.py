@@ -10,6 +10,7 @@ import anyio
 import msgspec
 
 from rbee.contracts.ids import WorkerId
+from rbee.contracts.jobs import WorkerSpawn
 from rbee.errors import RbeeError
 from rbee.hive.engines.engine import LaunchSpec, Reading
 from rbee.hive.workers.adoption import Verdict
@@ -50,11 +51,13 @@ class Reply:
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker that is wanted."""
+    """A worker that is wanted: by which operation, and why so (``fit``)."""
 
     spec: LaunchSpec
     manual: bool = True
     command_id: str | None = None
+    asked: WorkerSpawn | None = None
+    fit: str | None = None
 
 
 class SpawnAsked(msgspec.Struct, frozen=True):

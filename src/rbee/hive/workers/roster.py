@@ -7,7 +7,10 @@ always of one moment. Operations, heartbeat and API come here.
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from rbee.contracts.ids import WorkerId
+from rbee.contracts.worker_details import WorkerDetails
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import Conflict, EngineError, WorkerNotFound
 from rbee.hive.devices.usage import GpuUse
@@ -37,11 +40,22 @@ class Roster:
         stats.total_vram_mb = use.total_vram_mb
         return stats
 
-    def _details(self, worker: Worker) -> WorkerStats:
-        """All of one worker, with what guards it."""
+    def vram_mb(self, worker: Worker) -> float | None:
+        """What its processes hold on its GPUs together, MiB; None: not known."""
+        running = worker.running
+        if running is None:
+            return None
+        return self.gpu_use(running.engine.pid, worker.state.spec.device_ids).vram_mb
+
+    def _details(self, worker: Worker) -> WorkerDetails:
+        """All of one worker: also what guards it, and how it came to be so."""
         stats = self._stats(worker, time.time())
         stats.isolation = list(worker.state.isolation) or None
-        return stats
+        return WorkerDetails(
+            **msgspec.structs.asdict(stats),
+            asked=worker.state.asked,
+            fit=worker.state.fit,
+        )
 
     def keys(self) -> dict[str, str]:
         """The bearer secrets of the workers, for the queen alone."""
@@ -55,7 +69,7 @@ class Roster:
             if worker.state.status not in {"stopped", "error"}
         }
 
-    def find(self, *, worker_id: str | None = None, pid: int | None = None) -> WorkerStats:
+    def find(self, *, worker_id: str | None = None, pid: int | None = None) -> WorkerDetails:
         """One worker by id, else by the pid of its engine or shim.
 
         Raises:

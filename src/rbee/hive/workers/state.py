@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rbee.contracts.ids import WorkerId
+from rbee.contracts.jobs import WorkerSpawn
 from rbee.contracts.workers import Protection, WorkerStatus
 from rbee.errors import DiskFull, StorageError
 from rbee.foundation.files import make_private_dir, read_struct, write_atomic, write_struct
@@ -38,7 +39,8 @@ class WorkerState(msgspec.Struct, kw_only=True):
     ``shim`` and ``engine`` are the marks of the running processes, null before
     they run and after their end. ``deaths`` are the early deaths that the restart
     budget counts, ``hangs`` the times it was ended because it hung. ``ready_at`` and
-    ``isolation``, what guards the engine, belong to this generation.
+    ``isolation``, what guards the engine, belong to this generation. ``asked`` is the
+    operation that made it, ``fit`` why its model lies where it lies.
     """
 
     worker_id: WorkerId
@@ -60,6 +62,8 @@ class WorkerState(msgspec.Struct, kw_only=True):
     hangs: list[float] = msgspec.field(default_factory=list[float])
     isolation: list[Protection] = msgspec.field(default_factory=list[Protection])
     reason: str | None = None
+    asked: WorkerSpawn | None = None
+    fit: str | None = None
 
 
 class LaunchFile(msgspec.Struct, kw_only=True):

@@ -179,6 +179,8 @@ class Supervisor:
             created_at=time.time(),
             manual=order.manual,
             command_id=order.command_id,
+            asked=order.asked,
+            fit=order.fit,
         )
         try:
             state.port = self._choose_port(None)
@@ -240,8 +242,7 @@ class Supervisor:
                 self._on_ended(worker, word)
             case Answered(reading=reading):
                 worker.look(reading, time.monotonic())
-                now = time.time()
-                worker.state.ready_at = now
+                worker.state.ready_at = now = time.time()
                 worker.state.load_s = round(now - (worker.state.started_at or now), 3)
                 worker.state.reason = None
                 self._apply(worker, Event.ANSWERED)
@@ -271,7 +272,7 @@ class Supervisor:
             self._start(tasks.end, worker, running, self._post)
 
     def _on_ended(self, worker: Worker, word: ExitFile) -> None:
-        state, now = worker.state, time.time()
+        state = worker.state
         worker.running = state.shim = state.engine = None
         worker.end_life()
         if state.status in lifecycle.LEAVING:
@@ -281,7 +282,7 @@ class Supervisor:
             self.roster.pulse.beat()
             return
         words = logs.last_words(logs.log_path(self.store.directory(worker.id)))
-        verdict = deaths.take_in(worker, word, words, now, self._budget)
+        verdict = deaths.take_in(worker, word, words, time.time(), self._budget)
         _log.warning("worker ended", worker_id=worker.id, reason=state.reason)
         if isinstance(verdict, GiveUp):
             self._apply(worker, Event.SPENT)

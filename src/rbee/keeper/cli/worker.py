@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 
 from rbee.contracts.jobs import (
@@ -12,7 +13,8 @@ from rbee.contracts.jobs import (
     WorkerProcessList,
     WorkerSpawn,
 )
-from rbee.contracts.workers import Task, WorkerProcess, WorkerStats
+from rbee.contracts.worker_details import WorkerDetails
+from rbee.contracts.workers import Task, WorkerProcess
 from rbee.errors import InvalidRequest, RemoteError
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import FollowFlag, HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
@@ -26,6 +28,7 @@ worker_app = App(
 )
 
 WorkerArgument = Annotated[str, Parameter(help="The worker's id or pid (`rbee worker list`).")]
+_AUTO = "auto"
 _RELAY = "openai-url"  # the hive's name for such an engine
 _NO_WORKERS = "No workers run. `rbee worker spawn starter` starts one; a request does it too."
 
@@ -44,7 +47,7 @@ async def spawn(
     *,
     worker: Annotated[
         str, Parameter(help="auto, a kind of device, an engine's name, or an OpenAI server's URL.")
-    ] = "auto",
+    ] = _AUTO,
     device: Annotated[
         list[str] | None, Parameter(help="A device (0, GPU-0, cpu); repeat it to split.")
     ] = None,
@@ -137,6 +140,7 @@ async def get(
     rows += [("device", found.device), ("engine", found.engine), ("port", str(found.port))]
     rows += [("pid", str(found.pid or UNKNOWN))]
     rows += [("reason", found.reason)] if found.reason else []
+    rows += [("fit", found.fit)] if found.fit else []
     for guard in found.isolation or ():
         in_force = "in force" if guard.in_force else "not in force"
         rows += [(guard.name.replace("_", " "), f"{in_force}: {guard.reason or UNKNOWN}")]
@@ -190,7 +194,7 @@ async def restart(
     hive_id: HiveIdFlag = None,
     queen: QueenFlag = None,
 ) -> None:
-    """Stop a worker and start another one with the same model, engine and device."""
+    """Stop a worker and start another one as it was asked for: same model, same settings."""
     async with hive_door(hive=hive, hive_id=hive_id, queen=queen) as door:
         old = await _get(door, worker)
         if old.engine == _RELAY:
@@ -200,8 +204,7 @@ async def restart(
             )
         with Live() as live:
             await door.run(_delete(old.worker_id, force=False), live)
-            fresh = WorkerSpawn(model=old.model, worker=old.engine, device=old.device)
-            events = await door.run(fresh, live)
+            events = await door.run(like(old), live)
     found = data_of(events, "worker_spawn_complete", WorkerProcess)
     if json:
         out_json(found[-1] if found else None)
@@ -221,6 +224,28 @@ async def logs(
 ) -> None:
     """Show a worker's log (of a hive on this machine)."""
     await show_log(worker_log(worker), lines=lines, follow=follow)
+
+
+def like(old: WorkerDetails) -> WorkerSpawn:
+    """The operation that makes another worker like ``old``.
+
+    As it was asked for, so that layers are fitted to what is free now; a hive of an
+    earlier version does not tell that, then with what can be seen of it.
+    """
+    if old.asked is not None:
+        engine = old.engine if old.asked.worker == _AUTO else old.asked.worker
+        return msgspec.structs.replace(
+            old.asked, model=old.model, worker=engine, manual=old.manual, command_id=None
+        )
+    return WorkerSpawn(
+        model=old.model,
+        worker=old.engine,
+        device=old.device,
+        context_length=old.context_length,
+        slots=old.slots_total,
+        task=old.task,
+        manual=old.manual,
+    )
 
 
 def device_choice(words: list[str] | None) -> DeviceChoice | None:
@@ -247,13 +272,13 @@ async def _workers(door: Door) -> list[WorkerProcess]:
     return data_of(events, "worker_proc_list_entry", WorkerProcess)
 
 
-async def _get(door: Door, worker: str) -> WorkerStats:
+async def _get(door: Door, worker: str) -> WorkerDetails:
     pid = int(worker) if worker.isdigit() else None
     operation = WorkerProcessGet(pid=pid, worker_id=None if pid else worker)
     events = await door.run(operation, Live(quiet=True))
     for event in reversed(events):
         if event.data is not None:
-            return data_of([event], event.action, WorkerStats)[0]
+            return data_of([event], event.action, WorkerDetails)[0]
     raise RemoteError(f"The hive said nothing about worker {worker}.")
 
 
