@@ -61,9 +61,12 @@ class Stand:
         if workers:
             self.beat(*workers)
 
-    def beat(self, *workers: WorkerStats, hive: str = "hive", far: bool = False) -> None:
+    def beat(
+        self, *workers: WorkerStats, hive: str = "hive", far: bool = False, labels: str = ""
+    ) -> None:
         self._stamp += 1
         message = beat(workers, hive_id=hive, at=self._stamp)
+        message.hive_info.labels = labels.split()
         if far:
             message.hive_info.hostname = message.hive_info.address = hive
         self.colony.beat(message, self.now)
@@ -261,10 +264,9 @@ def test_local_first_leaves_this_machine_only_when_it_is_full() -> None:
 
 
 def test_a_hives_name_is_a_wish_and_labels_are_an_order() -> None:
-    rules = Rules(labels={"eu1": frozenset({"eu"}), "eu2": frozenset({"eu", "big"})})
-    stand = Stand(rules=rules)
-    for hive in ("eu1", "eu2", "us"):
-        stand.beat(*remote(f"at-{hive}"), hive=hive, far=True)
+    stand = Stand()
+    for hive, labels in (("eu1", "eu"), ("eu2", "eu big"), ("us", "")):
+        stand.beat(*remote(f"at-{hive}"), hive=hive, far=True, labels=labels)
     assert stand.once(call(hive_id="us")) == "at-us"
     taken = stand.take(call(hive_id="us"))
     assert taken is not None
@@ -276,20 +278,26 @@ def test_a_hives_name_is_a_wish_and_labels_are_an_order() -> None:
     assert stand.once(call(labels=frozenset({"moon"}))) is None
 
 
-def test_a_model_may_require_labels_and_have_a_policy_of_its_own() -> None:
-    rules = Rules(
-        models={"m": "round-robin"},
-        labels={"a": frozenset({"gpu"})},
-        require={"m": frozenset({"gpu"})},
-    )
+def test_a_model_may_prefer_labels_and_have_a_policy_of_its_own() -> None:
+    rules = Rules(models={"m": "round-robin"}, prefer={"m": frozenset({"gpu"})})
     stand = Stand(rules=rules)
-    stand.beat(*remote("wa", slots=4), hive="a", far=True)
-    stand.beat(*remote("wb", slots=4), hive="b", far=True)
+    stand.beat(*remote("wa"), hive="a", far=True, labels="gpu")
+    stand.beat(*remote("wb"), hive="b", far=True)
     assert {stand.once() for _ in range(4)} == {"wa"}
-    assert (stand.router.policy_of("m"), stand.router.policy_of("n")) == (
-        "round-robin",
-        "least-loaded",
-    )
+    assert stand.take() is not None
+    assert stand.once() == "wb"
+    assert stand.once(call(labels=frozenset({"gpu"}))) is None
+    policies = stand.router.policy_of("m"), stand.router.policy_of("n")
+    assert policies == ("round-robin", "least-loaded")
+
+
+def test_a_hive_that_changes_its_labels_is_seen_at_once() -> None:
+    stand = Stand()
+    stand.beat(*remote("w"), hive="h", far=True)
+    asked = call(labels=frozenset({"gpu"}))
+    assert stand.once(asked) is None
+    stand.beat(*remote("w"), hive="h", far=True, labels="gpu")
+    assert stand.once(asked) == "w"
 
 
 def test_a_named_worker_is_an_order() -> None:

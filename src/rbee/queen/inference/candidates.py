@@ -148,22 +148,14 @@ class Candidates:
             self._local = [place for place, one in enumerate(self.pool.workers) if one.local]
         return self._having_free(self._local, turn, running)
 
-    def labelled(
-        self,
-        labels: frozenset[str],
-        hives: Mapping[str, frozenset[str]],
-        turn: int,
-        running: Running,
-    ) -> list[RoutableWorker]:
+    def labelled(self, labels: frozenset[str], turn: int, running: Running) -> list[RoutableWorker]:
         """The workers on hives that carry all ``labels``, with a free slot."""
         places = self._by_label.get(labels)
         if places is None:
             if len(self._by_label) >= _LABEL_SETS_MAX:
                 self._by_label.clear()
             places = self._by_label[labels] = [
-                place
-                for place, worker in enumerate(self.pool.workers)
-                if labels <= hives.get(worker.hive_id, frozenset())
+                place for place, worker in enumerate(self.pool.workers) if labels <= worker.labels
             ]
         return self._having_free(places, turn, running)
 

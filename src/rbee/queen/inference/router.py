@@ -40,8 +40,6 @@ CHOICES: Final = 2  # two by dice are nearly as good as all (power of two choice
 WEIGHTED_CHOICES: Final = 8  # weights need more than two to show
 RECHECK_S: Final = 1.0  # a slot that was given back without a word is found this late
 
-_NO_LABELS: Final[frozenset[str]] = frozenset()
-
 
 class _Decided(NamedTuple):
     """A decision in the making. ``bound``: nobody outside ``free`` may be taken."""
@@ -187,19 +185,19 @@ class Router:
     def _wished(
         self, state: _State, model: str, call: Call, running: Running
     ) -> list[RoutableWorker] | None:
-        """Those that labels or a hive's name leave; None where nothing (more) was wished.
+        """Those that a wish leaves; None where nothing was wished, or nobody free fits.
 
-        Labels are an order, a hive's name a wish.
+        A call's labels are an order: then the list may be empty. A hive's name, and
+        the labels that the operator prefers, are wishes.
         """
-        labels = call.labels
-        if self._rules.require:
-            labels |= self._rules.require.get(model, _NO_LABELS)
         hive_id = call.hive_id
-        if labels:
-            free = state.candidates.labelled(labels, self._rules.labels, state.turn, running)
+        if call.labels:
+            free = state.candidates.labelled(call.labels, state.turn, running)
             return [worker for worker in free if worker.hive_id == hive_id] or free
         if hive_id is not None:
             return state.candidates.of_hive(hive_id, state.turn, running) or None
+        if self._rules.prefer and (labels := self._rules.prefer.get(model)):
+            return state.candidates.labelled(labels, state.turn, running) or None
         return None
 
     def _drawn(self, state: _State, policy: PolicyName, running: Running) -> list[RoutableWorker]:

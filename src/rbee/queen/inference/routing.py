@@ -43,15 +43,15 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """``[queen.routing]``: how the colony routes, and models that do it otherwise.
 
     ``weights`` multiply a hive's share under ``weighted`` (1 where unnamed).
-    ``labels`` are what the operator calls his hives; ``require`` names the labels
-    that a hive must carry to serve a model. Models are named by their ids.
+    ``prefer`` names labels of hives that a model's requests go to while one of these
+    has a free slot; what a request itself asks for comes before. Models are named by
+    their ids.
     """
 
     default: PolicyName = "least-loaded"
     models: dict[str, PolicyName] = msgspec.field(default_factory=dict[str, PolicyName])
     weights: dict[str, float] = msgspec.field(default_factory=dict[str, float])
-    labels: dict[str, frozenset[str]] = msgspec.field(default_factory=dict[str, frozenset[str]])
-    require: dict[str, frozenset[str]] = msgspec.field(default_factory=dict[str, frozenset[str]])
+    prefer: dict[str, frozenset[str]] = msgspec.field(default_factory=dict[str, frozenset[str]])
 
 
 class Pick(NamedTuple):

@@ -271,7 +271,7 @@ class Colony:
     def to_probe(self, now: float) -> list[RoutableWorker]:
         """Workers whose hive has missed beats: only their own answers keep them in use."""
         return [
-            as_routable(worker, entry.id, local=entry.local)
+            as_routable(worker, entry.id, local=entry.local, labels=entry.labels)
             for entry in self._silent(now, PROBE_AFTER_S)
             if entry.beat_at is not None
             for worker in entry.workers.values()
@@ -340,7 +340,7 @@ class Colony:
         elif self._unready:
             self._unready.pop(worker_id, None)
         if worker.serves and self._usable(entry, worker):
-            self._serving.put(as_routable(worker, entry.id, local=entry.local))
+            self._serving.put(as_routable(worker, entry.id, local=entry.local, labels=entry.labels))
         else:
             self._serving.drop(worker_id)
 

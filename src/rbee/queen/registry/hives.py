@@ -24,6 +24,7 @@ from rbee.queen.registry.workers import WorkerEntry
 WORKERS_MAX: Final = 1000  # a machine with 16 GPUs runs dozens; this bounds the queen's memory
 MODELS_MAX: Final = 10_000  # the catalogue of a large shared disk
 DEVICES_MAX: Final = 256  # twice the largest machine on the market
+LABELS_MAX: Final = 64  # an operator's own words for one machine
 NAME_LENGTH_MAX: Final = 256  # ids and host names; DNS allows 253
 KEY_LENGTH_MAX: Final = 1024  # a bearer secret is 43 characters
 MODEL_NAME_LENGTH_MAX: Final = 1024  # `org/repo:file.gguf` with all parts at their longest
@@ -33,7 +34,10 @@ _ADDRESSES_KEPT: Final = 4096  # a beat names its workers' addresses anew each s
 
 
 class HiveEntry(msgspec.Struct, kw_only=True):
-    """A hive in the registry. ``beat_at`` is null until its first beat."""
+    """A hive in the registry. ``beat_at`` is null until its first beat.
+
+    ``labels`` are ``info.labels``, as a set that all its workers share.
+    """
 
     id: HiveId
     url: str
@@ -47,6 +51,7 @@ class HiveEntry(msgspec.Struct, kw_only=True):
     workers: dict[str, WorkerEntry] = msgspec.field(default_factory=dict[str, WorkerEntry])
     state: HiveState = "down"
     local: bool = False
+    labels: frozenset[str] = frozenset()
 
 
 class HiveView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +86,9 @@ def check_beat(beat: Heartbeat) -> None:
     _short("hive_info.hostname", beat.hive_info.hostname, NAME_LENGTH_MAX)
     _short("hive_info.address", beat.hive_info.address, NAME_LENGTH_MAX)
     _port("hive_info.port", beat.hive_info.port)
+    _few("hive_info.labels", len(beat.hive_info.labels), LABELS_MAX)
+    for label in beat.hive_info.labels:
+        _short("hive_info.labels", label, NAME_LENGTH_MAX)
     _few("workers", len(beat.workers), WORKERS_MAX)
     _few("models", len(beat.models or ()), MODELS_MAX)
     _few("worker_keys", len(beat.worker_keys or ()), WORKERS_MAX)
@@ -136,6 +144,9 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 def take(entry: HiveEntry, beat: Heartbeat, now: float) -> Taken:
     """Fold a beat into the entry; see ``Taken``."""
     changed = entry.beat_at is None or entry.state != "fresh"
+    if entry.info is None or entry.info.labels != beat.hive_info.labels:
+        entry.labels = frozenset(beat.hive_info.labels)
+        changed = True
     entry.info = beat.hive_info
     entry.beat_at = now
     entry.beat_stamp = beat.timestamp

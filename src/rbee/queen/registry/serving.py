@@ -45,6 +45,7 @@ class ServingPool:
             or before.task != worker.task
             or before.local != worker.local
             or before.hive_id != worker.hive_id
+            or (before.labels is not worker.labels and before.labels != worker.labels)
         ):
             self.version += 1
 

@@ -11,7 +11,8 @@ class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that routing and the relay need of a worker. A value: each beat makes a new one.
 
     ``key`` is the bearer secret of this worker; it stays in the queen. ``local``
-    says whether it runs on the queen's own machine. Unknown is null.
+    says whether it runs on the queen's own machine, ``labels`` are its hive's. Unknown
+    is null.
     """
 
     worker_id: WorkerId
@@ -31,6 +32,7 @@ class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     unary_cancel: bool
     local: bool
     task: Task = "generate"
+    labels: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         """Without the key: this is what a log or a failing assertion would print."""
@@ -125,7 +127,9 @@ def is_another(before: WorkerStats, after: WorkerStats) -> bool:
     )
 
 
-def as_routable(entry: WorkerEntry, hive_id: HiveId, *, local: bool) -> RoutableWorker:
+def as_routable(
+    entry: WorkerEntry, hive_id: HiveId, *, local: bool, labels: frozenset[str] = frozenset()
+) -> RoutableWorker:
     """The view that routing gets."""
     stats = entry.stats
     return RoutableWorker(
@@ -146,4 +150,5 @@ def as_routable(entry: WorkerEntry, hive_id: HiveId, *, local: bool) -> Routable
         tokens_per_s=stats.tokens_per_s,
         unary_cancel=stats.unary_cancel,
         local=local,
+        labels=labels,
     )
