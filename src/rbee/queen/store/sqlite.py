@@ -87,10 +87,11 @@ class Sqlite:
             check_same_thread=False,  # one thread at a time, not always the same one
         )
         try:
-            for statement in _SETTINGS:
-                connection.execute(statement).fetchall()
+            # Looked at before anything is changed: a damaged file is left as it is.
             if self._path is not None and self._path.stat().st_size <= CHECKED_BYTES_MAX:
                 self._check(connection)
+            for statement in _SETTINGS:
+                connection.execute(statement).fetchall()
         except BaseException:
             connection.close()
             raise
@@ -108,8 +109,10 @@ class Sqlite:
 
     def tidy(self, cursor: Cursor) -> None:
         """Give free pages back to the disk, and empty the log: it holds what was deleted."""
-        cursor.execute(f"PRAGMA incremental_vacuum({PAGES_FREED_MAX})")
-        cursor.fetchall()
+        # It frees one page a step and gives no rows: only a script is stepped to its end.
+        cast("sqlite3.Cursor", cursor).executescript(
+            f"PRAGMA incremental_vacuum({PAGES_FREED_MAX})"
+        )
         if self.keeps:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             cursor.fetchall()
