@@ -74,6 +74,19 @@ class InferSelected(msgspec.Struct, kw_only=True):
     why: str
 
 
+class InferResumed(msgspec.Struct, kw_only=True):
+    """``infer_resumed``: the answer goes on after what was said so far.
+
+    ``reason`` is ``queen_restarted`` or ``worker_lost``; ``pieces`` is the number
+    of token events so far, 0 when the answer begins anew.
+    """
+
+    reason: Literal["queen_restarted", "worker_lost"]
+    pieces: int
+    restarts: int = 0
+    worker_id: str | None = None
+
+
 class InferComplete(msgspec.Struct, kw_only=True):
     """``infer_complete``. ``text`` is the whole answer where it was not streamed."""
 

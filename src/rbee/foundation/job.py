@@ -179,6 +179,13 @@ class Job:
         return self.status in ENDED
 
     @property
+    def left_s(self) -> float | None:
+        """How long it may still take; None without a deadline."""
+        if self.deadline_s is None:
+            return None
+        return max(0.0, self.created_at + self.deadline_s - self._now())
+
+    @property
     def row(self) -> JobRow:
         """What a journal keeps of it."""
         deadline_at = None if self.deadline_s is None else self.created_at + self.deadline_s

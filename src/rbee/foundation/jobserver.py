@@ -165,6 +165,13 @@ class JobServer:
         """The daemon is going away: start nothing more, and end no kept job because of it."""
         self._stopping = True
 
+    def let_go(self) -> None:
+        """Stop working on kept jobs: their streams end here, they go on in the next process."""
+        self.suspend()
+        for job in self._jobs.values():
+            if job.durable and not job.ended:
+                job.scope.cancel()
+
     def get(self, job_id: str) -> Job:
         """The job of this id.
 
@@ -273,8 +280,7 @@ class JobServer:
             self._tasks.start_soon(self._run, job, handler, name=job.id)
 
     async def _run(self, job: Job, handler: Handler) -> None:
-        if job.deadline_s is not None:
-            left_s = job.created_at + job.deadline_s - self._now()
+        if (left_s := job.left_s) is not None:
             job.scope.deadline = anyio.current_time() + left_s
         try:
             with job.scope:

@@ -35,7 +35,9 @@ async def running_queen(
     """A queen whose loops run for the length of a block. ``client`` is who seems to call."""
     daemon = Daemon("queen", "127.0.0.1", 0)
     try:
-        queen = Queen(settings or Settings(quiet_s=0.2), daemon, key=key, hive_http=hive_http)
+        queen = Queen(
+            settings or Settings(quiet_s=0.2, store="memory"), daemon, key=key, hive_http=hive_http
+        )
         transport = httpx2.ASGITransport(app=queen.app, client=client, raise_app_exceptions=False)
         async with (
             queen.running(),
