@@ -49,6 +49,11 @@ async def test_a_worker_of_the_real_engine_answers_and_is_restarted(
         assert complete(hive, worker)
         first = await details(client, worker.worker_id)
         assert first.load_s is not None
+        for _ in range(3):
+            assert complete(hive, worker)
+        # Its readiness was a request too.
+        counted = await until_stats(client, worker.worker_id, slots_busy=0, requests_total=5)
+        assert counted.idle_s is not None
 
         os.kill(worker.pid or 0, signal.SIGKILL)
         again = await until_stats(client, worker.worker_id, generation=2, status="ready")

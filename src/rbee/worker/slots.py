@@ -33,6 +33,7 @@ class Counters(msgspec.Struct, kw_only=True):
     predicted_tokens: int = 0
     predicted_s: float = 0.0
     tokens_max: int = 0
+    requests: int = 0
 
 
 class Slots:
@@ -61,6 +62,7 @@ class Slots:
         row = next(row for row in self.rows if not row.busy)
         row.task, row.busy, row.decoded = next(self._tasks), True, 0
         row.prompt_tokens, row.limit = prompt_tokens, limit
+        self.counters.requests += 1
         self.counters.prompt_tokens += prompt_tokens
         try:
             yield row
@@ -80,7 +82,7 @@ class Slots:
         return [_row(row, context_tokens) for row in self.rows]
 
     def metrics(self) -> str:
-        """``GET /metrics`` in llama.cpp's names."""
+        """``GET /metrics`` in llama.cpp's names, and the requests that it does not count."""
         seen = self.counters
         prompt_rate = seen.prompt_tokens / seen.prompt_s if seen.prompt_s else 0
         predicted_rate = seen.predicted_tokens / seen.predicted_s if seen.predicted_s else 0
@@ -96,7 +98,8 @@ class Slots:
             ("requests_processing", "gauge", "Requests that run", self.busy),
             ("requests_deferred", "gauge", "Requests that wait", self.waiting),
         )
-        return "".join(
+        requests = f"# TYPE rbee:requests_total counter\nrbee:requests_total {seen.requests}\n"
+        return requests + "".join(
             f"# HELP llamacpp:{name} {meaning}\n# TYPE llamacpp:{name} {kind}\n"
             f"llamacpp:{name} {round(value, 6)}\n"
             for name, kind, meaning, value in lines

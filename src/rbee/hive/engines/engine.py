@@ -139,6 +139,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def request_mark(self) -> bytes | None:
+        """What its log says once for each request; None: its metrics count them, or nobody."""
+        ...
+
+    @property
     def takes(self) -> Takes:
         """What kind of model it loads."""
         ...
@@ -198,6 +203,7 @@ class Adapter:
     unary_cancel = False
     automatic = False
     places_layers = False
+    request_mark: bytes | None = None
     takes: Takes = "file"
     face = LLAMACPP_FACE
     device_types: frozenset[DeviceType] = frozenset({"cpu"})

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rbee.contracts.hives import DeviceType
+from rbee.hive.engines import llamacpp_readings
 from rbee.hive.engines.engine import (
     Adapter,
     Launch,
@@ -41,6 +42,7 @@ class LlamaServer(Adapter):
     name = PROGRAM
     automatic = True
     places_layers = True
+    request_mark = llamacpp_readings.REQUEST_MARK
     features = ("chat", "completions", "embeddings", "tokenize")
 
     def __init__(self, configured: str | None = None) -> None:

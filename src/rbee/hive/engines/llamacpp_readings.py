@@ -5,6 +5,8 @@ included. Formats: llama.cpp's tools/server/README.md, "GET /slots" and
 "GET /metrics" (Prometheus text).
 """
 
+from typing import Final
+
 import msgspec
 
 from rbee.hive.engines.reading import Reading
@@ -12,7 +14,11 @@ from rbee.hive.engines.reading import Reading
 _QUEUED = "llamacpp:requests_deferred"
 _TOKENS = "llamacpp:tokens_predicted_total"
 _STEPS = "llamacpp:n_decode_total"  # llama_decode() calls, counted as they end
-_NAMES = frozenset({_QUEUED, _TOKENS, _STEPS})
+_REQUESTS = "rbee:requests_total"  # of our own workers; llama.cpp counts none
+_NAMES = frozenset({_QUEUED, _TOKENS, _STEPS, _REQUESTS})
+
+REQUEST_MARK: Final = b"processing task, is_child = 0"
+"""In llama.cpp's log, at the start of each request (of several answers to one: the first)."""
 
 
 class _Slot(msgspec.Struct):
@@ -23,13 +29,14 @@ def read(slots: bytes | None, metrics: str | None) -> Reading:
     """One look at a worker. A body of another shape is as good as none."""
     total, busy = _count(slots)
     numbers = _numbers(metrics)
-    queued = numbers.get(_QUEUED)
+    queued, requests = numbers.get(_QUEUED), numbers.get(_REQUESTS)
     return Reading(
         slots_total=total,
         slots_busy=busy,
         queued=None if queued is None else int(queued),
         tokens_total=numbers.get(_TOKENS),
         steps=numbers.get(_STEPS),
+        requests_total=None if requests is None else int(requests),
     )
 
 

@@ -8,7 +8,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     ``tokens_total`` counts generated tokens since its start; the hive makes a
     rate of it. ``steps`` counts the engine's own steps, those through prompts
-    included: by it a hive tells slow from stuck.
+    included: by it a hive tells slow from stuck. ``requests_total`` counts requests
+    begun since the process's start, the hive's own question at its start among them.
     """
 
     slots_total: int | None = None

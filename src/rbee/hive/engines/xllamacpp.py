@@ -12,7 +12,7 @@ import os
 import sys
 
 from rbee.contracts.hives import DeviceType
-from rbee.hive.engines import installed
+from rbee.hive.engines import installed, llamacpp_readings
 from rbee.hive.engines.engine import (
     Adapter,
     Launch,
@@ -32,6 +32,7 @@ class XLlamaCpp(Adapter):
 
     automatic = True
     places_layers = True
+    request_mark = llamacpp_readings.REQUEST_MARK
     features = ("chat", "completions", "embeddings", "tokenize")
 
     def __init__(self, build: DeviceType | None = None) -> None:

@@ -26,7 +26,7 @@ FOLLOW_EVERY_S = 0.2  # as fast as a person reads
 _REASON_LINES = 400  # an engine says its reason in its last screen, not on the first
 _REASON_LENGTH_MAX = 400  # one readable sentence
 _OURS = "rbee worker: "
-_GENERATION = "--- generation "
+GENERATION_MARK = b"--- generation "
 
 
 def log_path(directory: Path) -> Path:
@@ -112,7 +112,7 @@ def last_words(path: Path) -> str | None:
     last: str | None = None
     for line in reversed(tail(path, _REASON_LINES)):
         words = line.strip()
-        if words.startswith(_GENERATION):
+        if words.startswith(GENERATION_MARK.decode()):
             break  # what an earlier process said explains nothing
         if words.startswith(_OURS):
             return words.removeprefix(_OURS)[:_REASON_LENGTH_MAX]
@@ -127,7 +127,7 @@ def mark_generation(path: Path, generation: int) -> None:
         OSError: the disk is full or the folder cannot be written.
     """
     with path.open("ab") as file:
-        file.write(f"{_GENERATION}{generation} ---\n".encode())
+        file.write(GENERATION_MARK + f"{generation} ---\n".encode())
         path.chmod(0o600)
 
 

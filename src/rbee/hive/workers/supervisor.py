@@ -329,7 +329,7 @@ class Supervisor:
             case Effect.PROBE:
                 self._start(tasks.probe_ready, worker, self._limits.load_s, self._post)
             case Effect.ATTEND:
-                self._start(tasks.attend, worker, self._limits.hang_s, self._post)
+                self._start(tasks.attend, worker, self.store, self._limits.hang_s, self._post)
             case Effect.DRAIN:
                 self._start(tasks.drain, worker, self._limits.drain_s, self._post)
             case Effect.TERMINATE | Effect.KILL:

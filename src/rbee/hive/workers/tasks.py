@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import anyio
+import msgspec
 
 from rbee.errors import RbeeError
 from rbee.hive.engines.engine import Place, Reading
 from rbee.hive.isolation.plan import Measures
-from rbee.hive.workers import launching
+from rbee.hive.workers import launching, logs
 from rbee.hive.workers.launching import EndedAtOnce, Limits, Running
 from rbee.hive.workers.lifecycle import LEAVING
 from rbee.hive.workers.messages import (
@@ -31,6 +32,7 @@ from rbee.hive.workers.messages import (
 )
 from rbee.hive.workers.probe import Probe
 from rbee.hive.workers.record import Worker
+from rbee.hive.workers.request_count import RequestCount
 from rbee.hive.workers.state import KEY_FILE, ExitFile, StateStore
 from rbee.hive.workers.stillness import Stillness
 from rbee.hive.workers.vitals import Vitals
@@ -108,7 +110,7 @@ async def probe_ready(worker: Worker, limit_s: float, post: Post) -> None:
             await probe.aclose()
 
 
-async def attend(worker: Worker, hang_s: float, post: Post) -> None:
+async def attend(worker: Worker, store: StateStore, hang_s: float, post: Post) -> None:
     """Look at slots, metrics and use each second until the generation ends, or hangs."""
     generation, running = worker.state.generation, worker.running
     if running is None:
@@ -116,10 +118,15 @@ async def attend(worker: Worker, hang_s: float, post: Post) -> None:
     probe, vitals = Probe(worker.target()), Vitals(running.engine)
     before: tuple[float, float] | None = None
     stillness = Stillness(hang_s, time.monotonic())
+    mark = worker.engine.request_mark
+    log = logs.log_path(store.directory(worker.id))
+    requests = RequestCount(log, mark) if mark is not None else None
     try:
         with worker.life.scope():
             while True:
                 reading = await probe.read(worker.engine)
+                if requests is not None:
+                    reading = msgspec.structs.replace(reading, requests_total=requests.look())
                 now_s = time.monotonic()
                 why = stillness.look(reading, now_s)
                 if why is not None:
