@@ -18,6 +18,7 @@ from rbee.contracts import (
     models,
     openai,
     status,
+    why,
     worker_details,
     workers,
 )
@@ -114,7 +115,7 @@ OFFERED = models.OfferedModel(
 )
 DEVICE = hives.Device(id="CPU-0", name="A CPU", device_type="cpu", memory_mb=16384)
 PROBLEM = hives.DeviceProblem(vendor="nvidia", reason="driver present but NVML failed")
-ENGINE = hives.EngineInfo(name="xllamacpp", usable=True, version="1.0")
+ENGINE = hives.EngineInfo(name="xllamacpp", usable=True, version="1.0", device_types=["cpu"])
 CAPABILITIES = hives.Capabilities(
     devices=[DEVICE],
     cpu_cores=2,
@@ -132,6 +133,32 @@ PLACE = openai.ModelPlace(
 MODEL_OBJECT = openai.ModelObject(id="starter", created=1_790_000_000, rbee=PLACE)
 ERROR = openai.ErrorBody(
     message="No.", type="invalid_request_error", code="invalid_request", param="$.model"
+)
+
+WHY_CANDIDATE = why.WhyCandidate(
+    worker_id="worker-1",
+    hive_id="hive-1",
+    taken=True,
+    slots_in_use=1,
+    slots_total=4,
+    score=0.25,
+    queued=0,
+    gpu_util_pct=41.5,
+    local=True,
+)
+WHY_DECISION = why.WhyDecision(
+    attempt=1,
+    policy="least-loaded",
+    worker_id="worker-1",
+    hive_id="hive-1",
+    waited_s=0.5,
+    reason="the least loaded",
+    score_means="share of slots in use; lower is better",
+    serving=1,
+    candidates=[WHY_CANDIDATE],
+)
+WHY_STEP = why.WhyStep(
+    at=AT, kind="routed", message="worker-1 on hive-1: the least loaded", decision=WHY_DECISION
 )
 
 SAMPLES: list[msgspec.Struct] = [
@@ -162,6 +189,17 @@ SAMPLES: list[msgspec.Struct] = [
         actor="queen",
         data={"index": 0},
     ),
+    why.Why(
+        job_id="job-1",
+        model="starter",
+        started_at=AT,
+        ended_at=AT,
+        outcome="completed",
+        steps=[WHY_STEP],
+    ),
+    WHY_STEP,
+    WHY_DECISION,
+    WHY_CANDIDATE,
     GPU,
     NODE,
     WORKER,

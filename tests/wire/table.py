@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from rbee.contracts import daemon, hives, jobs, models, openai, worker_details, workers
+from rbee.contracts import daemon, hives, jobs, models, openai, why, worker_details, workers
 from rbee.errors import (
     DeadlineExceeded,
     Forbidden,
@@ -72,6 +72,7 @@ ROUTES: list[Route] = [
         for prefix in OPENAI_PREFIXES
         for method, path, step, fixed in _OPENAI
     ],
+    Route("queen", "GET", "/v1/jobs/{id}/why", 3),
     Route("queen", "POST", "/v1/messages", 4),
     Route("queen", "POST", "/v1/messages/count_tokens", 4),
     Route("queen", "POST", "/v1/hive-heartbeat", 2, fixed=True),
@@ -173,6 +174,7 @@ SHAPES: list[Shape] = [
     Shape(
         hives.HiveInfo,
         "id hostname address port version operational_status health_status",
+        "labels",
     ),
     Shape(hives.NodeStats, "cpu_pct ram_used_mb ram_total_mb disk_free_mb gpus"),
     Shape(hives.GpuStats, "id util_pct vram_used_mb vram_total_mb temp_c power_w"),
@@ -183,7 +185,6 @@ SHAPES: list[Shape] = [
         " tokens_per_s requests_total",
         "generation restarts context_length unary_cancel manual load_s idle_s reason task isolation",
     ),
-    Shape(workers.Protection, "name in_force reason"),
     Shape(
         worker_details.WorkerDetails,
         "worker_id pid model engine device port address status slots_total slots_busy queued"
@@ -192,6 +193,7 @@ SHAPES: list[Shape] = [
         "generation restarts context_length unary_cancel manual load_s idle_s reason task isolation"
         " asked fit",
     ),
+    Shape(workers.Protection, "name in_force reason"),
     Shape(
         workers.WorkerProcess,
         "pid worker_id model port device engine status",
@@ -209,12 +211,24 @@ SHAPES: list[Shape] = [
         "id downloads likes gated size_bytes_min size_bytes_max quantizations files problem",
     ),
     Shape(models.OfferedFile, "path quantization size_bytes fits reason"),
+    Shape(why.Why, "", "job_id model started_at ended_at outcome steps"),
+    Shape(why.WhyStep, "", "at kind message decision"),
+    Shape(
+        why.WhyDecision,
+        "",
+        "attempt policy worker_id hive_id waited_s reason score_means serving candidates",
+    ),
+    Shape(
+        why.WhyCandidate,
+        "",
+        "worker_id hive_id taken slots_in_use slots_total score queued gpu_util_pct local note",
+    ),
     Shape(hives.HiveReady, "hive_id hive_url token"),
     Shape(hives.HiveReadyAck, "status message"),
     Shape(hives.HeartbeatAck, "status message", "wanted"),
     Shape(hives.Capabilities, "devices cpu_cores total_ram_gb engines", "device_problems"),
     Shape(hives.EngineList, "engines"),
-    Shape(hives.EngineInfo, "name usable version reason"),
+    Shape(hives.EngineInfo, "name usable version reason", "device_types"),
     Shape(
         hives.Device,
         "id name device_type vram_gb memory_mb compute_capability driver",
@@ -309,7 +323,8 @@ COMMANDS = [
     *[Word(f"model {verb}", 3) for verb in ("search", "pin", "unpin")],
     *[Word(f"engine {verb}", 3) for verb in ("list", "probe", "install")],
     *[Word(name) for name in ("up", "infer", "chat", "status", "logs", "doctor")],
-    *[Word(name, 4) for name in ("why", "plan", "bench", "drill")],
+    Word("why", 3),
+    *[Word(name, 4) for name in ("plan", "bench", "drill")],
     *[Word(name, 5) for name in ("keys",)],
     *[Word(name, 6) for name in ("top", "keeper")],
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -12,6 +13,7 @@ from rbee.contracts.daemon import ShutdownAck, ShutdownRequest
 from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAck
 from rbee.contracts.jobs import DONE
 from rbee.contracts.openai import ModelObject, ModelObjects
+from rbee.contracts.why import Why
 from rbee.errors import QueenUnreachable, RemoteError
 from rbee.foundation.sse import EventReader
 
@@ -30,6 +32,16 @@ class QueenClient(RoomClient):
             RbeeError: as ``info``.
         """
         return (await self.transport.ask("GET", "/v1/models", ModelObjects)).data
+
+    async def why(self, job_id: str) -> Why:
+        """Why a request went where it went.
+
+        Raises:
+            JobNotFound: never routed there, or too long ago.
+            RbeeError: as ``info``.
+        """
+        path = f"/v1/jobs/{quote(job_id, safe='')}/why"
+        return await self.transport.ask("GET", path, Why)
 
     async def ready(self, message: HiveReady) -> HiveReadyAck:
         """Join as a hive.

@@ -24,11 +24,12 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("worker", _COLONY, "Workers: one model in one process each."),
     ("engine", _COLONY, "Engines: the programs that run models on a hive."),
     ("status", _LOOK, "The colony at a glance."),
+    ("why", _LOOK, "Why a request went where it went."),
     ("logs", _LOOK, "Show the logs of the queen, the hive or a worker."),
     ("doctor", _LOOK, "Look for what is wrong here, and say what to do."),
 )
 
-LATER = ("top", "why", "plan", "drill", "bench", "keys", "keeper")
+LATER = ("top", "plan", "drill", "bench", "keys", "keeper")
 """Commands that wire.md describes and this version does not have."""
 
 _EPILOGUE = """\
