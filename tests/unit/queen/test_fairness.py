@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbee.queen.scheduling.fairness import RESCUE_AFTER_S, RESCUE_EVERY, FairLine
+from rbee.queen.scheduling.fairness import RESCUE_AFTER_S, RESCUE_EVERY, FairLine, who_yields
 
 ANY = "any"
 
@@ -150,18 +150,21 @@ def test_a_lane_that_was_blocked_for_long_does_not_serve_one_key_alone_afterward
 
 
 def test_a_place_in_a_full_line_goes_to_who_holds_less() -> None:
+    assert who_yields({"a": 6, "c": 1}, "b") == "a"
+    assert who_yields({"a": 6}, "a") is None
+    assert who_yields({"a": 5, "b": 4}, "b") is None  # they would take it from each other for ever
+    assert who_yields({}, "b") is None
+
+
+def test_the_latest_and_least_urgent_request_gives_way() -> None:
     line = Line()
-    heavy = [put(line, "a") for _ in range(5)]
-    urgent = put(line, "a", priority=5)
-    assert line.yielding_to("b") is heavy[-1]
-    assert line.yielding_to("a") is None
-    line.leave(heavy[-1])
-    for _ in range(4):
-        put(line, "b")
-    assert line.held_by("a") == 5
-    assert line.yielding_to("b") is None  # one less: they would take it from each other for ever
-    assert urgent in line
-    assert Line().yielding_to("b") is None
+    came = [put(line, "a") for _ in range(3)]
+    put(line, "a", priority=5)
+    assert line.newest_of("a") is came[-1]
+    line.leave(came[-1])
+    named = put(line, "a", lane="w1")
+    assert line.newest_of("a") is named
+    assert line.newest_of("b") is None
 
 
 def test_the_longest_wait_is_known() -> None:
@@ -210,7 +213,7 @@ def test_whatever_comes_and_goes_nobody_is_lost_or_served_twice(
         assert set(line) == set(here)
         assert len(line) == len(here)
         assert line.oldest() is (min(here, key=lambda one: one.arrived) if here else None)
-        assert Counter({p: line.held_by(p) for p in "abc"}) == Counter(r.principal for r in here)
+        assert line.held == Counter(r.principal for r in here)
     assert set(order(line)) == set(here)
     assert not line.lanes
 
@@ -237,7 +240,7 @@ def test_while_two_keys_wait_neither_gets_ahead_by_more_than_two_answers(
         mean.setdefault(principal, cost)  # a key's cost is its average
         costs[put(line, principal, cost=mean[principal])] = mean[principal]
     work = {"a": 0.0, "b": 0.0}
-    while line.held_by("a") and line.held_by("b"):
+    while {"a", "b"} <= line.held.keys():
         found = served(line)
         assert found is not None
         work[found.principal] += costs[found]

@@ -1,31 +1,45 @@
-"""The queue in front of the workers: bounded, in order, left when the client leaves.
+"""The queue in front of the workers: bounded, fair, left when the client leaves.
 
-A request that finds a free slot passes without an await. Any other one waits as
-a ticket in ``scheduling.demand``, where the reconciler sees it; a slot that
-becomes free, or a worker that becomes ready, is given to the oldest ticket of
-its model. Nothing is polled: releases and registry changes drive the queue.
+A request that finds a free slot passes without an await (``try_admit``). Any other
+one waits as a ticket in ``scheduling.demand``, where the reconciler sees it; a slot
+that becomes free, or a worker that becomes ready, is given to whom
+``scheduling.fairness`` names. Releases and registry changes drive the queue; once a
+second it is looked over for what no event announces (a circuit that closes again).
+
+What bounds it: places in all and for a model, and a longest wait. In a full queue a
+key that holds fewer places than another takes one over from that one's latest.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
 from rbee.contracts.aliases import looks_like_repository, resolve_alias
-from rbee.contracts.workers import Task
 from rbee.errors import (
-    InvalidRequest,
+    DeadlineExceeded,
     ModelNotFound,
     QueueFull,
     RbeeError,
     ShuttingDown,
     WorkerNotFound,
 )
-from rbee.queen.inference.routing import Choice, choose
+from rbee.queen.inference.call import Call
+from rbee.queen.inference.router import Router
+from rbee.queen.inference.routing import Choice
+from rbee.queen.inference.waiting import OnWait, Outlooks, Waiting
+from rbee.queen.inference.wrong_task import wrong_task
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
-from rbee.queen.scheduling.demand import Demand, Ticket
+from rbee.queen.scheduling.demand import Demand, Lane, Ticket
+
+LOOK_EVERY_S: Final = 1.0  # how late the queue notices what no event announces
+GATHER_S: Final = 0.005  # changes of the colony come in bursts, one for each hive's beat
+
+_SERVED_S_MIN: Final = 0.0  # a clock of a test may stand still
+
+__all__ = ["Admission", "Grant", "Limits", "OnWait", "Waiting"]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,43 +52,34 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     may_fetch: bool = True
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """What a waiting client is told. ``eta_s`` is null until loads were measured."""
-
-    position: int
-    waited_s: float
-    reason: str
-    eta_s: float | None = None
-
-
-OnWait: TypeAlias = Callable[[Waiting], Awaitable[None]]
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request wants of routing. ``model`` is the name that the client used."""
-
-    model: str
-    task: Task = "generate"
-    hive_id: str | None = None
-    worker_id: str | None = None
-
-
 class Grant:
     """A slot on a worker, until ``release``; releasing twice is harmless."""
 
-    __slots__ = ("_release", "waited_s", "why", "worker")
+    __slots__ = ("_admission", "_principal", "_since", "choice", "waited_s", "worker")
 
-    def __init__(self, choice: Choice, waited_s: float, release: Callable[[str], None]) -> None:
+    def __init__(
+        self, admission: "Admission", choice: Choice, call: Call, since: float, waited_s: float
+    ) -> None:
+        self.choice = choice
         self.worker: RoutableWorker = choice.worker
-        self.why = choice.why
         self.waited_s = waited_s
-        self._release: Callable[[str], None] | None = release
+        self._since = since
+        self._principal = call.principal.id
+        self._admission: Admission | None = admission
 
-    def release(self) -> None:
-        """Give the slot back and wake the next one in line."""
-        release, self._release = self._release, None
-        if release is not None:
-            release(self.worker.worker_id)
+    @property
+    def why(self) -> str:
+        """Why this worker, in one line."""
+        return self.choice.why
+
+    def release(self, *, served: bool = True) -> None:
+        """Give the slot back and wake the next one in line.
+
+        ``served`` is false where there was no answer whose length would tell anything.
+        """
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            admission.freed(self.worker, self._principal, self._since if served else None)
 
 
 class Admission:
@@ -86,6 +91,7 @@ class Admission:
         demand: Demand,
         limits: Limits,
         *,
+        router: Router | None = None,
         quiet: Callable[[], bool] = lambda: False,
     ) -> None:
         """``quiet`` says whether the queen still finds out what the colony has."""
@@ -93,78 +99,108 @@ class Admission:
         self._demand = demand
         self._limits = limits
         self._quiet = quiet
+        self.router = router or Router(colony)
         self._running: dict[str, int] = {}
-        self._futures: dict[Ticket, asyncio.Future[Grant]] = {}
-        self._wishes: dict[Ticket, Wish] = {}
-        self._turn = 0
+        self._waiting: dict[Ticket, tuple[Call, asyncio.Future[Grant]]] = {}
+        self._outlooks = Outlooks(colony, demand)
+        self._timer: asyncio.TimerHandle | None = None
         self._open = True
         self.idle = asyncio.Event()  # set while no request is with a worker
         self.idle.set()
-        colony.subscribe(self._serve_waiting)
+        colony.subscribe(self._colony_changed)
+
+    @property
+    def running(self) -> Mapping[str, int]:
+        """Requests that are with a worker now, by its id."""
+        return self._running
 
     def close(self) -> None:
         """Admit nobody any more and send the waiting away."""
         self._open = False
-        for ticket in list(self._futures):
+        for ticket in list(self._waiting):
             self._demand.leave(ticket)
             ticket.refuse(ShuttingDown("The queen is stopping."))
 
-    async def admit(self, wish: Wish, on_wait: OnWait | None = None) -> Grant:
+    async def admit(self, call: Call, on_wait: OnWait | None = None) -> Grant:
         """A slot on a worker of the wished model; waits for one if need be.
+
+        Raises:
+            RbeeError: as ``try_admit`` and ``wait``.
+        """
+        return self.try_admit(call) or await self.wait(call, on_wait)
+
+    def try_admit(self, call: Call) -> Grant | None:
+        """A slot now, or None: then ``wait``.
 
         Raises:
             ModelNotFound: no hive has it and no source is known for it.
             WorkerNotFound: the named worker does not serve it.
-            QueueFull: the queue is at its bound, or the wait was too long.
-            RbeeError: what the reconciler found: the model cannot be had.
+            InvalidRequest: the model does other work than this.
             ShuttingDown: the queen is stopping.
         """
         if not self._open:
             raise ShuttingDown("The queen is stopping.")
-        model = self._known_model(wish)
-        if not self._demand.waiting(model):
-            choice = self._choose(model, wish)
-            if choice is not None:
-                return self._grant(choice, waited_s=0.0)
-        return await self._wait(model, wish, on_wait)
-
-    def _known_model(self, wish: Wish) -> str:
-        model = self._colony.resolve(wish.model)
+        model = self._colony.resolve(call.model)
         if model is None:
-            fetchable = resolve_alias(wish.model) or looks_like_repository(wish.model)
-            if not (fetchable and self._limits.may_fetch) and not self._quiet():
-                raise ModelNotFound(f"No hive has the model {wish.model!r}.", param="model")
-            return wish.model
-        serving = self._colony.serving(model)
-        if wish.worker_id is not None and all(
-            worker.worker_id != wish.worker_id for worker in serving
-        ):
-            raise WorkerNotFound(f"No worker {wish.worker_id!r} serves {model!r} now.")
-        if wish.task != self._colony.usual_task(model) and not (
-            any(worker.task == wish.task for worker in serving)
-            or self._colony.coming(model, wish.task)
-        ):
-            raise _wrong_task(model, wish.task)
-        return model
+            self._check_unknown(call)
+            return None
+        if not self._demand.total or not self._demand.waits_in(model, _lane(call)):
+            choice = self.router.choose(model, call, self._running)
+            if choice is not None:
+                return self._granted(choice, call, waited_s=0.0)
+        self._check_known(model, call)
+        return None
 
-    def _choose(self, model: str, wish: Wish) -> Choice | None:
-        self._turn += 1
-        return choose(
-            self._colony.serving(model),
-            self._running,
-            turn=self._turn,
-            task=wish.task,
-            hive_id=wish.hive_id,
-            worker_id=wish.worker_id,
+    async def wait(self, call: Call, on_wait: OnWait | None = None) -> Grant:
+        """Stand in line for a slot, from now until the longest wait or the call's deadline.
+
+        ``on_wait`` is awaited about once a second with the position and the ETA.
+
+        Raises:
+            QueueFull: the queue is at its bound, or the wait was too long.
+            DeadlineExceeded: the call's own deadline came first.
+            RbeeError: what the reconciler found: the model cannot be had.
+            ShuttingDown: the queen is stopping.
+        """
+        model = self._colony.resolve(call.model) or call.model
+        self._make_room(model, call)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Grant] = loop.create_future()
+
+        def refuse(error: RbeeError) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        ticket = Ticket(
+            name=call.model,
+            model=model,
+            since=loop.time(),
+            hive_id=call.hive_id,
+            refuse=refuse,
+            principal=call.principal.id,
+            priority=call.priority,
+            lane=_lane(call),
+            cost=self._demand.service.cost(model, call.principal.id),
         )
+        self._waiting[ticket] = (call, future)
+        self._demand.enter(ticket)
+        self._look_within(LOOK_EVERY_S)
+        try:
+            await self._wait_telling(ticket, future, on_wait)
+            return future.result()
+        except BaseException:
+            # The slot may have been granted in the same turn of the loop in which the
+            # client left or its deadline passed: give it back, or it is lost for ever.
+            if future.done() and not future.cancelled() and future.exception() is None:
+                future.result().release(served=False)
+            raise
+        finally:
+            self._demand.leave(ticket)
+            del self._waiting[ticket]
 
-    def _grant(self, choice: Choice, *, waited_s: float) -> Grant:
-        worker_id = choice.worker.worker_id
-        self._running[worker_id] = self._running.get(worker_id, 0) + 1
-        self.idle.clear()
-        return Grant(choice, waited_s, self._release)
-
-    def _release(self, worker_id: str) -> None:
+    def freed(self, worker: RoutableWorker, principal: str, since: float | None) -> None:
+        """A grant was given back: count it, note its length, serve the next one in line."""
+        worker_id = worker.worker_id
         left = self._running.get(worker_id, 0) - 1
         if left > 0:
             self._running[worker_id] = left
@@ -172,109 +208,136 @@ class Admission:
             self._running.pop(worker_id, None)
             if not self._running:
                 self.idle.set()
-        if self._futures:
-            self._serve_waiting()
+        if since is not None:
+            seconds = max(_SERVED_S_MIN, asyncio.get_running_loop().time() - since)
+            self._demand.service.note(worker.model, principal, seconds)
+        self.router.freed(worker)
+        if self._demand.total:
+            self._serve(worker.model, freed=worker_id)
 
-    async def _wait(self, model: str, wish: Wish, on_wait: OnWait | None) -> Grant:
-        self._check_room(model)
+    # ── granting ─────────────────────────────────────────────────────────────
+
+    def _granted(self, choice: Choice, call: Call, *, waited_s: float) -> Grant:
+        worker_id = choice.worker.worker_id
+        self._running[worker_id] = self._running.get(worker_id, 0) + 1
+        self.idle.clear()
+        return Grant(self, choice, call, asyncio.get_running_loop().time(), waited_s)
+
+    def _serve(self, model: str, *, freed: str | None = None) -> None:
+        """Give free slots to those whose turn it is; with ``freed``, the one that it gave back."""
+        now = asyncio.get_running_loop().time()
+        blocked: set[Lane] = set()
+        if freed is not None:
+            lanes = self._demand.lanes(model)
+            blocked = {lane for lane in lanes if lane.worker_id not in {None, freed}}
+        while (ticket := self._demand.first(model, now, blocked)) is not None:
+            call, future = self._waiting[ticket]
+            choice = self.router.choose(model, call, self._running)
+            if choice is None:
+                blocked.add(ticket.lane)
+                continue
+            self._demand.serve(ticket)
+            if not future.done():  # else its client is about to leave
+                future.set_result(self._granted(choice, call, waited_s=now - ticket.since))
+                if freed is not None:
+                    return
+
+    def _colony_changed(self) -> None:
+        if self._demand.total:
+            self._look_within(GATHER_S)
+
+    def _look_within(self, delay_s: float) -> None:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Grant] = loop.create_future()
-        started = loop.time()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + delay_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(delay_s, self._look)
 
-        def refuse(error: RbeeError) -> None:
-            if not future.done():
-                future.set_exception(error)
+    def _look(self) -> None:
+        """Look the whole queue over: names that became models, slots that became free."""
+        self._timer = None
+        for name in self._demand.models():
+            model = self._colony.resolve(name)
+            if model is not None and model != name:
+                self._demand.rename(name, model)
+        self._outlooks.look(asyncio.get_running_loop().time())
+        for model in self._demand.models():
+            self._serve(model)
+        if self._demand.total:
+            self._look_within(LOOK_EVERY_S)
 
-        ticket = Ticket(
-            name=wish.model, model=model, since=started, hive_id=wish.hive_id, refuse=refuse
+    # ── refusing ─────────────────────────────────────────────────────────────
+
+    def _check_unknown(self, call: Call) -> None:
+        """A model that no hive has may still be fetched, or be a hive's that was not heard yet."""
+        fetchable = resolve_alias(call.model) or looks_like_repository(call.model)
+        if not (fetchable and self._limits.may_fetch) and not self._quiet():
+            raise ModelNotFound(f"No hive has the model {call.model!r}.", param="model")
+
+    def _check_known(self, model: str, call: Call) -> None:
+        """Refuse what no slot that becomes free would ever serve."""
+        serving = self._colony.serving(model)
+        if call.worker_id is not None and all(
+            worker.worker_id != call.worker_id for worker in serving
+        ):
+            raise WorkerNotFound(f"No worker {call.worker_id!r} serves {model!r} now.")
+        if call.task != self._colony.usual_task(model) and not (
+            any(worker.task == call.task for worker in serving)
+            or self._colony.coming(model, call.task)
+        ):
+            raise wrong_task(model, call.task, self._colony.usual_task(model))
+
+    def _make_room(self, model: str, call: Call) -> None:
+        """Find a place in line, or take one over from a key that holds more.
+
+        Raises:
+            QueueFull: there is none.
+        """
+        total = self._demand.total >= self._limits.waiting_max
+        if not total and self._demand.waiting(model) < self._limits.waiting_per_model_max:
+            return
+        if total:
+            full = f"{self._limits.waiting_max} requests wait already."
+        else:
+            full = f"{self._limits.waiting_per_model_max} requests wait for {model!r} already."
+        ticket = self._demand.yielding(call.principal.id, None if total else model)
+        if ticket is None:
+            raise QueueFull(full, retry_after_s=self._outlooks.retry_after_s(model, _lane(call)))
+        self._demand.leave(ticket)
+        retry_s = self._outlooks.retry_after_s(ticket.model, ticket.lane)
+        ticket.refuse(
+            QueueFull(
+                f"{full} This one made room for another key's, as its key holds the most places.",
+                retry_after_s=retry_s,
+            )
         )
-        self._futures[ticket] = future
-        self._wishes[ticket] = wish
-        self._demand.enter(ticket)
-        try:
-            await self._wait_telling(ticket, future, on_wait)
-            return future.result()
-        except asyncio.CancelledError:
-            # The slot may have been granted in the same turn of the loop in which
-            # the client left: give it back, or it is lost for ever.
-            if future.done() and not future.cancelled() and future.exception() is None:
-                future.result().release()
-            raise
-        finally:
-            self._demand.leave(ticket)
-            del self._futures[ticket], self._wishes[ticket]
+
+    # ── waiting ──────────────────────────────────────────────────────────────
 
     async def _wait_telling(
         self, ticket: Ticket, future: "asyncio.Future[Grant]", on_wait: OnWait | None
     ) -> None:
         loop = asyncio.get_running_loop()
+        deadline_s = self._waiting[ticket][0].deadline_s
+        longest_s = min(self._limits.wait_max_s, deadline_s or self._limits.wait_max_s)
         while not future.done():
             waited_s = loop.time() - ticket.since
-            if waited_s >= self._limits.wait_max_s:
-                raise QueueFull(
-                    f"No worker for {ticket.name!r} became free in {waited_s:.0f} s.",
-                    retry_after_s=30,
-                )
+            if waited_s >= longest_s:
+                raise self._too_long(ticket, waited_s, deadline_s)
+            timeout_s = longest_s - waited_s
             if on_wait is not None:
-                await on_wait(self._waiting(ticket, waited_s))
-            left_s = self._limits.wait_max_s - waited_s
-            await asyncio.wait({future}, timeout=min(self._limits.tell_every_s, left_s))
+                await on_wait(self._outlooks.told(ticket, waited_s))
+                timeout_s = min(self._limits.tell_every_s, timeout_s)
+            await asyncio.wait({future}, timeout=timeout_s)
 
-    def _waiting(self, ticket: Ticket, waited_s: float) -> Waiting:
-        serving = self._colony.serving(ticket.model)
-        if serving:
-            reason = f"all slots of {len(serving)} worker(s) are in use"
-        elif self._colony.coming(ticket.model, self._wishes[ticket].task):
-            reason = "the model is loading"
-        else:
-            reason = "no worker has this model yet"
-        return Waiting(
-            position=self._demand.position(ticket), waited_s=round(waited_s, 3), reason=reason
-        )
-
-    def _check_room(self, model: str) -> None:
-        if self._demand.total >= self._limits.waiting_max:
-            raise QueueFull(f"{self._limits.waiting_max} requests wait already.", retry_after_s=10)
-        if self._demand.waiting(model) >= self._limits.waiting_per_model_max:
-            raise QueueFull(
-                f"{self._limits.waiting_per_model_max} requests wait for {model!r} already.",
-                retry_after_s=10,
-            )
-
-    def _serve_waiting(self) -> None:
-        """Give free slots to the oldest tickets of their models."""
-        for model in self._demand.models() if self._futures else ():
-            known = self._colony.resolve(model)
-            for ticket in self._demand.queue(model):
-                if known is not None and known != model:
-                    self._demand.rename(ticket, known)
-                if not self._serve(ticket) and self._wishes[ticket].worker_id is None:
-                    break  # no slot is free for anyone: those behind need not be asked
-
-    def _serve(self, ticket: Ticket) -> bool:
-        future = self._futures[ticket]
-        if future.done():
-            return True
-        choice = self._choose(ticket.model, self._wishes[ticket])
-        if choice is None:
-            return False
-        self._demand.leave(ticket)
-        waited_s = asyncio.get_running_loop().time() - ticket.since
-        future.set_result(self._grant(choice, waited_s=waited_s))
-        return True
+    def _too_long(self, ticket: Ticket, waited_s: float, deadline_s: float | None) -> RbeeError:
+        said = f"No worker for {ticket.name!r} became free in {waited_s:.0f} s"
+        if deadline_s is not None and waited_s >= deadline_s:
+            return DeadlineExceeded(f"{said}, the request's deadline.")
+        retry_s = self._outlooks.retry_after_s(ticket.model, ticket.lane)
+        return QueueFull(f"{said}.", retry_after_s=retry_s)
 
 
-def _wrong_task(model: str, task: Task) -> InvalidRequest:
-    """Nothing would ever serve this: no worker is started by itself for the other task."""
-    if task == "embeddings":
-        return InvalidRequest(
-            f"{model!r} generates text; no worker gives embeddings of it.",
-            remedy="Use an embedding model, or start a worker for it: "
-            f"`rbee worker spawn {model} --task embeddings`.",
-            param="model",
-        )
-    return InvalidRequest(
-        f"{model!r} is an embedding model and generates no text.",
-        remedy="Send it to `embeddings`, or choose another model.",
-        param="model",
-    )
+def _lane(call: Call) -> Lane:
+    return Lane(call.task, call.worker_id, call.labels)

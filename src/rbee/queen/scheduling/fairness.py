@@ -21,7 +21,7 @@ import itertools
 import math
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, Generic, TypeVar
 
@@ -169,9 +169,10 @@ class FairLine(Generic[T, L]):
         """The lanes in which somebody waits."""
         return self._lanes.keys()
 
-    def held_by(self, principal: str) -> int:
-        """How many places a principal holds."""
-        return self._held.get(principal, 0)
+    @property
+    def held(self) -> Mapping[str, int]:
+        """How many places each principal holds."""
+        return self._held
 
     def enter(
         self,
@@ -289,21 +290,26 @@ class FairLine(Generic[T, L]):
         ]
         return min(heads, key=lambda head: head[1])[0] if heads else None
 
-    def yielding_to(self, principal: str) -> T | None:
-        """Who gives up a place of a full line to ``principal``: none, unless that one holds less.
-
-        The latest request of whoever holds most, of its lowest priority; only from
-        one who holds two more, or two keys would take a place from each other for ever.
-        """
-        if not self._held:
+    def newest_of(self, principal: str) -> T | None:
+        """A principal's latest request, of its lowest priority."""
+        flows = (self._classes[-p].flows.get(principal) for p in reversed(self._priorities))
+        flow = next((found for found in flows if found is not None and found.waiting), None)
+        if flow is None:
             return None
-        longest = max(self._held, key=self._held.__getitem__)
-        if self._held[longest] < self.held_by(principal) + 2:
-            return None
-        flows = (self._classes[-p].flows.get(longest) for p in reversed(self._priorities))
-        flow = next(found for found in flows if found is not None and found.waiting)
         latest = (next(reversed(mine)) for mine in flow.lanes.values())
         return max(latest, key=lambda item: self._places[item].number)
+
+
+def who_yields(held: Mapping[str, int], principal: str) -> str | None:
+    """Whose latest request gives up its place in a full queue to ``principal``; None: nobody's.
+
+    ``held`` counts places. Whoever holds most, and only if that is two more: two
+    principals would otherwise take a place from each other for ever.
+    """
+    if not held:
+        return None
+    longest = max(held, key=held.__getitem__)
+    return longest if held[longest] >= held.get(principal, 0) + 2 else None
 
 
 def _served_before(other: _Flow[T, L], flow: _Flow[T, L], own: int) -> int:
