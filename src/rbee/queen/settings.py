@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from rbee.contracts.principals import KeySetting
+from rbee.queen.inference.routing import Rules
 from rbee.queen.placement_settings import PlacementSettings
 
 PORT: Final = 7833  # **S** in wire.md
@@ -34,7 +35,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     where jobs are kept: ``sqlite`` (``rbee.db`` in the data folder), ``memory``
     (nothing is written to disk, a restart forgets) or a ``postgresql://`` URL.
     Prompts and answers of jobs stand in it until they expire. ``placement`` says
-    which models stay loaded and how many workers they get (``[queen.placement]``).
+    which models stay loaded and how many workers they get (``[queen.placement]``),
+    ``routing`` by which policy requests find a worker (``[queen.routing]``).
     """
 
     bind: str = "127.0.0.1"
@@ -50,3 +52,4 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     log_level: str = "info"
     keys: list[KeySetting] = msgspec.field(default_factory=list[KeySetting])
     placement: PlacementSettings = PlacementSettings()
+    routing: Rules = Rules()
