@@ -143,6 +143,20 @@ async def test_the_more_urgent_goes_first() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_who_lost_its_worker_goes_to_the_head_of_a_full_line() -> None:
+    made = stand(limits=Limits(waiting_per_model_max=2))
+    first = made.admission.try_admit(call())
+    assert first is not None
+    waiting = [asyncio.create_task(made.ask(call(priority=100), "waited")) for _ in range(2)]
+    await until(lambda: made.demand.total == 2)
+    again = asyncio.create_task(made.admission.admit(call(), again=True))
+    await until(lambda: made.demand.total == 3)
+    first.release()
+    (await again).release()
+    assert await made.release_all(2) == "waitedwaited"
+    await asyncio.gather(*waiting)
+
+
 async def test_who_waits_for_a_named_worker_blocks_nobody_and_gets_that_worker() -> None:
     made = stand(workers=2)
     one = made.admission.try_admit(call(worker_id="w0"))

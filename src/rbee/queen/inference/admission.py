@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from rbee.contracts.aliases import looks_like_repository, resolve_alias
+from rbee.contracts.principals import PRIORITY_MAX
 from rbee.errors import (
     DeadlineExceeded,
     ModelNotFound,
@@ -37,6 +38,7 @@ from rbee.queen.scheduling.demand import Demand, Lane, Ticket
 LOOK_EVERY_S: Final = 1.0  # how late the queue notices what no event announces
 GATHER_S: Final = 0.005  # changes of the colony come in bursts, one for each hive's beat
 
+_PRIORITY_AGAIN: Final = PRIORITY_MAX + 1  # nobody can ask for it
 _SERVED_S_MIN: Final = 0.0  # a clock of a test may stand still
 
 __all__ = ["Admission", "Grant", "Limits", "OnWait", "Waiting"]
@@ -121,13 +123,15 @@ class Admission:
             self._demand.leave(ticket)
             ticket.refuse(ShuttingDown("The queen is stopping."))
 
-    async def admit(self, call: Call, on_wait: OnWait | None = None) -> Grant:
+    async def admit(
+        self, call: Call, on_wait: OnWait | None = None, *, again: bool = False
+    ) -> Grant:
         """A slot on a worker of the wished model; waits for one if need be.
 
         Raises:
             RbeeError: as ``try_admit`` and ``wait``.
         """
-        return self.try_admit(call) or await self.wait(call, on_wait)
+        return self.try_admit(call) or await self.wait(call, on_wait, again=again)
 
     def try_admit(self, call: Call) -> Grant | None:
         """A slot now, or None: then ``wait``.
@@ -151,10 +155,14 @@ class Admission:
         self._check_known(model, call)
         return None
 
-    async def wait(self, call: Call, on_wait: OnWait | None = None) -> Grant:
+    async def wait(
+        self, call: Call, on_wait: OnWait | None = None, *, again: bool = False
+    ) -> Grant:
         """Stand in line for a slot, from now until the longest wait or the call's deadline.
 
         ``on_wait`` is awaited about once a second with the position and the ETA.
+        ``again`` says that the call had its turn and lost its worker: it goes to the
+        head of the line, and needs no place in it.
 
         Raises:
             QueueFull: the queue is at its bound, or the wait was too long.
@@ -163,7 +171,8 @@ class Admission:
             ShuttingDown: the queen is stopping.
         """
         model = self._colony.resolve(call.model) or call.model
-        self._make_room(model, call)
+        if not again:
+            self._make_room(model, call)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Grant] = loop.create_future()
 
@@ -178,7 +187,7 @@ class Admission:
             hive_id=call.hive_id,
             refuse=refuse,
             principal=call.principal.id,
-            priority=call.priority,
+            priority=_PRIORITY_AGAIN if again else call.priority,
             lane=_lane(call),
             cost=self._demand.service.cost(model, call.principal.id),
         )
