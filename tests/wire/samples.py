@@ -17,6 +17,7 @@ from rbee.contracts import (
     jobs,
     models,
     openai,
+    plan,
     status,
     why,
     worker_details,
@@ -123,7 +124,14 @@ CAPABILITIES = hives.Capabilities(
     engines=[ENGINE],
     device_problems=[PROBLEM],
 )
-INFO = hives.HiveInfo(id="hive-1", hostname="bee", address="127.0.0.1", port=7835, version="0.1.0")
+INFO = hives.HiveInfo(
+    id="hive-1",
+    hostname="bee",
+    address="127.0.0.1",
+    port=7835,
+    version="0.1.0",
+    labels=["gpu"],
+)
 RECORD = jobs.JobRecord(
     job_id="job-1", operation="infer", status="completed", created_at=AT, started_at=AT, events=9
 )
@@ -161,7 +169,44 @@ WHY_STEP = why.WhyStep(
     at=AT, kind="routed", message="worker-1 on hive-1: the least loaded", decision=WHY_DECISION
 )
 
+PLAN_EVICTION = plan.PlanEviction(
+    worker_id="worker-2",
+    model="org/other:o.gguf",
+    hive_id="hive-1",
+    size_bytes=6_000_000_000,
+    idle_s=301.5,
+    load_s=4.5,
+)
+PLAN_OPTION = plan.PlanOption(
+    hive_id="hive-1",
+    device="GPU-0",
+    able=False,
+    chosen=True,
+    reason="too little memory: about 5171 MiB needed, 2048 MiB free",
+    download_bytes=0,
+    needed_bytes=5_422_186_496,
+    free_bytes=2_147_483_648,
+    load_s=6.25,
+    load_source="measured",
+)
+PLAN = plan.Plan(
+    model="llama-3-8b",
+    outcome="evict",
+    message="A worker of llama-3-8b would be started on hive-1, GPU-0, after 1 worker gave way.",
+    hive_id="hive-1",
+    device="GPU-0",
+    why=["the model is on its disk", "org/other:o.gguf gives way: idle for 302 s"],
+    ready_in_s=6.25,
+    ready_source="measured",
+    download_bytes=0,
+    evict=[PLAN_EVICTION],
+    options=[PLAN_OPTION],
+)
+
 SAMPLES: list[msgspec.Struct] = [
+    PLAN,
+    PLAN_OPTION,
+    PLAN_EVICTION,
     jobs.Status(),
     jobs.Infer(model="llama-3-8b", prompt="Hello!", top_p=0.9, top_k=40, hive_id="hive-1"),
     jobs.WorkerSpawn(model="llama-3-8b", worker="cuda", device=[0, 1], command_id="command-1"),
@@ -278,6 +323,7 @@ SAMPLES: list[msgspec.Struct] = [
     status.InferSelected(
         worker_id="worker-1", hive_id="hive-1", model="starter", queue_ms=3, why="least loaded"
     ),
+    status.InferResumed(reason="queen_restarted", pieces=12, restarts=1),
     status.InferComplete(
         worker_id="worker-1",
         hive_id="hive-1",

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from rbee.contracts import daemon, hives, jobs, models, openai, why, worker_details, workers
+from rbee.contracts import daemon, hives, jobs, models, openai, plan, why, worker_details, workers
 from rbee.errors import (
     DeadlineExceeded,
     Forbidden,
@@ -81,6 +81,7 @@ ROUTES: list[Route] = [
     Route("hive", "GET", "/v1/engines", 3),
     Route("hive", "POST", "/v1/engines/probe", 3),
     Route("hive", "GET", "/v1/models/search", 3),
+    Route("queen", "GET", "/v1/plan", 4),
     Route("queen", "GET", "/v1/heartbeats/stream", 2, fixed=True),
     Route("queen", "GET", "/v1/ws", 6, fixed=True),
     Route("queen", "GET", "/v1/state/stream", 6),
@@ -241,6 +242,17 @@ SHAPES: list[Shape] = [
         "workers_online workers_available hives_online hives_available worker_ids hive_ids"
         " timestamp",
     ),
+    Shape(
+        plan.Plan,
+        "model outcome message hive_id device why ready_in_s ready_source download_bytes evict"
+        " options workers code remedy",
+    ),
+    Shape(
+        plan.PlanOption,
+        "hive_id device able chosen reason download_bytes needed_bytes free_bytes load_s"
+        " load_source",
+    ),
+    Shape(plan.PlanEviction, "worker_id model hive_id size_bytes idle_s load_s in_use"),
     Shape(openai.ModelObject, "id object created owned_by rbee"),
     Shape(openai.ModelPlace, "hives workers state size_bytes", "aliases"),
     Shape(openai.ErrorBody, "message type code param", "remedy"),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx2
 import msgspec
@@ -13,6 +13,7 @@ from rbee.contracts.daemon import ShutdownAck, ShutdownRequest
 from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAck
 from rbee.contracts.jobs import DONE
 from rbee.contracts.openai import ModelObject, ModelObjects
+from rbee.contracts.plan import Plan
 from rbee.contracts.why import Why
 from rbee.errors import QueenUnreachable, RemoteError
 from rbee.foundation.sse import EventReader
@@ -42,6 +43,18 @@ class QueenClient(RoomClient):
         """
         path = f"/v1/jobs/{quote(job_id, safe='')}/why"
         return await self.transport.ask("GET", path, Why)
+
+    async def plan(self, model: str, *, hive_id: str | None = None) -> Plan:
+        """What a request for ``model`` would lead to; nothing is done.
+
+        Raises:
+            ModelNotFound: nobody has it and no source is known for it.
+            HiveNotFound: no hive of this id has joined.
+            RbeeError: as ``info``.
+        """
+        wish = {} if hive_id is None else {"hive_id": hive_id}
+        query = urlencode({"model": model, **wish})
+        return await self.transport.ask("GET", f"/v1/plan?{query}", Plan)
 
     async def ready(self, message: HiveReady) -> HiveReadyAck:
         """Join as a hive.

@@ -154,7 +154,7 @@ def test_the_whole_colony_is_looked_at() -> None:
         *(msgspec.structs.replace(one, worker_id=f"{one.worker_id}2") for one in (A, B, C)),
         local=False,
     )
-    standings = dict.fromkeys(("a", "b", "c"), BUSY)
+    standings: dict[str, Standing] = dict.fromkeys(["a", "b", "c"], BUSY)
     found = evicted([here, there], standings)
     assert found is not None
     assert found.option.hive.id == "there"

@@ -25,11 +25,12 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("engine", _COLONY, "Engines: the programs that run models on a hive."),
     ("status", _LOOK, "The colony at a glance."),
     ("why", _LOOK, "Why a request went where it went."),
+    ("plan", _LOOK, "What a request for a model would lead to, without doing it."),
     ("logs", _LOOK, "Show the logs of the queen, the hive or a worker."),
     ("doctor", _LOOK, "Look for what is wrong here, and say what to do."),
 )
 
-LATER = ("top", "plan", "drill", "bench", "keys", "keeper")
+LATER = ("top", "drill", "bench", "keys", "keeper")
 """Commands that wire.md describes and this version does not have."""
 
 _EPILOGUE = """\
