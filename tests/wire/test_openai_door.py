@@ -15,12 +15,16 @@ import pytest
 
 from rbee.contracts.workers import Task
 from rbee.errors import NoCapacity
+from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.server import bind, make_server, port_of
 from rbee.queen.api.openai import EARLY_HEAD_S, OpenAIDoor
 from rbee.queen.inference.admission import Admission, Limits
 from rbee.queen.inference.dispatch import Dispatcher
+from rbee.queen.inference.pool import Pool
 from rbee.queen.registry.colony import Colony
 from rbee.queen.scheduling.demand import Demand
+from rbee.queen.scheduling.rates import Rates
+from rbee.queen.tally import Tally
 from rbee.testing.raw_worker import Conversation, Play, beat, raw_worker, ready_worker
 from rbee.testing.waiting import until
 
@@ -53,15 +57,18 @@ async def door(
         ]
         colony.beat(beat(workers, names=["alias"]), 1.0)
         admission = Admission(colony, demand, limits or Limits())
-        dispatcher = Dispatcher(colony, demand, admission)
-        app = OpenAIDoor(dispatcher, colony, early_head_s=early_head_s)
+        pool = Pool()
+        stack.callback(pool.close)
+        dispatcher = Dispatcher(colony, admission, pool)
+        app = OpenAIDoor(dispatcher, colony, Tally(), Rates(), early_head_s=early_head_s)
         if not real:
             wire = httpx2.ASGITransport(app)
             async with httpx2.AsyncClient(base_url="http://door", transport=wire) as client:
                 yield Door(client, demand, admission)
             return
-        server = make_server(app)
         sockets = bind("127.0.0.1", 0)
+        policy = make_policy("127.0.0.1", port_of(sockets[0]), key=None, hosts=[], origins=[])
+        server = make_server(app, app.hot(policy))
         serving = asyncio.create_task(server.serve(sockets=sockets))
         url = f"http://127.0.0.1:{port_of(sockets[0])}"
         try:
@@ -195,12 +202,12 @@ async def test_a_worker_that_dies_in_mid_stream_is_told_in_the_stream() -> None:
         await wire.stream(delta("Hel"), end=False)
         await wire.say(b"30\r\ndata: {half an eve")
 
-    async with door(play) as at:
+    async with door(play, limits=Limits(wait_max_s=0.1)) as at:
         answer = await at.client.post("/v1/chat/completions", json={**CHAT, "stream": True})
-        events = [event for event in answer.text.split("\n\n") if event]
+        events = [event for event in answer.text.split("\n\n") if event.startswith("data:")]
         assert len(events) == 2
         error = msgspec.json.decode(events[1].removeprefix("data: "))["error"]
-        assert error["code"] == "worker_error"
+        assert error["code"] == "queue_full"  # nobody came to go on with it
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -219,7 +226,7 @@ async def test_a_client_that_leaves_stops_the_worker_and_frees_the_slot(stream: 
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         body = msgspec.json.encode({**CHAT, "stream": stream})
         head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body)
         if stream:
@@ -236,7 +243,7 @@ async def test_a_streaming_client_that_waits_long_hears_of_it_and_then_gets_its_
     async def play(wire: Conversation) -> None:
         await wire.stream(delta("Hel"), end=False)
         await free.wait()
-        await wire.say(b"0\r\n\r\n")
+        await wire.say(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
 
     body = {**CHAT, "stream": True}
     async with door(

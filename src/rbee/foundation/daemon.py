@@ -22,6 +22,7 @@ from rbee.foundation.announcements import (
     find_announced,
 )
 from rbee.foundation.files import make_private_dir, write_struct
+from rbee.foundation.http.hot import Hot
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
 from rbee.foundation.processes import mark
 
@@ -70,13 +71,16 @@ class Daemon:
         self.base_url = f"http://{_url_host(host)}:{self.port}"
         self.stop = Stop()
 
-    async def run(self, app: ASGIApp, wind_down: Callable[[], Awaitable[None]]) -> None:
+    async def run(
+        self, app: ASGIApp, wind_down: Callable[[], Awaitable[None]], hot: Hot | None = None
+    ) -> None:
         """Serve until asked to stop, then ``wind_down``, then close the server.
 
+        ``hot`` is a way in before ``app``, for the paths that carry the load.
         The server still answers while the room winds down, so that streams end
         well and ``status`` can be asked.
         """
-        server = make_server(app)
+        server = make_server(app, hot)
         async with anyio.create_task_group() as watching:
             watching.start_soon(self._watch_signals)
             async with anyio.create_task_group() as serving:

@@ -23,22 +23,31 @@ from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.answers import health_route, not_yet_routes
 from rbee.foundation.http.gate import Gate, Policy, make_policy
 from rbee.foundation.http.jobs_api import job_routes
-from rbee.foundation.http.problems import as_openai, as_problem, make_problem_response
+from rbee.foundation.http.problems import as_problem, make_problem_response
 from rbee.foundation.jobserver import JobServer
+from rbee.foundation.metrics import metrics_route
 from rbee.queen.api.control import control_routes
+from rbee.queen.api.dialects import dialect_of
+from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
-from rbee.queen.api.not_yet import LINES, speaks_openai
-from rbee.queen.api.openai import INFERENCE, OpenAIDoor, endpoint_of
+from rbee.queen.api.plan import plan_routes
+from rbee.queen.api.not_yet import LINES
+from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
 from rbee.queen.inference.dispatch import Dispatcher
+from rbee.queen.inference.pool import Pool
 from rbee.queen.lines import HiveLines
+from rbee.queen.metrics import Figures
 from rbee.queen.operations import Operations
 from rbee.queen.reconciler import Reconciler
 from rbee.queen.registry.colony import Colony
-from rbee.queen.scheduling import placement
 from rbee.queen.scheduling.demand import Demand
+from rbee.queen.scheduling.options import Policy as PlacementPolicy
+from rbee.queen.scheduling.rates import Rates
 from rbee.queen.settings import DRAIN_S, KNOWN_HIVES_FILE, Settings
+from rbee.queen.store.choice import make_journal
+from rbee.queen.tally import Tally
 from rbee.queen.telemetry import Telemetry
 from rbee.queen.watch import Watch
 
@@ -56,6 +65,7 @@ class Queen:
         key: str | None,
         hive_http: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        directory = paths.data_dir() / "queen"
         self.colony = Colony(hostname=socket.gethostname())
         self.demand = Demand()
         limits = Limits(
@@ -69,14 +79,23 @@ class Queen:
             colony=self.colony,
             demand=self.demand,
             lines=self.lines,
-            policy=placement.Policy(auto_download=settings.auto_download),
-            known_file=paths.data_dir() / "queen" / KNOWN_HIVES_FILE,
+            policy=PlacementPolicy(auto_download=settings.auto_download, settings=settings.placement),
+            known_file=directory / KNOWN_HIVES_FILE,
             quiet_s=settings.quiet_s,
         )
         admission = Admission(self.colony, self.demand, limits, quiet=lambda: self.reconciler.quiet)
-        self.dispatcher = Dispatcher(self.colony, self.demand, admission)
+        self.tally = Tally()
+        self.pool = Pool()
+        self.dispatcher = Dispatcher(self.colony, admission, self.pool)
         self.telemetry = Telemetry(self.colony, wall_clock=time.time)
-        self.jobs = JobServer(actor="queen")
+        self.jobs = JobServer(actor="queen", journal=make_journal(settings.store, directory))
+        self._figures = Figures(
+            tally=self.tally,
+            colony=self.colony,
+            queue=self.demand,
+            running=lambda: admission.running,
+            jobs=lambda: [job.status for job in self.jobs.list()],
+        )
         self._settings = settings
         self._daemon = daemon
         policy = make_policy(
@@ -88,7 +107,9 @@ class Queen:
             keys=settings.keys,
             shared=_is_shared,
         )
+        self.door = OpenAIDoor(self.dispatcher, self.colony, self.tally, Rates())
         self.app = self._compose(policy)
+        self.hot = self.door.hot(policy)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -98,21 +119,27 @@ class Queen:
                 loops.start_soon(self.reconciler.run)
                 loops.start_soon(Watch(self.colony).run)
                 loops.start_soon(self.telemetry.run)
+                loops.start_soon(self.pool.run)
                 try:
                     yield
                 finally:
                     loops.cancel_scope.cancel()
         finally:
+            self.pool.close()
             with anyio.CancelScope(shield=True):
                 await self.lines.close()
 
     async def run(self) -> None:
         """Serve until asked to stop; then let running answers end for up to 10 s."""
         async with self.running():
-            await self._daemon.run(self.app, self._wind_down)
+            await self._daemon.run(self.app, self._wind_down, self.hot)
 
     async def _wind_down(self) -> None:
-        """Let running answers end; a second Ctrl+C does not wait for them."""
+        """Let running answers end; a second Ctrl+C does not wait for them.
+
+        Jobs that are kept and do not end go on when the queen is back.
+        """
+        self.jobs.suspend()
         async with anyio.create_task_group() as draining:
 
             async def hurry() -> None:
@@ -122,6 +149,7 @@ class Queen:
             draining.start_soon(hurry)
             await self.dispatcher.drain(DRAIN_S)
             draining.cancel_scope.cancel()
+        self.jobs.let_go()
 
     def _compose(self, policy: Policy) -> ASGIApp:
         operations = Operations(
@@ -133,11 +161,10 @@ class Queen:
                 colony=self.colony, dispatcher=self.dispatcher, reconciler=self.reconciler
             ),
         )
-        door = OpenAIDoor(self.dispatcher, self.colony)
 
         def render(error: RbeeError, path: str) -> bytes:
-            openai = door.handles(path) or speaks_openai(path)
-            return as_openai(error) if openai else as_problem(error)
+            dialect = dialect_of(path)
+            return as_problem(error) if dialect is None else in_dialect(error, dialect)
 
         respond = make_problem_response(render)
         control = Starlette(
@@ -148,27 +175,20 @@ class Queen:
                     has_key=policy.locked,
                     auto_download=self._settings.auto_download,
                 ),
+                metrics_route("queen", self._figures),
                 *not_yet_routes(LINES),
                 *job_routes(self.jobs, operations.submit),
                 *heartbeat_routes(self.colony, self.telemetry),
+                *plan_routes(self.colony, self.reconciler),
             ],
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
         )
-        return Gate(_front(door, control), policy, render)
+        return Gate(_front(self.door, control), policy, render)
 
 
 def _is_shared(path: str) -> bool:
     """Whether the holder of a client's key may use a path: the doors to models, and no others."""
-    endpoint = endpoint_of(path)
-    return (
-        path == "/v1/info"
-        or speaks_openai(path)
-        or (endpoint is not None and (endpoint in INFERENCE or _is_models(endpoint)))
-    )
-
-
-def _is_models(endpoint: str) -> bool:
-    return endpoint == "models" or endpoint.startswith("models/")
+    return path == "/v1/info" or dialect_of(path) is not None
 
 
 def _front(door: OpenAIDoor, control: ASGIApp) -> ASGIApp:

@@ -3,75 +3,49 @@
 The prompt becomes a request to the worker's OpenAI face: a chat of one user
 message when the model has a chat template (or is not known yet: an engine then
 falls back to a plain one), else a plain completion; ``raw`` is always plain.
-While it waits, the job says where it stands and what is started for it.
-Reasoning text comes as token events with ``data: {"reasoning": true}``, so that a
-client that does not care still shows everything, in order. ``device`` is a wish
-that the engine's own choice answers in this version.
+While it waits, the job says where it stands and what is started for it. It goes
+on after a restart of the queen: ``infer_story`` reads what was said, and the
+dispatcher has it continued. ``device`` is a wish that the engine's own choice
+answers in this version.
 """
 
-import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack, aclosing
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Final
 
+import anyio
 import msgspec
 
 from rbee.contracts.ids import LOCAL_HIVE_NAMES
-from rbee.contracts.jobs import DONE, Infer, JobEvent
-from rbee.contracts.openai import Usage
-from rbee.contracts.status import InferComplete, InferQueued, InferSelected, InferSpawning
-from rbee.errors import EngineError, HiveNotFound, WorkerFailed
+from rbee.contracts.jobs import Infer, JobEvent
+from rbee.contracts.principals import LOCAL, Principal, priority_for
+from rbee.contracts.status import InferQueued, InferResumed, InferSelected, InferSpawning
+from rbee.errors import HiveNotFound, ModelNotFound, QueenRestarted, WorkerNotFound
 from rbee.foundation.jobserver import Handler, Job
-from rbee.foundation.sse import EventReader
+from rbee.foundation.journal import Found
+from rbee.queen.infer_reading import Reading, completed, read_stream, read_whole, summary
+from rbee.queen.infer_story import Story, read_story
 from rbee.queen.inference.admission import Waiting
-from rbee.queen.inference.dispatch import Answer, Call, Dispatcher
+from rbee.queen.inference.answer import Answer
+from rbee.queen.inference.call import CHAT_PATH, COMPLETION_PATH, Call
+from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.reconciler import News, Reconciler
 from rbee.queen.registry.colony import Colony
 
-CHAT_PATH: Final = "/v1/chat/completions"
-COMPLETION_PATH: Final = "/v1/completions"
+RETURN_S: Final = 30.0
+"""A restarted queen waits so long for the hives that had the model: after a power cut
+they start with her, and one that needs longer would find its job failed."""
 
 _RELAYED_TYPES = frozenset({"narration", "progress"})
 """Of a spawn's events; its ``data`` belongs to whoever asked the hive."""
 
 
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
+class Asked(msgspec.Struct):
+    """What was asked, and by whom: all that is needed to run it again."""
 
-
-class _Choice(msgspec.Struct):
-    """One choice of a chat or a plain completion, streamed or whole."""
-
-    delta: _Delta | None = None
-    message: _Delta | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Timings(msgspec.Struct):
-    """llama.cpp's own measure; other engines have none."""
-
-    predicted_per_second: float | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])
-    usage: Usage | None = None
-    timings: _Timings | None = None
-    error: Any = None
-
-
-class _Reading(msgspec.Struct):
-    """What the answer said so far. Times in seconds of the monotonic clock."""
-
-    tokens: int = 0
-    text: list[str] = msgspec.field(default_factory=list[str])
-    first_at: float | None = None
-    last_at: float | None = None
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    engine_rate: float | None = None
+    operation: Infer
+    principal: Principal = LOCAL
 
 
 class InferOperation:
@@ -81,18 +55,41 @@ class InferOperation:
         self._colony = colony
         self._dispatcher = dispatcher
         self._reconciler = reconciler
+        self._colony_changed = asyncio.Event()
+        colony.subscribe(self._on_colony_change)
 
-    def prepared(self, operation: Infer) -> Handler:
-        """The job for ``operation``.
+    def prepared(self, asked: Asked) -> Handler:
+        """The job for what was asked; resolves its ``hive_id``.
 
         Raises:
             HiveNotFound: ``hive_id`` names no joined hive.
+            InvalidRequest: ``priority`` is none.
         """
+        operation = asked.operation
         if operation.hive_id is not None:
             operation.hive_id = self._hive_id(operation.hive_id)
+        priority_for(asked.principal, operation.priority, param="$.priority")
 
         async def handler(job: Job) -> None:
-            await self._run(job, operation)
+            await self._run(job, asked, Story())
+
+        return handler
+
+    def recovered(self, found: Found) -> Handler:
+        """The job for what an earlier life of the queen left unfinished.
+
+        Raises:
+            QueenRestarted: what is kept of it cannot be read.
+        """
+        try:
+            asked = msgspec.json.decode(found.row.request or b"", type=Asked)
+        except msgspec.MsgspecError as error:
+            raise QueenRestarted(f"What the job asked cannot be read: {error}.") from None
+        story = read_story(found.events)
+
+        async def handler(job: Job) -> None:
+            if not story.complete:  # else only its end was not kept
+                await self._go_on(job, asked, story)
 
         return handler
 
@@ -104,47 +101,105 @@ class InferOperation:
                 return None  # no hive on this machine: the wish says nothing
             raise
 
-    async def _run(self, job: Job, operation: Infer) -> None:
-        job.emit("infer_start", f"Asking {operation.model}", data={"model": operation.model})
-        call = self._call(job.id, operation)
+    def _on_colony_change(self) -> None:
+        changed, self._colony_changed = self._colony_changed, asyncio.Event()
+        changed.set()
+
+    async def _go_on(self, job: Job, asked: Asked, story: Story) -> None:
+        """Run it again, after what was said, on the colony as it is now."""
+        where = "goes on" if story.text else "begins anew"
+        news = InferResumed(reason="queen_restarted", pieces=story.pieces, restarts=job.restarts)
+        job.emit("infer_resumed", f"The queen restarted; the answer {where}.", data=news)
+        await self._return_of(asked.operation)
+        try:
+            await self._run(job, asked, story)
+        except (ModelNotFound, WorkerNotFound) as error:
+            if story.path is None:  # it had not begun: the error is the job's own
+                raise
+            raise QueenRestarted(
+                f"The queen restarted in the middle of this job. {error.message}"
+            ) from None
+
+    async def _return_of(self, operation: Infer) -> None:
+        """Return when what the job was asked of is there again, or is late."""
+        with anyio.move_on_after(RETURN_S):
+            while not self._is_back(operation):
+                await self._colony_changed.wait()
+
+    def _is_back(self, operation: Infer) -> bool:
+        model = self._colony.resolve(operation.model)
+        if model is None or operation.worker_id is None:
+            return model is not None
+        serving = self._colony.serving(model)
+        return any(worker.worker_id == operation.worker_id for worker in serving)
+
+    async def _run(self, job: Job, asked: Asked, story: Story) -> None:
+        operation = asked.operation
+        call = self._call(job, asked, story.path)
+        said = story.transcript(call.path, call.body)
+        if story.path is None:
+            data = {"model": operation.model, "path": call.path}
+            job.emit("infer_start", f"Asking {operation.model}", data=data)
         with ExitStack() as while_waiting:
             while_waiting.enter_context(
                 self._reconciler.following(operation.model, _relay_spawn(job))
             )
-            async with self._dispatcher.answer(call, _Telling(job)) as answer:
+            async with self._dispatcher.answer(call, _Telling(job), said=said) as answer:
                 while_waiting.close()
                 if not answer.ok:
                     raise await answer.problem()
-                selected = InferSelected(
-                    worker_id=answer.worker.worker_id,
-                    hive_id=answer.worker.hive_id,
-                    model=answer.worker.model,
-                    queue_ms=answer.queue_ms,
-                    why=answer.why,
-                )
-                message = f"{selected.worker_id} on {selected.hive_id}: {answer.why}"
-                job.emit("infer_worker_sel", message, data=selected)
-                reading = _Reading()
-                if operation.stream:
-                    await _read_stream(job, answer, reading)
-                else:
-                    _read_whole(job, await answer.read(), reading)
-                done = _completed(answer, reading, streamed=operation.stream)
-                job.emit("infer_complete", _summary(done), type="data", data=done)
+                await _read(job, answer, operation, story)
 
-    def _call(self, job_id: str, operation: Infer) -> Call:
+    def _call(self, job: Job, asked: Asked, path: str | None) -> Call:
+        operation = asked.operation
         model = self._colony.resolve(operation.model)
-        facts = self._colony.facts(model) if model is not None else None
-        chat = not operation.raw and (facts is None or facts.chat_template is not False)
+        if path is None:
+            facts = self._colony.facts(model) if model is not None else None
+            chat = not operation.raw and (facts is None or facts.chat_template is not False)
+            path = CHAT_PATH if chat else COMPLETION_PATH
         return Call(
-            job_id=job_id,
+            job_id=job.id,
             model=operation.model,
-            path=CHAT_PATH if chat else COMPLETION_PATH,
-            body=request_body(operation, model or operation.model, chat=chat),
+            path=path,
+            body=request_body(operation, model or operation.model, chat=path == CHAT_PATH),
             stream=operation.stream,
+            principal=asked.principal,
+            priority=priority_for(asked.principal, operation.priority, param="$.priority"),
             hive_id=operation.hive_id,
             worker_id=operation.worker_id,
+            deadline_s=job.left_s,
         )
+
+
+async def _read(job: Job, answer: Answer, operation: Infer, story: Story) -> None:
+    """The answer into events, and its sum."""
+    selected = _selected(answer, operation, story)
+    if answer.worker is not None:
+        message = f"{selected.worker_id} on {selected.hive_id}: {selected.why}"
+        job.emit("infer_worker_sel", message, data=selected)
+    reading = Reading(before=story.pieces)
+    if operation.stream:
+        await read_stream(job, answer, reading)
+    else:
+        read_whole(job, await answer.read(), reading)
+    done = completed(_selected(answer, operation, story), reading, streamed=operation.stream)
+    job.emit("infer_complete", summary(done), type="data", data=done)
+
+
+def _selected(answer: Answer, operation: Infer, story: Story) -> InferSelected:
+    """The worker that answers now; where none is needed any more, the last that did."""
+    worker = answer.worker
+    if worker is None:
+        return story.selected or InferSelected(
+            worker_id="", hive_id="", model=operation.model, queue_ms=0, why=answer.why
+        )
+    return InferSelected(
+        worker_id=worker.worker_id,
+        hive_id=worker.hive_id,
+        model=worker.model,
+        queue_ms=answer.queue_ms,
+        why=answer.why,
+    )
 
 
 def request_body(operation: Infer, model: str, *, chat: bool) -> bytes:
@@ -203,103 +258,3 @@ class _Telling:
         )
         message = f"Waiting at position {waiting.position}: {waiting.reason}"
         self._job.emit("infer_queued", message, data=queued)
-
-
-async def _chunks(answer: Answer) -> AsyncGenerator[_Chunk]:
-    """The answer's events up to ``[DONE]``.
-
-    Raises:
-        WorkerFailed: the stream ended without one, or holds no chunks.
-        EngineError: the engine said so in the stream.
-    """
-    reader = EventReader()
-    async for block in answer.events():
-        for event in reader.feed(block):
-            if event.data == DONE:
-                return
-            yield _decoded(event.data)
-    raise WorkerFailed(f"The worker {answer.worker.worker_id} stopped in the middle of its answer.")
-
-
-def _decoded(data: str | bytes) -> _Chunk:
-    try:
-        chunk = msgspec.json.decode(data, type=_Chunk)
-    except msgspec.MsgspecError as error:
-        raise WorkerFailed(f"The worker answered something unreadable: {error}.") from None
-    if chunk.error is not None:
-        said: object = chunk.error
-        if isinstance(said, dict) and "message" in said:
-            said = said["message"]  # pyright: ignore[reportUnknownVariableType]  any JSON
-        raise EngineError(f"The engine failed in the middle of its answer: {said}.")
-    return chunk
-
-
-async def _read_stream(job: Job, answer: Answer, reading: _Reading) -> None:
-    async with aclosing(_chunks(answer)) as chunks:
-        async for chunk in chunks:
-            _note_totals(chunk, reading)
-            for choice in chunk.choices:
-                _emit_pieces(job, choice, reading)
-
-
-def _emit_pieces(job: Job, choice: _Choice, reading: _Reading) -> None:
-    delta = choice.delta or _Delta(content=choice.text)
-    if delta.reasoning_content:
-        job.emit("token", delta.reasoning_content, type="token", data={"reasoning": True})
-    if delta.content:
-        job.emit("token", delta.content, type="token")
-    if delta.content or delta.reasoning_content:
-        now = time.monotonic()
-        reading.tokens += 1
-        reading.first_at = reading.first_at or now
-        reading.last_at = now
-
-
-def _read_whole(job: Job, body: bytes, reading: _Reading) -> None:
-    chunk = _decoded(body)
-    _note_totals(chunk, reading)
-    for choice in chunk.choices:
-        message = choice.message or _Delta(content=choice.text)
-        if message.reasoning_content:
-            job.emit("token", message.reasoning_content, type="token", data={"reasoning": True})
-        text = message.content or ""
-        reading.text.append(text)
-        job.emit("token", text, type="token")
-
-
-def _note_totals(chunk: _Chunk, reading: _Reading) -> None:
-    reading.usage = chunk.usage or reading.usage
-    if chunk.timings is not None and chunk.timings.predicted_per_second is not None:
-        reading.engine_rate = chunk.timings.predicted_per_second
-    for choice in chunk.choices:
-        reading.finish_reason = choice.finish_reason or reading.finish_reason
-
-
-def _completed(answer: Answer, reading: _Reading, *, streamed: bool) -> InferComplete:
-    tokens = reading.usage.completion_tokens if reading.usage else reading.tokens or None
-    rate = reading.engine_rate or _measured_rate(tokens, reading)
-    return InferComplete(
-        worker_id=answer.worker.worker_id,
-        hive_id=answer.worker.hive_id,
-        model=answer.worker.model,
-        queue_ms=answer.queue_ms,
-        tokens=tokens,
-        tokens_per_s=None if rate is None else round(rate, 2),
-        finish_reason=reading.finish_reason,
-        usage=reading.usage,
-        text=None if streamed else "".join(reading.text),
-    )
-
-
-def _measured_rate(tokens: int | None, reading: _Reading) -> float | None:
-    """Tokens per second after the first one, as they arrived here."""
-    if not tokens or tokens < 2 or reading.first_at is None or reading.last_at is None:  # noqa: PLR2004  a rate needs two
-        return None
-    span_s = reading.last_at - reading.first_at
-    return (tokens - 1) / span_s if span_s > 0 else None
-
-
-def _summary(done: InferComplete) -> str:
-    tokens = "an unknown number of" if done.tokens is None else str(done.tokens)
-    rate = "" if done.tokens_per_s is None else f" at {done.tokens_per_s:.1f} tokens/s"
-    return f"{tokens} tokens{rate}, {done.finish_reason or 'ended'}"

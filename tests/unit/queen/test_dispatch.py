@@ -19,7 +19,9 @@ from rbee.errors import (
     WorkerNotFound,
 )
 from rbee.queen.inference.admission import Admission, Limits, Waiting
-from rbee.queen.inference.dispatch import Call, Dispatcher
+from rbee.queen.inference.call import Call
+from rbee.queen.inference.dispatch import Dispatcher
+from rbee.queen.inference.pool import Pool
 from rbee.queen.registry.colony import Colony
 from rbee.queen.scheduling.demand import Demand
 from rbee.testing.raw_worker import Conversation, Play, beat, raw_worker, ready_worker
@@ -35,7 +37,7 @@ class Stand:
         self.colony = Colony()
         self.demand = Demand()
         self.admission = Admission(self.colony, self.demand, limits or Limits())
-        self.dispatcher = Dispatcher(self.colony, self.demand, self.admission)
+        self.dispatcher = Dispatcher(self.colony, self.admission, Pool())
         self._beats = 1.0
 
     def beat(self, *workers: WorkerStats) -> None:
@@ -136,15 +138,44 @@ async def test_a_call_gives_up_after_three_dead_workers() -> None:
         assert made.admission.idle.is_set()
 
 
-async def test_a_death_in_mid_answer_is_told_and_the_worker_leaves_routing_at_once() -> None:
+async def test_a_death_in_mid_answer_with_nobody_to_go_on_is_told_after_the_longest_wait() -> None:
     async def play(wire: Conversation) -> None:
         await wire.stream(text("a"), end=False)
 
-    async with stand(play) as (made, _):
+    async with stand(play, limits=Limits(wait_max_s=0.05)) as (made, _):
         async with made.dispatcher.answer(call()) as answer:
-            with pytest.raises(WorkerFailed, match="mid-answer"):
+            with pytest.raises(QueueFull, match="became free"):
                 await answer.read()
         assert made.colony.serving("m") == []
+        assert made.admission.idle.is_set()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_another_worker_goes_on_where_one_died_in_mid_answer(stream: bool) -> None:
+    asked: list[bytes] = []
+
+    async def play(wire: Conversation) -> None:
+        if b"tokenize" in wire.head:
+            await wire.answer(200, {"tokens": [1]})
+            return
+        asked.append(wire.body)
+        if len(asked) == 1:
+            await wire.stream(text("a"), end=False)
+            await wire.say(b"ff\r\ndata: {half")
+        else:
+            await wire.stream(text("b"), text("", "stop"))
+
+    async with stand(play, play) as (made, _), made.dispatcher.answer(call(stream=stream)) as answer:
+        if stream:
+            said = b"".join([events async for events in answer.events()])
+            assert said.count(b'"text":"a"') == said.count(b'"text":"b"') == 1
+            assert said.count(b"[DONE]") == 1
+        else:
+            body = msgspec.json.decode(await answer.read())
+            assert body["choices"][0]["text"] == "ab"
+        assert answer.continued == 1
+    assert msgspec.json.decode(asked[1])["prompt"] == "pa"
+    assert made.admission.idle.is_set()
 
 
 async def test_a_loading_worker_is_asked_again() -> None:
@@ -303,7 +334,7 @@ async def test_a_queen_that_has_just_started_waits_for_her_hives_before_she_says
     quiet = True
     colony, demand = Colony(), Demand()
     admission = Admission(colony, demand, Limits(), quiet=lambda: quiet)
-    dispatcher = Dispatcher(colony, demand, admission)
+    dispatcher = Dispatcher(colony, admission, Pool())
 
     async def one() -> bytes:
         async with dispatcher.answer(call(model="local-file")) as answer:
@@ -322,7 +353,7 @@ async def test_a_queen_that_has_just_started_waits_for_her_hives_before_she_says
 
 async def test_a_model_of_the_other_kind_is_refused_with_the_way_out() -> None:
     async with stand(speak) as (made, workers):
-        vectors = msgspec.structs.replace(call(), path="/v1/embeddings")
+        vectors = msgspec.structs.replace(call(), path="/v1/embeddings", task="embeddings")
         with pytest.raises(InvalidRequest, match="generates text") as text_model:
             async with made.dispatcher.answer(vectors):
                 pass

@@ -5,21 +5,32 @@ Listening on ``localhost`` means both families. Sockets are made here with
 the first token of every stream waits 40 ms for a delayed ACK.
 """
 
+import asyncio
 import contextlib
 import errno
 import socket
 import sys
 from collections.abc import Generator
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from rbee.errors import PortTaken, StartError
+from rbee.foundation.http.hot import Hot, HotProtocol
 from rbee.foundation.processes import port_owner
 
 _BACKLOG = 2048  # a burst of a thousand clients connecting at once must not see a reset
 _KEEP_ALIVE_S = 75  # longer than the 60 s of common proxies, so that they close first
+_TICKS_PER_SWEEP = 10  # a second: the shortest limit that a sweep judges is ten
 _GRACEFUL_STOP_S = 3  # open streams are cut after this; a drain happens before the server stops
+
+
+async def _never(_exchange: object) -> None:
+    """No path is hot: nothing comes here."""
+
+
+_NOTHING_HOT = Hot(frozenset(), _never)
 
 
 class DaemonServer(uvicorn.Server):
@@ -30,12 +41,23 @@ class DaemonServer(uvicorn.Server):
         """Leave the process's signal handlers alone."""
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """Uvicorn's tenth of a second; each tenth of them looks for connections to close."""
+        if counter % _TICKS_PER_SWEEP == 0:
+            now = asyncio.get_running_loop().time()
+            connections: list[object] = list(self.server_state.connections)
+            for connection in connections:
+                if isinstance(connection, HotProtocol):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
 
-def make_server(app: ASGIApp) -> DaemonServer:
-    """A server for ``app``; run it with ``serve(sockets=...)``."""
+
+def make_server(app: ASGIApp, hot: Hot | None = None) -> DaemonServer:
+    """A server for ``app``; run it with ``serve(sockets=...)``. ``hot`` is answered before it."""
+    protocol = partial(HotProtocol, hot=hot or _NOTHING_HOT)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol,  # pyright: ignore[reportArgumentType]  it is called as a class would be
         ws="none",
         loop="none",
         lifespan="off",

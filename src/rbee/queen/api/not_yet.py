@@ -6,25 +6,19 @@ when its issue delivers it.
 
 from typing import Final
 
-from rbee.queen.api.openai import PREFIXES
+from rbee.queen.api.dialects import PREFIXES
 
 _OPENAI: Final = (
-    ("POST", "rerank"),
     ("POST", "audio/transcriptions"),
     ("POST", "audio/speech"),
     ("POST", "images/generations"),
-    ("POST", "responses"),
-    ("POST", "messages"),
-    ("POST", "messages/count_tokens"),
 )
 
 _CONTROL: Final = (
-    ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("GET", "/v1/ws"),
     ("GET", "/v1/state/stream"),
     ("GET", "/v1/hive/link"),
-    ("GET", "/v1/jobs/{job_id}/why"),
 )
 
 LINES: Final[tuple[tuple[str, str], ...]] = (
@@ -32,13 +26,3 @@ LINES: Final[tuple[tuple[str, str], ...]] = (
     *_CONTROL,
 )
 """(method, path) pairs for ``not_yet_routes``."""
-
-
-def speaks_openai(path: str) -> bool:
-    """Whether errors on ``path`` leave in OpenAI's shape although the door does not handle it."""
-    if path.startswith("/openai/"):
-        return True
-    return any(path.startswith(f"/v1/{tail}") for tail in _OPENAI_TAILS)
-
-
-_OPENAI_TAILS: Final = tuple(path for _method, path in _OPENAI)

@@ -1,213 +1,311 @@
 """From a call to its answer: admit, open the worker, try another before the first byte.
 
 Every inference comes through here, whichever door it came in by: the OpenAI
-door forwards the events, the ``infer`` operation reads them. Until the first
-byte of the worker's body nobody has seen anything, so a worker that refuses or
-dies is replaced by the next one and the client sees only success.
+door pours the answer, the ``infer`` operation reads it. Until the first byte of
+the worker's body nobody has seen anything, so a worker that refuses or dies is
+replaced by the next one and the client sees only success. After it, an answer is
+continued (``Legs``).
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from types import TracebackType
+from typing import Final
 
-import msgspec
-
-from rbee.errors import (
-    ContextExceeded,
-    EngineError,
-    InvalidRequest,
-    RbeeError,
-    WorkerFailed,
-)
+from rbee.errors import RbeeError, WorkerFailed
 from rbee.foundation import logs
-from rbee.queen.inference.admission import Admission, Grant, OnWait, Wish
-from rbee.queen.inference.assemble import STREAMING_PATHS, Assembler, as_streaming
-from rbee.queen.inference.events import EventCutter
-from rbee.queen.inference.upstream import Request, Upstream, WorkerGone, open_upstream
+from rbee.queen.inference.admission import Admission, Grant
+from rbee.queen.inference.answer import Answer, Ending, Leg
+from rbee.queen.inference.assemble import STREAMING_PATHS, as_streaming
+from rbee.queen.inference.call import Call
+from rbee.queen.inference.continuation import (
+    CONTINUATIONS_MAX,
+    Ended,
+    Question,
+    Transcript,
+    resume,
+    unsafe,
+)
+from rbee.queen.inference.pool import Pool
+from rbee.queen.inference.retries import RetryBudget
+from rbee.queen.inference.upstream import BUFFERED_BYTES_MAX, Stale, Upstream, WorkerGone
+from rbee.queen.inference.waiting import OnWait, Waiting
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
-from rbee.queen.scheduling.demand import Demand
 
-ATTEMPTS_MAX = 3  # a third dead worker in a row is no accident of one process
-LOADING_PAUSE_S = 0.2  # a worker that says 503 is between its start and its first token
+ATTEMPTS_MAX: Final = 3  # a third dead worker in a row is no accident of one process
+LOADING_PAUSE_S: Final = 0.2  # a worker that says 503 is between its start and its first token
+TELL_AFTER_S: Final = 3.0  # wire.md: who streams and has waited this long is told why
+QUESTION_S: Final = 10.0  # a tokenizer answers in milliseconds, behind a long prompt in seconds
 
-EMBEDDINGS_PATH = "/v1/embeddings"
-
-_STATUS_OK = 200
-_STATUS_LOADING = 503
-_STATUS_NOT_SUPPORTED = 501  # llama.cpp's word for "started without that feature"
-_CONTEXT_EXCEEDED = "exceed_context_size_error"
+_STATUS_OK: Final = 200
+_STATUS_LOADING: Final = 503
 
 _log = logs.get(__name__)
-
-
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One inference request. ``path`` is the worker's, ``body`` its JSON bytes."""
-
-    job_id: str
-    model: str
-    path: str
-    body: bytes
-    stream: bool
-    hive_id: str | None = None
-    worker_id: str | None = None
-
-
-class Answer:
-    """A worker's answer, its first byte received. Leaving ``Dispatcher.answer`` ends it."""
-
-    def __init__(self, upstream: Upstream, grant: Grant, *, assembled: bool) -> None:
-        self._upstream = upstream
-        self._assembled = assembled
-        self.worker: RoutableWorker = grant.worker
-        self.why = grant.why
-        self.queue_ms = int(grant.waited_s * 1000)
-        self.status = upstream.status
-        self.headers = upstream.headers
-
-    @property
-    def ok(self) -> bool:
-        """Whether the worker took the request."""
-        return self.status == _STATUS_OK
-
-    @property
-    def content_type(self) -> bytes:
-        """The media type that the client sees."""
-        if self._assembled and self.ok:
-            return b"application/json"
-        return next((v for k, v in self.headers if k == b"content-type"), b"application/json")
-
-    async def events(self) -> AsyncIterator[bytes]:
-        """The body as it comes, cut into whole events where it is an event stream.
-
-        Raises:
-            WorkerFailed: the worker died or fell silent in mid-answer.
-        """
-        if not self._upstream.is_event_stream:
-            while data := await self._upstream.read():
-                yield data
-            return
-        cutter = EventCutter()
-        while chunk := await self._upstream.read():
-            if whole := cutter.feed(chunk):
-                yield whole
-        if rest := cutter.rest():
-            yield rest
-
-    async def read(self) -> bytes:
-        """The whole body as a client that does not stream expects it.
-
-        Raises:
-            WorkerFailed: the worker died, or reported an error in its stream.
-        """
-        if not (self._assembled and self.ok):
-            return await self._upstream.read_all()
-        assembler = Assembler()
-        async for events in self.events():
-            assembler.feed(events)
-        return assembler.answer()
-
-    async def problem(self) -> RbeeError:
-        """The worker's refusal as one of our errors (``ok`` is false)."""
-        return refusal(self.status, await self._upstream.read_all())
 
 
 class Dispatcher:
     """The data plane's front: give it calls, get answers."""
 
-    def __init__(self, colony: Colony, demand: Demand, admission: Admission) -> None:
-        self._colony = colony
-        self._demand = demand
-        self._admission = admission
+    def __init__(self, colony: Colony, admission: Admission, pool: Pool) -> None:
+        self.colony = colony
+        self.admission = admission
+        self.pool = pool
+        self.budget = RetryBudget()
 
-    @contextlib.asynccontextmanager
-    async def answer(self, call: Call, on_wait: OnWait | None = None) -> AsyncGenerator[Answer]:
-        """The answer to a call; leaving the block early stops the worker's work.
+    def answer(
+        self, call: Call, on_wait: OnWait | None = None, *, said: Transcript | None = None
+    ) -> "Answering":
+        """The answer to a call, as an async context; leaving it stops the worker's work.
 
-        ``on_wait`` is awaited about once a second while the request is queued.
+        ``on_wait`` is awaited about once a second while the request is queued, and
+        every few seconds while its worker reads the prompt. ``said`` is what the
+        client was sent in an earlier life of the queen: the answer goes on after it.
 
         Raises:
             RbeeError: as ``Admission.admit``; WorkerFailed after ``ATTEMPTS_MAX``.
         """
-        grant, upstream, assembled = await self._open(call, on_wait)
-        try:
-            yield Answer(upstream, grant, assembled=assembled)
-        finally:
-            if upstream.gone:
-                self._bury(call, grant.worker)
-            upstream.abort()
-            grant.release()
+        return Answering(self, call, on_wait, said)
 
     async def drain(self, limit_s: float) -> None:
         """Admit nobody any more; return when the running answers ended, or at the limit."""
-        self._admission.close()
+        self.admission.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._admission.idle.wait(), limit_s)
+            await asyncio.wait_for(self.admission.idle.wait(), limit_s)
 
-    async def _open(self, call: Call, on_wait: OnWait | None) -> tuple[Grant, Upstream, bool]:
-        wish = Wish(
-            model=call.model,
-            task="embeddings" if call.path == EMBEDDINGS_PATH else "generate",
-            hive_id=call.hive_id,
-            worker_id=call.worker_id,
+    def bury(self, call: Call, worker: RoutableWorker) -> None:
+        """Take a worker out of routing until its hive reports a newer process."""
+        _log.warning("worker gone", job=call.job_id, worker=worker.worker_id)
+        self.colony.mark_dead(worker.worker_id, worker.generation)
+
+
+class Answering:
+    """One call on its way: the block of ``Dispatcher.answer``, and its legs."""
+
+    __slots__ = (
+        "_answer",
+        "_call",
+        "_continuations",
+        "_dispatcher",
+        "_on_wait",
+        "_said",
+        "_waited",
+    )
+
+    def __init__(
+        self, dispatcher: Dispatcher, call: Call, on_wait: OnWait | None, said: Transcript | None
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._call = call
+        self._on_wait = on_wait
+        self._said = said
+        self._answer: Answer | None = None
+        self._continuations = 0
+        self._waited = 0.0
+
+    async def __aenter__(self) -> Answer:
+        """Find a worker and wait for its first byte."""
+        call = self._call
+        self._dispatcher.budget.earn()
+        if self._said is not None and not self._said.blank:
+            leg: Leg | Ending = await self._goes_on(self._said)
+            assembled = not call.stream
+        else:
+            leg = await self._open(call.body)
+            assembled = _is_assembled(call, leg.grant.worker)
+        may_go_on = call.path in STREAMING_PATHS and (call.stream or assembled)
+        self._answer = Answer(
+            leg,
+            assembled=assembled,
+            legs=self if may_go_on else None,
+            said=self._said,
+            queue_s=self._waited,
+            first_at=asyncio.get_running_loop().time(),
         )
-        waited_s = 0.0
+        return self._answer
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what still runs, give the slot to the next."""
+        if self._answer is not None and isinstance(self._answer.leg, Leg):
+            self.over(self._answer.leg)
+
+    # ── legs ──────────────────────────────────────────────────────────────────
+
+    def over(self, leg: Leg) -> None:
+        """Nothing more is wanted of this leg: its slot and its connection go back."""
+        worker, upstream = leg.grant.worker, leg.upstream
+        if upstream.gone:
+            self._dispatcher.bury(self._call, worker)
+        self._dispatcher.admission.router.ended(
+            worker.worker_id,
+            worker.model,
+            first_byte_s=upstream.first_byte_s,
+            whole_s=upstream.whole_s,
+            ok=not upstream.failed,
+        )
+        self._dispatcher.pool.give_back(upstream, worker)
+        leg.grant.release(served=upstream.whole_s is not None)
+
+    async def following(self, said: Transcript, error: RbeeError) -> Leg | Ending:
+        """The leg that goes on where one broke by ``error``.
+
+        Raises:
+            WorkerFailed: it must not go on, or has done so too often.
+            RbeeError: no worker could be had.
+        """
+        call = self._call
+        if self._continuations >= CONTINUATIONS_MAX:
+            raise WorkerFailed(f"{error.message} It was the answer's fourth worker.") from None
+        if (reason := unsafe(call.path, call.body, said)) is not None:
+            raise WorkerFailed(
+                f"{error.message} The answer cannot go on elsewhere: {reason}."
+            ) from None
+        self._continuations += 1
+        _log.info("continuing", job=call.job_id, reason=error.message)
+        return await self._goes_on(said)
+
+    async def _goes_on(self, said: Transcript) -> Leg | Ending:
+        """Ask what has to be asked of a worker that is left, then begin the next leg there."""
+        call = self._call
+        body = call.body if call.stream else as_streaming(call.body)
+        plan = resume(call.path, body, said)
+        grant: Grant | None = None
+        try:
+            question = next(plan)
+            while True:
+                if grant is None:
+                    grant = await self._admitted(again=True)
+                question = plan.send(await self._asked(grant.worker, question))
+        except StopIteration as stop:
+            found = stop.value
+        finally:
+            if grant is not None:
+                grant.release(served=False)
+        if isinstance(found, Ended):
+            return Ending(found.events)
+        leg = await self._open(found.body, continuing=True)
+        return leg._replace(stitcher=found.stitcher)
+
+    async def _asked(self, worker: RoutableWorker, question: Question) -> bytes | None:
+        """A worker's answer to a small question, or None where it has none."""
+        pool = self._dispatcher.pool
+        try:
+            upstream = await pool.fresh(worker)
+        except WorkerGone:
+            return None
+        try:
+            upstream.send(pool.request(worker, question.path, question.body))
+            async with asyncio.timeout(QUESTION_S):
+                body = await upstream.read_all()
+        except (WorkerFailed, TimeoutError):
+            return None
+        finally:
+            pool.give_back(upstream, worker)
+        return body if upstream.status == _STATUS_OK else None
+
+    # ── before the first byte ─────────────────────────────────────────────────
+
+    async def _admitted(self, *, again: bool) -> Grant:
+        """A slot. Who was ``again`` left without a worker stands first in line."""
+        admission = self._dispatcher.admission
+        grant = admission.try_admit(self._call)
+        if grant is None:
+            grant = await admission.wait(self._call, self._on_wait, again=again)
+            self._waited += grant.waited_s
+        return grant
+
+    async def _open(self, body: bytes, *, continuing: bool = False) -> Leg:
+        """A worker that has begun to answer."""
+        call = self._call
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            grant = await self._admission.admit(wish, on_wait)
-            grant.waited_s = waited_s = waited_s + grant.waited_s
-            assembled = _is_assembled(call, grant.worker)
-            body = as_streaming(call.body) if assembled else call.body
+            grant = await self._admitted(again=continuing or attempt > 1)
             try:
-                upstream = await open_upstream(grant.worker, Request(call.path, body))
+                upstream = await self._begun(grant.worker, body, streamed=continuing or call.stream)
             except WorkerGone:
-                grant.release()
-                self._bury(call, grant.worker)
-                if attempt == ATTEMPTS_MAX:
+                grant.release(served=False)
+                self._lost(grant.worker)
+                if attempt == ATTEMPTS_MAX or not (continuing or self._dispatcher.budget.spend()):
                     raise
                 continue
             except BaseException:
-                grant.release()
+                grant.release(served=False)
                 raise
             if upstream.status == _STATUS_LOADING and attempt < ATTEMPTS_MAX:
-                upstream.abort()
-                grant.release()
+                self._dispatcher.pool.give_back(upstream, grant.worker)
+                grant.release(served=False)
                 await asyncio.sleep(LOADING_PAUSE_S)
                 continue
-            return grant, upstream, assembled
+            return Leg(grant, upstream)
         raise WorkerFailed("No worker answered.")
 
-    def _bury(self, call: Call, worker: RoutableWorker) -> None:
-        """Take a worker out of routing until its hive reports a newer process."""
-        _log.warning("worker gone", job=call.job_id, worker=worker.worker_id)
-        self._colony.mark_dead(worker.worker_id, worker.generation)
+    def _lost(self, worker: RoutableWorker) -> None:
+        """This worker refused, or died before its first byte."""
+        self._dispatcher.bury(self._call, worker)
+        self._dispatcher.admission.router.ended(
+            worker.worker_id, worker.model, first_byte_s=None, whole_s=None, ok=False
+        )
+
+    async def _begun(self, worker: RoutableWorker, body: bytes, *, streamed: bool) -> Upstream:
+        """Send the request; return when the answer's first byte is here.
+
+        A kept connection that turns out to be closed is no sign of a dead worker: the
+        request goes over a fresh one, once.
+        """
+        call, pool = self._call, self._dispatcher.pool
+        assembled = _is_assembled(call, worker)
+        if assembled and not streamed:
+            body = as_streaming(body)
+        request = pool.request(worker, call.path, body)
+        wants_done = (streamed or assembled) and call.path in STREAMING_PATHS
+        upstream = pool.idle(worker)
+        if upstream is not None:
+            try:
+                return await self._answered(upstream, worker, request, wants_done=wants_done)
+            except Stale:
+                pass
+        upstream = await pool.fresh(worker)
+        return await self._answered(upstream, worker, request, wants_done=wants_done)
+
+    async def _answered(
+        self, upstream: Upstream, worker: RoutableWorker, request: bytes, *, wants_done: bool
+    ) -> Upstream:
+        try:
+            upstream.send(request)
+            upstream.wants_done = wants_done
+            if self._on_wait is None:
+                await upstream.first_byte()
+            else:
+                await _told_first_byte(upstream, self._on_wait)
+            if upstream.length is not None and upstream.length <= BUFFERED_BYTES_MAX:
+                await upstream.whole()  # until then another worker can still take it, unseen
+        except BaseException:
+            upstream.abort()
+            self._dispatcher.pool.give_back(upstream, worker)
+            raise
+        return upstream
+
+
+async def _told_first_byte(upstream: Upstream, on_wait: OnWait) -> None:
+    """Wait for the first byte; a long prompt is told of, so that proxies see life."""
+    waited_s = 0.0
+    while True:
+        try:
+            async with asyncio.timeout(TELL_AFTER_S):
+                await upstream.first_byte()
+        except TimeoutError:
+            waited_s += TELL_AFTER_S
+            await on_wait(
+                Waiting(position=0, waited_s=waited_s, reason="the worker reads the prompt")
+            )
+        else:
+            return
 
 
 def _is_assembled(call: Call, worker: RoutableWorker) -> bool:
+    """Whether a client that does not stream gets an answer put together from a stream."""
     return not call.stream and not worker.unary_cancel and call.path in STREAMING_PATHS
-
-
-class _EngineRefusal(msgspec.Struct):
-    message: str = ""
-    type: str = ""
-    n_prompt_tokens: int | None = None
-    n_ctx: int | None = None
-
-
-class _EngineRefusalEnvelope(msgspec.Struct):
-    error: _EngineRefusal
-
-
-def refusal(status: int, body: bytes) -> RbeeError:
-    """An engine's error body as one of our errors, with numbers and a remedy where it has them."""
-    try:
-        said = msgspec.json.decode(body, type=_EngineRefusalEnvelope).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        said = _EngineRefusal(message=f"The worker answered {status}")
-    if said.type == _CONTEXT_EXCEEDED:
-        return ContextExceeded(
-            f"The prompt has {said.n_prompt_tokens} tokens and the worker's context {said.n_ctx}."
-        )
-    message = said.message.rstrip(".") or "it gave no reason"
-    if 400 <= status < 500 or status == _STATUS_NOT_SUPPORTED:  # noqa: PLR2004  4xx
-        return InvalidRequest(f"The engine refused the request: {message}.")
-    return EngineError(f"The engine failed: {message}.")

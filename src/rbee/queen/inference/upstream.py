@@ -1,30 +1,43 @@
-"""One conversation with a worker: the client's bytes out, the worker's bytes back.
+"""One connection to a worker: the request's bytes out, the answer's bytes back.
 
-An asyncio Protocol over httptools, because the general HTTP clients cost ten to
-a hundred times as much per event (performance.md). A fresh connection per
-request: llama.cpp's server drops a streamed request on a reused one now and
-then, and a connect on loopback costs 0.1 ms.
+An asyncio Protocol, because the general HTTP clients cost ten to a hundred times
+as much per event (performance.md). ``httptools`` reads the head, ``framing`` the
+body. The answer goes one of two ways: *poured* into a client's wire (``pour``: the
+worker's own bytes, no coroutine between two events), or *read* by a coroutine
+(``read``: the ``infer`` operation, assembled and stitched answers).
 
-Backpressure: when a reader falls behind by ``BUFFERED_BYTES_MAX`` the socket is
-not read until it has caught up, so a client that never reads costs a bounded
-amount of memory.
+Backpressure both ways: a wire that is behind pauses the socket, and a reader who
+falls behind by ``BUFFERED_BYTES_MAX`` does too, so a client that never reads costs
+a bounded amount of memory. Silence is judged from outside (``sweep``), once a
+second for all connections: a timer per request would cost more than the request.
 """
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 import httptools
 
-from rbee.errors import DeadlineExceeded, WorkerFailed
-from rbee.queen.registry.workers import RoutableWorker
+from rbee.errors import DeadlineExceeded, RbeeError, WorkerFailed
+from rbee.foundation.http.exchange import EVENT_STREAM, Wire
+from rbee.queen.inference.framing import (
+    LAST_CHUNK,
+    Body,
+    ChunkedBody,
+    LengthBody,
+    ToEndBody,
+    WholeChunks,
+    framing_of,
+    payload,
+)
 
-CONNECT_S = 5.0  # a worker's kernel answers at once; a machine that is gone does not
-HEAD_S = 600.0  # a 128k prompt on a CPU takes minutes before the first token
-SILENCE_S = 60.0  # rule of issue 3: an engine that is busy and says nothing for 60 s hangs
-BUFFERED_BYTES_MAX = 256 * 1024  # wire.md: the credit window of a stream
-ANSWER_BYTES_MAX = 64 * 1024 * 1024  # an answer read whole: a full context's text is far below
+HEAD_S: Final = 600.0  # a 128k prompt on a CPU takes minutes before the first token
+SILENCE_S: Final = 60.0  # rule of issue 3: an engine that is busy and says nothing for 60 s hangs
+BUFFERED_BYTES_MAX: Final = 256 * 1024  # wire.md: the credit window of a stream
+ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024  # read whole: a full context's text is far below
+HEAD_BYTES_MAX: Final = 64 * 1024  # an engine's head has ten lines
 
-_HOP_BY_HOP = frozenset(
+_HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"keep-alive",
@@ -34,92 +47,102 @@ _HOP_BY_HOP = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+        b"content-length",
     }
 )
-_WORKERS_OWN = frozenset({b"server", b"date", b"set-cookie"})
+_WORKERS_OWN: Final = frozenset({b"server", b"date", b"set-cookie"})
+
+Keep = Callable[[bytes], None]
+"""Called with every piece that was poured, as it was on the wire."""
 
 
 class WorkerGone(WorkerFailed):
     """The worker refused the connection or broke it: its process is dead or dying."""
 
 
-class Request(NamedTuple):
-    """What is sent: ``path`` on the worker and the JSON body, byte for byte."""
-
-    path: str
-    body: bytes
+class Stale(WorkerGone):
+    """A connection that was kept open turned out to be closed: nothing was answered on it."""
 
 
 class Upstream(asyncio.Protocol):
-    """The answer as it comes in. Made by ``open_upstream``; always ``abort`` it at the end."""
+    """A connection to a worker and the answer on it. Made by ``pool``."""
 
     def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.exchanges = 0
+        self.closed = False
+        self.heard_at = self._loop.time()
+        self._reset()
+
+    def _reset(self) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.is_event_stream = False
-        self._parser = httptools.HttpResponseParser(self)
-        self._transport: asyncio.Transport | None = None
-        self._chunks: list[bytes] = []
-        self._buffered_bytes = 0
+        self.length: int | None = None
+        self._raw_headers: list[tuple[bytes, bytes]] = []
+        self._keep_alive = False
+        self._head: bytes = b""
+        self._body: Body | WholeChunks | None = None
+        self._begun = False  # the body's first byte, comments of a stream left out
+        self._ready: list[bytes] = []
+        self._ready_bytes = 0
         self._paused = False
         self._ended = False
-        self._error: WorkerFailed | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._head: asyncio.Future[None] = loop.create_future()
+        self._error: RbeeError | None = None
+        self._wire: Wire | None = None
+        self._keep: Keep | None = None
+        self._last: bytes = b""
+        self._sent_at = self.heard_at
+        self.first_byte_s: float | None = None
+        self.whole_s: float | None = None
+        self.wants_done = False  # a stream that ends without [DONE] was cut off by its worker
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport to write to and to pause."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  TCP gives no other
-        self._transport = transport
+        self._transport = transport  # pyright: ignore[reportAttributeAccessIssue]  TCP gives no other
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; a frame that it refuses ends the conversation."""
+        """Take the head, then the body; what cannot be read ends the conversation."""
+        self.heard_at = self._loop.time()
         try:
-            self._parser.feed_data(data)
+            if self._body is None:
+                data = self._take_head(data)
+            if data and self._body is not None:
+                self._take_body(data, self._body)
         except httptools.HttpParserError as error:
-            self._fail(WorkerFailed(f"The worker's answer is not valid HTTP: {error}."))
-            if self._transport is not None:
-                self._transport.abort()
+            self._refuse(WorkerFailed(f"The worker's answer is not valid HTTP: {error}."))
+        except WorkerFailed as error:
+            self._refuse(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """An end before the message's end is the worker's death."""
-        if not self._ended:
-            reason = f": {exc}" if exc else ""
-            self._fail(WorkerGone(f"The worker closed the connection in mid-answer{reason}."))
+        self.closed = True
+        if self._ended:
+            return
+        if isinstance(self._body, ToEndBody) and exc is None:
+            self._end()
+            return
+        if self.exchanges > 1 and not self.status and not self._head:
+            self._fail(Stale("The worker had closed the connection."))
+            return
+        reason = f": {exc}" if exc else ""
+        self._fail(WorkerGone(f"The worker closed the connection in mid-answer{reason}."))
 
     # ── httptools callbacks ───────────────────────────────────────────────────
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep what belongs to the answer; framing and the worker's own headers stay here."""
         name = name.lower()
+        self._raw_headers.append((name, value))
         if name == b"content-type":
-            self.is_event_stream = value.startswith(b"text/event-stream")
+            self.is_event_stream = value.startswith(EVENT_STREAM)
         if name in _HOP_BY_HOP or name in _WORKERS_OWN or name.startswith(b"access-control-"):
             return
         self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """The head is here."""
-        self.status = self._parser.get_status_code()
-        if not self._head.done():
-            self._head.set_result(None)
-
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body, chunk framing already taken off."""
-        self._chunks.append(data)
-        self._buffered_bytes += len(data)
-        if self._buffered_bytes > BUFFERED_BYTES_MAX and not self._paused and self._transport:
-            self._paused = True
-            self._transport.pause_reading()
-        self._wake()
-
-    def on_message_complete(self) -> None:
-        """The answer is whole."""
-        self._ended = True
-        self._wake()
 
     # ── for the relay ─────────────────────────────────────────────────────────
 
@@ -128,42 +151,64 @@ class Upstream(asyncio.Protocol):
         """Whether the worker broke the connection before the answer's end."""
         return isinstance(self._error, WorkerGone)
 
-    async def send(self, request: Request, worker: RoutableWorker) -> None:
-        """Write the request and wait for the answer's head."""
-        assert self._transport is not None  # noqa: S101  create_connection has returned
-        self._transport.writelines([_request_head(request, worker), request.body])
-        try:
-            await asyncio.wait_for(self._head, HEAD_S)
-        except TimeoutError:
-            raise DeadlineExceeded(f"The worker did not answer in {HEAD_S:.0f} s.") from None
+    @property
+    def failed(self) -> bool:
+        """Whether the worker is to blame for an answer without an end."""
+        return self._error is not None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the next request may go over this connection."""
+        return (
+            self._ended and self._error is None and self._keep_alive and not self.closed
+        ) and not self._paused
+
+    @property
+    def pourable(self) -> bool:
+        """Whether the rest of the answer can go to a wire as it comes."""
+        return isinstance(self._body, (WholeChunks, LengthBody))
+
+    def send(self, request: bytes) -> None:
+        """Begin an exchange: one write."""
+        self.heard_at = self._loop.time()
+        self._reset()
+        self.exchanges += 1
+        if self._transport is None or self.closed:
+            self._error = Stale("The worker had closed the connection.")
+        else:
+            self._transport.write(request)
+
+    async def first_byte(self) -> None:
+        """Wait until the body begins or ends, without taking anything.
+
+        Raises:
+            WorkerFailed: as ``read``.
+        """
+        while not self._begun and not self._ended:
+            await self._more()
+
+    async def whole(self) -> None:
+        """Wait for the answer's end, without taking anything: only for bounded answers.
+
+        Raises:
+            WorkerFailed: as ``read``.
+        """
+        while not self._ended:
+            await self._more()
 
     async def read(self) -> bytes:
-        """What has come since the last read; ``b""`` at the end of the answer.
+        """The payload that has come since the last read; ``b""`` at the end of the answer.
 
         Raises:
             WorkerGone: the connection broke before the end.
-            WorkerFailed: not valid HTTP, or silence for ``SILENCE_S``.
+            WorkerFailed: what came cannot be read, or silence for too long.
         """
-        while not self._chunks:
+        while not self._ready:
             if self._ended:
                 return b""
-            if self._error is not None:
-                raise self._error
             await self._more()
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        self._buffered_bytes = 0
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-        return data
-
-    async def first_byte(self) -> None:
-        """Wait until the body begins or ends, without taking anything."""
-        while not self._chunks and not self._ended:
-            if self._error is not None:
-                raise self._error
-            await self._more()
+        data = self._taken()
+        return payload(data) if isinstance(self._body, WholeChunks) else data
 
     async def read_all(self) -> bytes:
         """The whole body.
@@ -178,69 +223,181 @@ class Upstream(asyncio.Protocol):
             if size > ANSWER_BYTES_MAX:
                 raise WorkerFailed(f"The worker's answer is over {ANSWER_BYTES_MAX} bytes.")
             parts.append(data)
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def pour(self, wire: Wire, keep: Keep | None = None) -> None:
+        """Let the answer's bytes through to a client's wire until it ends.
+
+        The wire's head has been started with ``length``, or with chunks where that is
+        null. The answer's end is written and the wire ended.
+
+        Raises:
+            WorkerFailed: as ``read``; the wire has got whole events only.
+        """
+        self._wire, self._keep = wire, keep
+        if self._ready:
+            self._pour(self._taken(), wire)
+        if self._ended:
+            self._pour_end(wire)
+            return
+        wire.draw_from(self)
+        try:
+            while not self._ended:
+                await self._more()
+        finally:
+            wire.draw_from(None)
+            self._wire = None
 
     def abort(self) -> None:
         """Close the connection now; a streaming engine stops generating."""
-        self._ended = True
+        self._ended = self.closed = True  # no one is to blame for what does not come any more
         if self._transport is not None:
             self._transport.abort()
 
+    def pause(self) -> None:
+        """The client is behind: read nothing more from the worker."""
+        if not self._paused and self._transport is not None and not self.closed:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self.heard_at = self._loop.time()
+            self._transport.resume_reading()
+
+    def sweep(self, now: float) -> None:
+        """Judge the worker's silence; called about once a second while an answer is due."""
+        if self._paused or self._ended:
+            return
+        silent_s = now - self.heard_at
+        if self._begun and silent_s > SILENCE_S:
+            self._refuse(WorkerFailed(f"The worker said nothing for {SILENCE_S:.0f} s."))
+        elif silent_s > HEAD_S:
+            self._refuse(DeadlineExceeded(f"The worker did not answer in {HEAD_S:.0f} s."))
+
+    # ── inside ────────────────────────────────────────────────────────────────
+
+    def _take_head(self, data: bytes) -> bytes:
+        """Read the head; returns the bytes after it, ``b""`` while it is not whole."""
+        if self._ended or not self.exchanges:
+            raise WorkerFailed("The worker spoke before it was asked.")
+        data = self._head + data
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(data) > HEAD_BYTES_MAX:
+                raise WorkerFailed(f"The head of the worker's answer is over {HEAD_BYTES_MAX} B.")
+            self._head = data
+            return b""
+        parser = httptools.HttpResponseParser(self)
+        parser.feed_data(data[: end + 4])
+        status, rest = parser.get_status_code(), data[end + 4 :]
+        if status < 200:  # noqa: PLR2004  an interim answer: the real one follows
+            self._head, self._raw_headers, self.headers = b"", [], []
+            return self._take_head(rest) if rest else b""
+        self.status, self._head = status, b""
+        self._keep_alive = parser.should_keep_alive()
+        body: Body | WholeChunks = framing_of(self._raw_headers, status)
+        if self.is_event_stream and isinstance(body, ChunkedBody):
+            body = WholeChunks()
+        elif isinstance(body, LengthBody):
+            self.length = body.length
+        self._body = body
+        if body.ended:
+            self._end()
+        return rest
+
+    def _take_body(self, data: bytes, body: "Body | WholeChunks") -> None:
+        if self._ended:
+            raise WorkerFailed("The worker sent more than its answer.")
+        ready = body.feed(data)
+        if not self._begun and ready:
+            ready = self._without_pings(ready, body)
+        if ready:
+            self._last = ready
+        if body.ended and self.wants_done and not self._said_done():
+            self._flush(ready)
+            self._refuse(WorkerGone("The worker ended its stream in mid-answer."))
+            return
+        self._flush(ready)
+        if body.ended:
+            if self._wire is not None:
+                self._pour_end(self._wire)
+            self._end()
+        elif ready and self._wire is None:
+            self._wake()
+
+    def _flush(self, ready: bytes) -> None:
+        """Bytes for the client, or for the coroutine that reads."""
+        if not ready:
+            return
+        if self._wire is not None:
+            self._pour(ready, self._wire)
+            return
+        self._ready.append(ready)
+        self._ready_bytes += len(ready)
+        if self._ready_bytes > BUFFERED_BYTES_MAX:
+            self.pause()
+
+    def _said_done(self) -> bool:
+        """Whether the stream came to its own end, or to an error that it told of."""
+        return b"[DONE]" in self._last or b'"error"' in self._last or not self.is_event_stream
+
+    def _without_pings(self, ready: bytes, body: "Body | WholeChunks") -> bytes:
+        """Comments before the first event are an engine's sign of life, not its answer."""
+        if self.is_event_stream:
+            text = payload(ready) if isinstance(body, WholeChunks) else ready
+            if all(line.startswith(b":") for line in text.splitlines() if line):
+                return b""
+        self._begun = True
+        self.first_byte_s = self.heard_at - self._sent_at
+        return ready
+
+    def _pour(self, data: bytes, wire: Wire) -> None:
+        wire.write(data)
+        if self._keep is not None:
+            self._keep(data)
+
+    def _pour_end(self, wire: Wire) -> None:
+        if isinstance(self._body, WholeChunks):
+            wire.write(LAST_CHUNK)
+        wire.end()
+
+    def _taken(self) -> bytes:
+        data = self._ready[0] if len(self._ready) == 1 else b"".join(self._ready)
+        self._ready.clear()
+        self._ready_bytes = 0
+        self.resume()
+        return data
+
     async def _more(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
         try:
-            async with asyncio.timeout(SILENCE_S):
-                await self._waiter
-        except TimeoutError:
-            raise WorkerFailed(f"The worker said nothing for {SILENCE_S:.0f} s.") from None
+            await self._waiter
         finally:
             self._waiter = None
+        if self._error is not None and not self._ready:
+            raise self._error
 
-    def _fail(self, error: WorkerFailed) -> None:
+    def _end(self) -> None:
+        self._ended = True
+        self.whole_s = self.heard_at - self._sent_at
+        self._wake()
+
+    def _refuse(self, error: RbeeError) -> None:
+        self._fail(error)
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, error: RbeeError) -> None:
         if self._error is None:
             self._error = error
-        if not self._head.done():
-            self._head.set_exception(error)
         self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-async def open_upstream(worker: RoutableWorker, request: Request) -> Upstream:
-    """Connect to a worker, send, and wait for the head and the first byte of the body.
-
-    Raises:
-        WorkerGone: refused, reset, or closed before the first byte.
-        WorkerFailed: what came is no HTTP.
-        DeadlineExceeded: no head in ``HEAD_S``.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            _, upstream = await loop.create_connection(Upstream, worker.address, worker.port)
-    except OSError as error:  # a timeout is one, without a text
-        raise WorkerGone(
-            f"The worker {worker.worker_id} cannot be reached on port {worker.port}: "
-            f"{error.strerror or 'no answer'}."
-        ) from None
-    try:
-        await upstream.send(request, worker)
-        await upstream.first_byte()
-    except BaseException:
-        upstream.abort()
-        raise
-    return upstream
-
-
-def _request_head(request: Request, worker: RoutableWorker) -> bytes:
-    return (
-        f"POST {request.path} HTTP/1.1\r\n"
-        f"Host: {worker.address}:{worker.port}\r\n"
-        f"Authorization: Bearer {worker.key}\r\n"
-        "Content-Type: application/json\r\n"
-        "Accept: */*\r\n"
-        "Connection: close\r\n"
-        f"Content-Length: {len(request.body)}\r\n\r\n"
-    ).encode("latin-1")

@@ -1,0 +1,301 @@
+"""An answer on its way to a client: one leg, or several where a worker died.
+
+The first leg is the worker's own stream, poured or read as it comes; what went on
+to the client is kept for a while (``Transcript``), so that another worker can go
+on where the first one stopped. From then on the stream is stitched: parsed, and
+put together by ``continuation``.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple, Protocol
+
+from rbee.errors import RbeeError, WorkerFailed
+from rbee.foundation.http.exchange import Wire
+from rbee.queen.inference.admission import Grant
+from rbee.queen.inference.assemble import Assembler
+from rbee.queen.inference.continuation import Stitcher, Transcript
+from rbee.queen.inference.events import EventCutter
+from rbee.queen.inference.framing import LAST_CHUNK, as_chunk, payload
+from rbee.queen.inference.refusals import refusal
+from rbee.queen.inference.upstream import Upstream
+from rbee.queen.registry.workers import RoutableWorker
+
+FOLD_BYTES: Final = 32 * 1024  # about 130 events: unpacked together in a tenth of a millisecond
+
+_OK: Final = 200
+_USAGE_WITHIN: Final = 2048  # the usage stands at the end, before an engine's timings at most
+_COMPLETION_TOKENS: Final = re.compile(rb'"completion_tokens":\s*(\d{1,9})')
+_PROMPT_TOKENS: Final = re.compile(rb'"prompt_tokens":\s*(\d{1,9})')
+
+
+class Leg(NamedTuple):
+    """One worker's part of an answer; ``stitcher`` joins it to what was said before."""
+
+    grant: Grant
+    upstream: Upstream
+    stitcher: Stitcher | None = None
+
+
+class Ending(NamedTuple):
+    """The last events of an answer for which no worker is needed any more."""
+
+    events: bytes
+
+
+class Legs(Protocol):
+    """Where the next leg comes from."""
+
+    async def following(self, said: Transcript, error: RbeeError) -> Leg | Ending:
+        """The leg after one that broke by ``error``; raises why there is none."""
+        ...
+
+    def over(self, leg: Leg) -> None:
+        """Nothing more is wanted of this leg."""
+        ...
+
+
+class Usage(NamedTuple):
+    """Tokens of an answer, as the engine told them."""
+
+    prompt: int
+    completion: int
+
+
+class Answer:
+    """An answer whose first byte is here. Leaving ``Dispatcher.answer`` ends it.
+
+    ``legs`` is null where an answer cannot go on elsewhere.
+    """
+
+    __slots__ = (
+        "_assembled",
+        "_kept",
+        "_kept_bytes",
+        "_last",
+        "_leg",
+        "_legs",
+        "_said",
+        "continued",
+        "events_sent",
+        "first_at",
+        "headers",
+        "queue_s",
+        "status",
+        "why",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        leg: Leg | Ending,
+        *,
+        assembled: bool = False,
+        legs: Legs | None = None,
+        said: Transcript | None = None,
+        queue_s: float = 0.0,
+        first_at: float = 0.0,
+    ) -> None:
+        self._leg = leg
+        self._legs = legs
+        self._assembled = assembled
+        self._said = said
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._last = b""
+        self.queue_s = queue_s
+        self.first_at = first_at  # seconds of the loop's clock
+        self.events_sent = 0
+        self.continued = 0
+        self.worker: RoutableWorker | None = None
+        self.why = "nothing was left to be said"
+        self.status = _OK
+        self.headers: list[tuple[bytes, bytes]] = []
+        if isinstance(leg, Leg):
+            self._take(leg)
+            self.status = leg.upstream.status
+            self.headers = leg.upstream.headers
+
+    # ── what it is ────────────────────────────────────────────────────────────
+
+    @property
+    def leg(self) -> Leg | Ending:
+        """The current leg."""
+        return self._leg
+
+    @property
+    def queue_ms(self) -> int:
+        """How long the request waited for a worker."""
+        return int(self.queue_s * 1000)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the worker took the request."""
+        return self.status == _OK
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether events come, whatever the client wanted."""
+        return isinstance(self._leg, Ending) or self._leg.upstream.is_event_stream
+
+    @property
+    def length(self) -> int | None:
+        """The body's length, where the worker announced one."""
+        return self._leg.upstream.length if isinstance(self._leg, Leg) else None
+
+    @property
+    def pourable(self) -> bool:
+        """Whether ``pour`` can be used: the worker's own bytes are what the client gets."""
+        return (
+            not self._assembled
+            and isinstance(self._leg, Leg)
+            and self._leg.stitcher is None
+            and self._leg.upstream.pourable
+        )
+
+    @property
+    def content_type(self) -> bytes:
+        """The media type that the client sees."""
+        if self._assembled and self.ok:
+            return b"application/json"
+        return next((v for k, v in self.headers if k == b"content-type"), b"application/json")
+
+    @property
+    def bytes_read(self) -> int:
+        """The size of an answer that was read in one piece."""
+        return len(self._last)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage that the answer's last bytes told, once it has ended."""
+        tail = self._last[-_USAGE_WITHIN:]
+        prompt = _PROMPT_TOKENS.search(tail)
+        if prompt is None:
+            return None
+        completion = _COMPLETION_TOKENS.search(tail)
+        return Usage(int(prompt[1]), int(completion[1]) if completion else 0)
+
+    # ── the body ──────────────────────────────────────────────────────────────
+
+    async def pour(self, wire: Wire) -> None:
+        """Let the body through to a client's wire, over all legs, and end it.
+
+        Raises:
+            WorkerFailed: the worker died or fell silent in mid-answer, and no other
+                one could go on.
+        """
+        assert isinstance(self._leg, Leg)  # noqa: S101  ``pourable`` was asked
+        try:
+            await self._leg.upstream.pour(wire, self._keep)
+        except WorkerFailed as error:
+            self._fold()
+            await self._go_on(error)
+            async for events in self.events():
+                wire.write(as_chunk(events))
+            wire.write(LAST_CHUNK)
+            wire.end()
+        self._fold()
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The body as it comes, cut into whole events where it is an event stream.
+
+        Raises:
+            WorkerFailed: as ``pour``.
+        """
+        while True:
+            try:
+                async for data in _blocks(self._leg):
+                    self._note(data)
+                    yield data
+                return  # noqa: TRY300  the loop's other way out is an error
+            except WorkerFailed as error:
+                await self._go_on(error)
+
+    async def read(self) -> bytes:
+        """The whole body as a client that does not stream expects it.
+
+        Raises:
+            WorkerFailed: the worker died, or reported an error in its stream.
+        """
+        if self._assembled and self.ok:
+            assembler = Assembler()
+            async for events in self.events():
+                assembler.feed(events)
+            return assembler.answer()
+        assert isinstance(self._leg, Leg)  # noqa: S101  only streams end without a worker
+        self._last = await self._leg.upstream.read_all()
+        return self._last
+
+    async def problem(self) -> RbeeError:
+        """The worker's refusal as one of our errors (``ok`` is false)."""
+        return refusal(self.status, await self.read())
+
+    # ── legs ──────────────────────────────────────────────────────────────────
+
+    def _take(self, leg: Leg) -> None:
+        self._leg = leg
+        self.worker = leg.grant.worker
+        self.why = leg.grant.why
+
+    async def _go_on(self, error: WorkerFailed) -> None:
+        """Take the next leg, or raise ``error`` where there is none."""
+        if self._legs is None or not isinstance(self._leg, Leg):
+            raise error
+        self._legs.over(self._leg)
+        if self._said is None:
+            self._said = Transcript()
+        following = await self._legs.following(self._said, error)
+        self.continued += 1
+        if isinstance(following, Leg):
+            self._take(following)
+        else:
+            self._leg = following
+
+    def _keep(self, wire: bytes) -> None:
+        """Remember what was poured; unpacked seldom, or never."""
+        self._last = wire
+        self._kept.append(wire)
+        self._kept_bytes += len(wire)
+        if self._kept_bytes > FOLD_BYTES:
+            self._fold()
+
+    def _fold(self) -> None:
+        if self._kept and self.is_event_stream:
+            self._note(payload(b"".join(self._kept)))
+        self._kept.clear()
+        self._kept_bytes = 0
+
+    def _note(self, data: bytes) -> None:
+        """Remember what the client was sent, as far as going on may need it."""
+        self._last = data
+        if not self.is_event_stream:
+            return
+        self.events_sent += data.count(b"\n\n")
+        if self._legs is not None:
+            if self._said is None:
+                self._said = Transcript()
+            self._said.feed(data)
+
+
+async def _blocks(leg: Leg | Ending) -> AsyncIterator[bytes]:
+    """A leg's payload as it comes, cut into whole events where it is an event stream."""
+    if isinstance(leg, Ending):
+        if leg.events:
+            yield leg.events
+        return
+    upstream, stitcher = leg.upstream, leg.stitcher
+    if not upstream.is_event_stream:
+        while data := await upstream.read():
+            yield data
+        return
+    cutter = EventCutter()
+    while chunk := await upstream.read():
+        whole = cutter.feed(chunk)
+        if whole and stitcher is not None:
+            whole = stitcher.feed(whole)
+        if whole:
+            yield whole
+        if stitcher is not None and stitcher.done:
+            return
+    if rest := cutter.rest():
+        yield rest if stitcher is None else stitcher.feed(rest)

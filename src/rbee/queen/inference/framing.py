@@ -1,0 +1,236 @@
+"""HTTP bodies as a worker frames them: how long one is, and what may go on now.
+
+Pure: bytes in, bytes out, no socket. Three framings exist (a length, chunks, the
+connection's end); ``framing_of`` chooses by the head and refuses what is ambiguous,
+because two readers of one ambiguous message are how requests are smuggled
+(RFC 9112, 6.3).
+
+``WholeChunks`` is the relay's own: it follows the chunk headers and the blank
+line that ends an event, and lets through the worker's own bytes, framing included,
+as far as whole events reach. What is unfinished waits here for its end, so that a
+worker's death never leaves half a frame on a client's wire.
+"""
+
+from typing import Final, Protocol
+
+from rbee.errors import WorkerFailed
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
+TAIL_BYTES_MAX: Final = 64 * 1024  # design.md; a longer event goes on as it comes
+
+CHUNK_BYTES_MAX: Final = 64 * 1024 * 1024  # no answer is larger (upstream.ANSWER_BYTES_MAX)
+
+_SIZE_LINE_MAX: Final = 18  # sixteen hexadecimal digits are more bytes than there are
+_CRLF: Final = b"\r\n"
+_EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+class Body(Protocol):
+    """A body that comes in pieces. ``ended`` is set when the last one was fed."""
+
+    ended: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """The payload in these bytes."""
+        ...
+
+
+class LengthBody:
+    """``Content-Length`` bytes."""
+
+    __slots__ = ("_left", "ended", "length")
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self._left = length
+        self.ended = length == 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The payload in these bytes.
+
+        Raises:
+            WorkerFailed: more came than was announced.
+        """
+        self._left -= len(data)
+        if self._left < 0:
+            raise WorkerFailed("The worker sent more than its Content-Length.")
+        self.ended = self._left == 0
+        return data
+
+
+class ToEndBody:
+    """Everything until the connection closes; whether it is whole nobody can say."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The same bytes."""
+        return data
+
+
+class ChunkedBody:
+    """Chunked transfer coding, taken off."""
+
+    __slots__ = ("_held", "ended")
+
+    def __init__(self) -> None:
+        self._held: bytes = b""
+        self.ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The payload of the chunks that are complete with these bytes.
+
+        Raises:
+            WorkerFailed: what came is no chunk.
+        """
+        if self._held:
+            data = self._held + data
+        parts: list[bytes] = []
+        at = 0
+        while not self.ended and (found := _chunk_at(data, at)) is not None:
+            start, end, at = found
+            if end == start:
+                self.ended = True
+            else:
+                parts.append(data[start:end])
+        self._held = data[at:]
+        if self.ended and self._held:
+            raise WorkerFailed("The worker sent more than its answer.")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class WholeChunks:
+    """The relay's framing of an event stream in chunks: the worker's bytes, as they came.
+
+    ``feed`` gives wire bytes, chunk framing included and the last, empty chunk left
+    out; each piece ends where an event ends. An engine that cuts its chunks anywhere
+    is framed anew from then on (``reframed``): one chunk for all events that are whole.
+    """
+
+    __slots__ = ("_held", "_payload", "ended", "reframed")
+
+    def __init__(self) -> None:
+        self._held: bytes = b""
+        self._payload: bytes = b""
+        self.ended = False
+        self.reframed: ChunkedBody | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """What may go on to the client now; ``b""`` when no event is complete.
+
+        Raises:
+            WorkerFailed: what came is no chunk.
+        """
+        if self.reframed is not None:
+            return self._feed_anew(data, self.reframed)
+        if self._held:
+            data = self._held + data
+        at = whole = 0
+        while (found := _chunk_at(data, at)) is not None:
+            before = at
+            start, end, at = found
+            if end == start:
+                self.ended = True
+                if at != len(data):
+                    raise WorkerFailed("The worker sent more than its answer.")
+                self._held = b""
+                return data[:before]  # a regular end: an engine may leave out the last blank line
+            if data.endswith(_EVENT_ENDS, start, end):
+                whole = at
+        if whole < at and self._is_cut_inside(data, whole):
+            self.reframed = ChunkedBody()
+            return data[:whole] + self._feed_anew(data[whole:], self.reframed)
+        self._held = data[whole:]
+        if len(self._held) > TAIL_BYTES_MAX and at > whole:
+            self._held = data[at:]  # one huge event: it goes on as it comes
+            return data[:at]
+        return data[:whole]
+
+    def _is_cut_inside(self, data: bytes, whole: int) -> bool:
+        """Whether complete chunks after the last whole event hold the end of another one."""
+        return any(mark in payload(data[whole:]) for mark in _EVENT_ENDS)
+
+    def _feed_anew(self, data: bytes, body: ChunkedBody) -> bytes:
+        self._payload += body.feed(data)
+        self.ended = body.ended
+        end = len(self._payload) if self.ended else _whole_events(self._payload)
+        if not self.ended and len(self._payload) - end > TAIL_BYTES_MAX:
+            end = len(self._payload)
+        events, self._payload = self._payload[:end], self._payload[end:]
+        return as_chunk(events) if events else b""
+
+
+def as_chunk(data: bytes) -> bytes:
+    """One chunk, framed."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def payload(wire: bytes) -> bytes:
+    """What is inside the complete chunks of ``wire``; an unfinished one is left out."""
+    parts: list[bytes] = []
+    at = 0
+    while (found := _chunk_at(wire, at)) is not None:
+        start, end, at = found
+        parts.append(wire[start:end])
+    return b"".join(parts)
+
+
+def framing_of(headers: list[tuple[bytes, bytes]], status: int) -> Body:
+    """The framing that a response's head announces; header names are lower-case.
+
+    Raises:
+        WorkerFailed: both a length and chunks, two lengths, or a coding that is not
+            plain ``chunked``.
+    """
+    if status < 200 or status in {204, 304}:  # noqa: PLR2004  RFC 9112: these have no body
+        return LengthBody(0)
+    lengths = {value for name, value in headers if name == b"content-length"}
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings:
+        if lengths or codings != [b"chunked"]:
+            raise WorkerFailed("The worker's answer does not say clearly how long it is.")
+        return ChunkedBody()
+    if not lengths:
+        return ToEndBody()
+    length = lengths.pop()
+    if lengths or not length.isdigit():
+        raise WorkerFailed("The worker's answer does not say clearly how long it is.")
+    return LengthBody(int(length))
+
+
+def _chunk_at(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Start and end of the payload of the chunk at ``at``, and where the next one begins.
+
+    None when it is not complete yet. A payload of nothing is the last chunk, whose
+    trailers are skipped.
+    """
+    line_end = data.find(_CRLF, at, at + _SIZE_LINE_MAX)
+    if line_end < 0:
+        if len(data) - at >= _SIZE_LINE_MAX:
+            raise WorkerFailed("The worker's answer is not framed in chunks that rbee reads.")
+        return None
+    digits = data[at:line_end]
+    try:
+        size = int(digits, 16)
+    except ValueError:
+        size = -1
+    if not (0 <= size <= CHUNK_BYTES_MAX and digits.isalnum()):
+        raise WorkerFailed("The worker's answer is not framed in chunks that rbee reads.")
+    start = line_end + 2
+    if size == 0:
+        end = start if data.startswith(_CRLF, start) else data.find(b"\r\n\r\n", start) + 2
+        return (start, start, end + 2) if end >= start and data.startswith(_CRLF, end) else None
+    end = start + size
+    if len(data) < end + 2:
+        return None
+    if not data.startswith(_CRLF, end):
+        raise WorkerFailed("A chunk of the worker's answer is longer than it said.")
+    return start, end, end + 2
+
+
+def _whole_events(data: bytes) -> int:
+    """How many bytes of ``data`` are whole events."""
+    return max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _EVENT_ENDS)

@@ -1,0 +1,131 @@
+"""Connections to workers: opened, used again where that is safe, closed in time.
+
+Event-driven engines keep connections for more requests (last in, first out: the
+warmest one, and the rest grow old and go). llama.cpp's server gives each open
+connection a thread of its own for as long as it is open, and now and then drops a
+streamed request on one that is used again (engines.md), so it gets a fresh one each
+time. ``unary_cancel`` tells the two apart: an engine that notices a leaving caller
+is an event-driven one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from rbee.queen.inference.upstream import Upstream, WorkerGone
+from rbee.queen.registry.workers import RoutableWorker
+
+CONNECT_S: Final = 5.0  # a worker's kernel answers at once; a machine that is gone does not
+IDLE_S: Final = 4.0  # servers close idle connections after 5 s and more (uvicorn's default)
+IDLE_PER_WORKER_MAX: Final = 256  # vLLM's default number of sequences at once
+SWEEP_EVERY_S: Final = 1.0  # silence and idleness are judged this coarsely
+
+Connect = Callable[[RoutableWorker, Callable[[], Upstream]], Awaitable[Upstream]]
+"""Opens a connection: the seam where a simulated network takes the real one's place.
+
+Raises OSError when the worker refuses or does not answer.
+"""
+
+
+async def connect_tcp(worker: RoutableWorker, make: Callable[[], Upstream]) -> Upstream:
+    """A TCP connection to a worker."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(CONNECT_S):
+        _, upstream = await loop.create_connection(make, worker.address, worker.port)
+    return upstream
+
+
+class Pool:
+    """All connections to workers. ``run`` judges silence and closes what is idle."""
+
+    def __init__(self, connect: Connect = connect_tcp) -> None:
+        self._connect = connect
+        self._idle: dict[tuple[str, int], list[Upstream]] = {}
+        self._active: set[Upstream] = set()
+        self._heads: dict[tuple[str, int, str], bytes] = {}
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            self.sweep(asyncio.get_running_loop().time())
+
+    def idle(self, worker: RoutableWorker) -> Upstream | None:
+        """A connection to this worker that is open and has nothing to do, or None."""
+        kept = self._idle.get((worker.worker_id, worker.generation))
+        while kept:
+            upstream = kept.pop()
+            if not upstream.closed:
+                self._active.add(upstream)
+                return upstream
+        return None
+
+    async def fresh(self, worker: RoutableWorker) -> Upstream:
+        """A new connection.
+
+        Raises:
+            WorkerGone: refused, or no answer in ``CONNECT_S``.
+        """
+        try:
+            upstream = await self._connect(worker, Upstream)
+        except OSError as error:  # a timeout is one, without a text
+            raise WorkerGone(
+                f"The worker {worker.worker_id} cannot be reached on port {worker.port}: "
+                f"{error.strerror or 'no answer'}."
+            ) from None
+        self._active.add(upstream)
+        return upstream
+
+    def give_back(self, upstream: Upstream, worker: RoutableWorker) -> None:
+        """An exchange is over: keep its connection if it may be used again, else close it."""
+        self._active.discard(upstream)
+        kept = self._idle.setdefault((worker.worker_id, worker.generation), [])
+        if worker.unary_cancel and upstream.reusable and len(kept) < IDLE_PER_WORKER_MAX:
+            kept.append(upstream)
+        else:
+            upstream.abort()
+
+    def request(self, worker: RoutableWorker, path: str, body: bytes) -> bytes:
+        """The bytes of a request; the head is made once per worker process and path."""
+        key = (worker.worker_id, worker.generation, path)
+        head = self._heads.get(key)
+        if head is None:
+            head = self._heads[key] = _head(worker, path)
+        return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+    def sweep(self, now: float) -> None:
+        """Judge the active connections, close the idle ones, forget workers that are gone."""
+        for upstream in list(self._active):
+            upstream.sweep(now)
+        for key, kept in list(self._idle.items()):
+            old = [one for one in kept if one.closed or now - one.heard_at > IDLE_S]
+            for upstream in old:
+                upstream.abort()
+            left = [one for one in kept if one not in old]
+            if left:
+                self._idle[key] = left
+            else:
+                del self._idle[key]
+        if len(self._heads) > IDLE_PER_WORKER_MAX:
+            self._heads.clear()
+
+    def close(self) -> None:
+        """Close everything."""
+        for upstream in [*self._active, *(one for kept in self._idle.values() for one in kept)]:
+            upstream.abort()
+        self._idle.clear()
+
+
+def _head(worker: RoutableWorker, path: str) -> bytes:
+    """The request's head up to the value of Content-Length."""
+    host = f"[{worker.address}]" if ":" in worker.address else worker.address
+    connection = "keep-alive" if worker.unary_cancel else "close"
+    return (
+        f"POST {path} HTTP/1.1\r\n"
+        f"Host: {host}:{worker.port}\r\n"
+        f"Authorization: Bearer {worker.key}\r\n"
+        "Content-Type: application/json\r\n"
+        "Accept: */*\r\n"
+        f"Connection: {connection}\r\n"
+        "Content-Length: "
+    ).encode("latin-1")
