@@ -16,9 +16,11 @@ from rbee.foundation.jobserver import JobServer
 from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.devices.cpu import CpuProbe
 from rbee.hive.devices.inventory import Inventory
+from rbee.hive.devices.node import Node
 from rbee.hive.engines.catalog import make_engines
 from rbee.hive.fitting import Fitting
 from rbee.hive.isolation.plan import Found
+from rbee.hive.metrics import Figures
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.models.hub import hub_settings
@@ -52,7 +54,7 @@ def queen_daemon() -> Iterator[Daemon]:
 
 @pytest.fixture
 async def queen_app(queen_daemon: Daemon, key: str | None) -> AsyncIterator[ASGIApp]:
-    queen = Queen(Settings(), queen_daemon, key=key)
+    queen = Queen(Settings(store="memory"), queen_daemon, key=key)
     async with queen.jobs:
         yield queen.app
     await queen.lines.close()
@@ -112,6 +114,12 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
             workers=supervisor.store,
             stop=Stop(),
             search=lambda words, limit, _fit: search.find(words, limit, hub_settings()),
+            metrics=Figures(
+                "hive-1",
+                node=Node(tmp_path).look,
+                workers=supervisor.roster.stats,
+                jobs=lambda: [job.status for job in jobs.list()],
+            ),
         )
         policy = make_policy("127.0.0.1", 7835, key=key, hosts=[], origins=[])
         yield make_app(parts, policy)

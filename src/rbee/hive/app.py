@@ -38,6 +38,7 @@ from rbee.hive.heartbeat import Facts, Sender
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
 from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
+from rbee.hive.metrics import Figures
 from rbee.hive.model_use import note_loads, note_uses
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
@@ -203,6 +204,12 @@ class _Hive:
                 workers=self._supervisor.store,
                 stop=self._daemon.stop,
                 search=self._search,
+                metrics=Figures(
+                    self._id,
+                    node=Node(self._catalog.root, self._inventory.gpus).look,
+                    workers=roster.stats,
+                    jobs=lambda: [job.status for job in jobs.list()],
+                ),
             )
             await self._daemon.run(make_app(parts, policy), self._wind_down)
             group.cancel_scope.cancel()
@@ -308,6 +315,7 @@ class _Hive:
             version=rbee.__version__,
             operational_status="stopping" if self._stopping else "ready",
             health_status="degraded" if self._supervisor.trouble else "healthy",
+            labels=self._settings.labels,
         )
 
     def _capabilities(self) -> Capabilities:

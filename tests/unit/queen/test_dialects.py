@@ -98,6 +98,7 @@ def test_anthropics_error_types(error: RbeeError, kind: str) -> None:
     body = json.loads(render(error, "anthropic", "req-1"))
     assert body["type"] == "error"
     assert body["error"]["type"] == kind
+    assert body["error"]["code"] == error.code
     assert body["error"]["message"] == f"{error.message} {error.remedy}"
     assert body["request_id"] == "req-1"
 

@@ -28,13 +28,14 @@ from rbee.foundation.http.gate import Gate, Policy
 from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
 from rbee.foundation.http.problems import as_problem, problem_response
 from rbee.foundation.jobserver import JobServer
+from rbee.foundation.metrics import Source, metrics_route
 from rbee.hive.models.search import FOUND_DEFAULT
 from rbee.hive.operations import Operations
 from rbee.hive.workers import logs
 from rbee.hive.workers.state import StateStore
 
 _DIGITS_MAX = 9  # of a number in a query; each one has a limit far below
-_NOT_YET = (("GET", "/metrics"), ("GET", "/openapi.json"), ("GET", "/"))
+_NOT_YET = (("GET", "/openapi.json"), ("GET", "/"))
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     stop: Stop
     search: Callable[[str, int, bool], Awaitable[ModelSearch]]
     """``search(words, limit, fit)``: what the hub offers, with verdicts if ``fit``."""
+    metrics: Source
 
 
 def make_app(parts: Parts, policy: Policy) -> ASGIApp:
@@ -98,6 +100,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             Route("/v1/info", info, methods=["GET"]),
             Route("/v1/workers/{worker_id}/logs", worker_logs, methods=["GET"]),
             Route("/v1/shutdown", shutdown, methods=["POST"]),
+            metrics_route("hive", parts.metrics),
             *not_yet_routes(_NOT_YET),
         ],
         exception_handlers={

@@ -110,8 +110,11 @@ def in_stream(error: RbeeError, dialect: Dialect, request_id: str = "") -> bytes
 
 
 class _Said(msgspec.Struct, frozen=True):
+    """``code`` is ours: Anthropic has none, and its libraries show what they do not know."""
+
     type: str
     message: str
+    code: str
 
 
 class _AnthropicError(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +139,7 @@ class _Envelope(msgspec.Struct):
 
 
 def _anthropic(error: RbeeError, request_id: str) -> _AnthropicError:
-    said = _Said(_type_of(error), f"{error.message} {error.remedy}".strip())
+    said = _Said(_type_of(error), f"{error.message} {error.remedy}".strip(), error.code)
     return _AnthropicError(error=said, request_id=request_id)
 
 
