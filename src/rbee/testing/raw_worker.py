@@ -14,6 +14,7 @@ import msgspec
 from rbee.contracts.hives import Heartbeat, HiveInfo, NodeStats
 from rbee.contracts.models import Model
 from rbee.contracts.workers import Task, WorkerStats
+from rbee.testing.listening import listening
 
 CHUNKED_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nServer: x\r\n"
@@ -75,31 +76,15 @@ def chunk(data: bytes) -> bytes:
 @asynccontextmanager
 async def raw_worker(play: Play) -> AsyncGenerator[int]:
     """Listen on a free port and play every request that comes; gives the port."""
-    open_wires: set[asyncio.StreamWriter] = set()
-    tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_wires.add(writer)
-        if (task := asyncio.current_task()) is not None:
-            tasks.add(task)
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-            body = await reader.readexactly(int(length or 0))
-            await play(Conversation(head, body, reader, writer))
-        finally:
-            writer.close()
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+        body = await reader.readexactly(int(length or 0))
+        await play(Conversation(head, body, reader, writer))
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in open_wires:  # a connection that outlives the loop is a leak
-            writer.transport.abort()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with listening(handle) as port:
+        yield port
 
 
 def beat(

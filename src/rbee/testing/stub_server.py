@@ -6,14 +6,16 @@ whom. Faults are counted, never timed: a connection is cut after so many bytes,
 or held after so many until the test lets go.
 """
 
+import contextlib
 import re
+import socket
 import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Self, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -21,6 +23,8 @@ import msgspec
 _SENT_AT_ONCE_BYTES: Final = 16_384  # small enough that a cut falls where it was asked
 _HOLD_S_MAX: Final = 30.0  # a test that forgets to let go still ends
 _POLL_S: Final = 0.02  # how soon the server thread notices that it shall stop
+_Request: TypeAlias = socket.socket | tuple[bytes, socket.socket]
+"""A connection; ``socketserver`` has another form for datagrams."""
 _RANGE: Final = re.compile(r"bytes=(\d+)-")
 
 
@@ -107,18 +111,42 @@ class StubServer:
     ) -> None:
         self.release()
         self._server.shutdown()
-        self._server.server_close()
         self._thread.join()
+        self._server.end_connections()
+        self._server.server_close()
 
 
 class _Listener(ThreadingHTTPServer):
-    """The standard library's server, which knows whose answers to send."""
+    """The standard library's server, which knows whose answers to send.
 
-    daemon_threads = True
+    Its end is the end of its connections and their threads: a socket that outlives
+    its test is collected during another one, and fails that with a warning.
+    """
+
+    daemon_threads = False  # else ``server_close`` does not wait for them
 
     def __init__(self, stub: StubServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.stub = stub
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: _Request, client_address: object) -> None:
+        """Remember the connection until its thread closes it."""
+        if isinstance(request, socket.socket):
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: _Request) -> None:
+        """Called by the connection's thread at its end."""
+        super().shutdown_request(request)
+        if isinstance(request, socket.socket):
+            self._open.discard(request)
+
+    def end_connections(self) -> None:
+        """Wake the threads that wait for a client which keeps its connection."""
+        for connection in tuple(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

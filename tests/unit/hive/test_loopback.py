@@ -1,40 +1,34 @@
 """The cheap client for slots and metrics: answers whole, connections kept, trouble is None."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from rbee.hive.workers.loopback import ANSWER_BYTES_MAX, Loopback
+from rbee.testing.listening import Serve, listening
 
 pytestmark = pytest.mark.anyio
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 @asynccontextmanager
-async def worker(serve: Serve) -> AsyncIterator[tuple[Loopback, list[int]]]:
+async def worker(serve: Serve) -> AsyncGenerator[tuple[Loopback, list[int]]]:
     """A raw server and a client of it; the list has one entry per connection."""
     connections: list[int] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(1)
-        try:
-            await serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+        await serve(reader, writer)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    client = Loopback("127.0.0.1", server.sockets[0].getsockname()[1], "a-made-up-key")
-    try:
-        yield client, connections
-    finally:
-        client.close()
-        server.close()
+    async with listening(handle) as port:
+        client = Loopback("127.0.0.1", port, "a-made-up-key")
+        try:
+            yield client, connections
+        finally:
+            client.close()
 
 
 def answering(*answers: bytes, close_after: int = 10) -> Serve:

@@ -1,15 +1,15 @@
 """Whose process answers on a port: a 200 is no proof, not even with our model's name."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
 from rbee.hive.workers.probe import Probe, Target, Whose
+from rbee.testing.listening import listening
 
 pytestmark = pytest.mark.anyio
 
@@ -19,36 +19,23 @@ Status = Callable[[str, str], int]
 
 
 @asynccontextmanager
-async def somebody(model: str, status: Status) -> AsyncIterator[Probe]:
+async def somebody(model: str, status: Status) -> AsyncGenerator[Probe]:
     """A server that lists ``model``, and the probe of it."""
     body = json.dumps({"data": [{"id": model}]}).encode()
 
-    writers: list[asyncio.StreamWriter] = []
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return  # it asked nothing
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
         bearer = next((x for x in head.split("\r\n") if x.lower().startswith("authorization")), "")
         code = status(head.split()[1], bearer.rpartition(" ")[2])
         writer.write(f"HTTP/1.1 {code} X\r\nConnection: close\r\n".encode())
         writer.write(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    probe = Probe(Target(host="127.0.0.1", port=port, key=KEY, model="m", task="generate"))
-    try:
-        yield probe
-    finally:
-        await probe.aclose()
-        server.close()
-        for writer in writers:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+    async with listening(serve) as port:
+        probe = Probe(Target(host="127.0.0.1", port=port, key=KEY, model="m", task="generate"))
+        try:
+            yield probe
+        finally:
+            await probe.aclose()
 
 
 def careful(path: str, bearer: str) -> int:
