@@ -85,6 +85,7 @@ class Queen:
         )
         admission = Admission(self.colony, self.demand, limits, quiet=lambda: self.reconciler.quiet)
         self.tally = Tally()
+        self._answer_reconciler(admission)
         self.pool = Pool()
         self.dispatcher = Dispatcher(self.colony, admission, self.pool)
         self.telemetry = Telemetry(self.colony, wall_clock=time.time)
@@ -110,6 +111,14 @@ class Queen:
         self.door = OpenAIDoor(self.dispatcher, self.colony, self.tally, Rates())
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
+
+    def _answer_reconciler(self, admission: Admission) -> None:
+        """What placement wants to know of the data plane, and who hears of it."""
+        hooks, tally = self.reconciler.hooks, self.tally
+        hooks.running = lambda worker_id: admission.running.get(worker_id, 0)
+        hooks.service_s = self.demand.service.mean_s
+        hooks.on_spawn = lambda _model, ok, load_s: tally.spawned(ok=ok, load_s=load_s)
+        hooks.on_evict = lambda _model, reason: tally.evicted(reason)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
