@@ -70,6 +70,7 @@ class Answer:
 
     __slots__ = (
         "_assembled",
+        "_begun",
         "_kept",
         "_kept_bytes",
         "_last",
@@ -100,6 +101,7 @@ class Answer:
         self._legs = legs
         self._assembled = assembled
         self._said = said
+        self._begun = 0
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._last = b""
@@ -218,8 +220,10 @@ class Answer:
             WorkerFailed: the worker died, or reported an error in its stream.
         """
         if self._assembled and self.ok:
-            assembler = Assembler()
+            assembler, begun = Assembler(), self._begun
             async for events in self.events():
+                if begun != self._begun:
+                    assembler, begun = Assembler(), self._begun
                 assembler.feed(events)
             return assembler.answer()
         assert isinstance(self._leg, Leg)  # noqa: S101  only streams end without a worker
@@ -248,6 +252,9 @@ class Answer:
         self.continued += 1
         if isinstance(following, Leg):
             self._take(following)
+            if following.stitcher is None:  # not sewn to what was said: it begins anew
+                self._begun += 1
+                self._said = None
         else:
             self._leg = following
 

@@ -12,7 +12,7 @@ import contextlib
 from types import TracebackType
 from typing import Final
 
-from rbee.errors import RbeeError, WorkerFailed
+from rbee.errors import ContextExceeded, RbeeError, WorkerFailed
 from rbee.foundation import logs
 from rbee.queen.inference.admission import Admission, Grant
 from rbee.queen.inference.answer import Answer, Ending, Leg
@@ -27,6 +27,7 @@ from rbee.queen.inference.continuation import (
     unsafe,
 )
 from rbee.queen.inference.pool import Pool
+from rbee.queen.inference.refusals import refusal
 from rbee.queen.inference.retries import RetryBudget
 from rbee.queen.inference.upstream import BUFFERED_BYTES_MAX, Stale, Upstream, WorkerGone
 from rbee.queen.inference.waiting import OnWait, Waiting
@@ -161,11 +162,14 @@ class Answering:
         call = self._call
         if self._continuations >= CONTINUATIONS_MAX:
             raise WorkerFailed(f"{error.message} It was the answer's fourth worker.") from None
+        self._continuations += 1
         if (reason := unsafe(call.path, call.body, said)) is not None:
+            if not call.stream:  # its client has seen nothing yet
+                _log.info("beginning anew", job=call.job_id, reason=error.message)
+                return await self._open(as_streaming(call.body), continuing=True)
             raise WorkerFailed(
                 f"{error.message} The answer cannot go on elsewhere: {reason}."
             ) from None
-        self._continuations += 1
         _log.info("continuing", job=call.job_id, reason=error.message)
         return await self._goes_on(said)
 
@@ -178,30 +182,56 @@ class Answering:
         try:
             question = next(plan)
             while True:
-                if grant is None:
-                    grant = await self._admitted(again=True)
-                question = plan.send(await self._asked(grant.worker, question))
+                grant, reply = await self._asked(grant, question)
+                question = plan.send(reply)
         except StopIteration as stop:
             found = stop.value
-        finally:
+        if isinstance(found, Ended):
             if grant is not None:
                 grant.release(served=False)
-        if isinstance(found, Ended):
             return Ending(found.events)
-        leg = await self._open(found.body, continuing=True)
-        return leg._replace(stitcher=found.stitcher)
+        leg = await self._open(found.body, continuing=True, grant=grant)
+        if leg.upstream.status == _STATUS_OK:
+            return leg._replace(stitcher=found.stitcher)
+        refused = refusal(leg.upstream.status, await leg.upstream.read_all())
+        self.over(leg)
+        if isinstance(refused, ContextExceeded):
+            # Not a token more fits: the first worker would have ended here too.
+            return Ending(found.stitcher.end("length"))
+        raise refused
 
-    async def _asked(self, worker: RoutableWorker, question: Question) -> bytes | None:
-        """A worker's answer to a small question, or None where it has none."""
+    async def _asked(
+        self, grant: Grant | None, question: Question
+    ) -> tuple[Grant | None, bytes | None]:
+        """A worker's answer to a small question, or None where it has none; and whose it was."""
+        for _ in range(ATTEMPTS_MAX):
+            if grant is None:
+                grant = await self._admitted(again=True)
+            try:
+                return grant, await self._reply(grant.worker, question)
+            except WorkerGone:
+                grant.release(served=False)
+                self._lost(grant.worker)
+                grant = None
+            except BaseException:
+                grant.release(served=False)
+                raise
+        return None, None
+
+    async def _reply(self, worker: RoutableWorker, question: Question) -> bytes | None:
+        """One worker's answer to a small question; None where it has none.
+
+        Raises:
+            WorkerGone: it is dead too.
+        """
         pool = self._dispatcher.pool
-        try:
-            upstream = await pool.fresh(worker)
-        except WorkerGone:
-            return None
+        upstream = await pool.fresh(worker)
         try:
             upstream.send(pool.request(worker, question.path, question.body))
             async with asyncio.timeout(QUESTION_S):
                 body = await upstream.read_all()
+        except WorkerGone:
+            raise
         except (WorkerFailed, TimeoutError):
             return None
         finally:
@@ -219,16 +249,20 @@ class Answering:
             self._waited += grant.waited_s
         return grant
 
-    async def _open(self, body: bytes, *, continuing: bool = False) -> Leg:
-        """A worker that has begun to answer."""
+    async def _open(
+        self, body: bytes, *, continuing: bool = False, grant: Grant | None = None
+    ) -> Leg:
+        """A worker that has begun to answer; the first one tried is ``grant``'s, if given."""
         call = self._call
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            grant = await self._admitted(again=continuing or attempt > 1)
+            if grant is None:
+                grant = await self._admitted(again=continuing or attempt > 1)
             try:
                 upstream = await self._begun(grant.worker, body, streamed=continuing or call.stream)
             except WorkerGone:
                 grant.release(served=False)
                 self._lost(grant.worker)
+                grant = None
                 if attempt == ATTEMPTS_MAX or not (continuing or self._dispatcher.budget.spend()):
                     raise
                 continue
@@ -238,6 +272,7 @@ class Answering:
             if upstream.status == _STATUS_LOADING and attempt < ATTEMPTS_MAX:
                 self._dispatcher.pool.give_back(upstream, grant.worker)
                 grant.release(served=False)
+                grant = None
                 await asyncio.sleep(LOADING_PAUSE_S)
                 continue
             return Leg(grant, upstream)
