@@ -21,7 +21,14 @@ from rbee.contracts.ids import LOCAL_HIVE_NAMES
 from rbee.contracts.jobs import Infer, JobEvent
 from rbee.contracts.principals import LOCAL, Principal, priority_for
 from rbee.contracts.status import InferQueued, InferResumed, InferSelected, InferSpawning
-from rbee.errors import HiveNotFound, ModelNotFound, QueenRestarted, WorkerNotFound
+from rbee.errors import (
+    CapacityError,
+    HiveNotFound,
+    ModelNotFound,
+    QueenRestarted,
+    ShuttingDown,
+    WorkerNotFound,
+)
 from rbee.foundation.jobserver import Handler, Job
 from rbee.foundation.journal import Found
 from rbee.queen.infer_reading import Reading, completed, read_stream, read_whole, summary
@@ -113,7 +120,9 @@ class InferOperation:
         await self._return_of(asked.operation)
         try:
             await self._run(job, asked, story)
-        except (ModelNotFound, WorkerNotFound) as error:
+        except ShuttingDown:
+            raise
+        except (ModelNotFound, WorkerNotFound, CapacityError) as error:
             if story.path is None:  # it had not begun: the error is the job's own
                 raise
             raise QueenRestarted(

@@ -10,21 +10,22 @@ passed on too.
 from contextlib import aclosing
 from typing import Final
 
-from rbee.contracts.jobs import (
-    HiveOperation,
-    Infer,
-    Status,
-    decode_operation,
-)
+import msgspec
+
+from rbee.contracts.jobs import HiveOperation, Infer, Status, decode_operation
+from rbee.contracts.principals import Principal
 from rbee.contracts.status import HiveRow, StatusComplete, WorkerRow
-from rbee.errors import Conflict, InvalidRequest
-from rbee.foundation.jobserver import Job, JobServer
-from rbee.queen.infer_operation import InferOperation
+from rbee.errors import Conflict, InvalidRequest, QueenRestarted
+from rbee.foundation.jobserver import Handler, Job, JobServer
+from rbee.foundation.journal import Found
+from rbee.queen.infer_operation import Asked, InferOperation
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.hives import HiveView
 from rbee.queen.scheduling.demand import Demand
 from rbee.queen.settings import HIVE_PORT
+
+INFER: Final = "infer"  # the one operation whose jobs outlive the queen
 
 _URLS_SHOWN_MAX: Final = 5  # an error names the nearest few hives, not ten thousand
 
@@ -46,14 +47,16 @@ class Operations:
         self._demand = demand
         self._lines = lines
         self._infer = infer
+        jobs.recover_with(self._recovered)
 
-    def submit(self, body: bytes) -> Job:
-        """Start the job that ``body`` describes.
+    async def submit(self, body: bytes, principal: Principal) -> Job:
+        """Start the job that ``body`` describes; an ``infer`` is kept before this returns.
 
         Raises:
             InvalidRequest: the body is no operation, or a hive's without a hive.
             HiveNotFound: the named hive has not joined.
             CapacityError: too many jobs run already, or the queen is stopping.
+            StorageError: the job cannot be kept, so it was not started.
         """
         operation = decode_operation(body)
         name = operation.__struct_config__.tag
@@ -62,8 +65,14 @@ class Operations:
             case Status():
                 return self._jobs.submit(label, self._status)
             case Infer():
-                call = self._infer.prepared(operation)
-                return self._jobs.submit(label, call, deadline_s=operation.deadline_s)
+                asked = Asked(operation, principal)
+                work = self._infer.prepared(asked)
+                return await self._jobs.accept(
+                    label,
+                    work,
+                    request=msgspec.json.encode(asked),
+                    deadline_s=operation.deadline_s,
+                )
             case _:
                 hive = self._named_hive(label, operation)
                 operation.hive_id = str(hive.id)
@@ -72,6 +81,12 @@ class Operations:
                     await self._pass_on(job, hive, operation)
 
                 return self._jobs.submit(label, pass_on)
+
+    def _recovered(self, found: Found) -> Handler:
+        """How to go on with a job that an earlier life of the queen left."""
+        if found.row.operation == INFER:
+            return self._infer.recovered(found)
+        raise QueenRestarted(f"A job of `{found.row.operation}` is not gone on with.")
 
     async def _status(self, job: Job) -> None:
         job.emit("status_start", "Looking at the colony")
