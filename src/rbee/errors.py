@@ -218,18 +218,7 @@ class RateLimited(CapacityError):
     code = "rate_limited"
     status = 429
     remedy = "Wait as long as Retry-After says; the operator sets the limit in [[queen.keys]]."
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after_s: int = 5,
-        remedy: str | None = None,
-        param: str | None = None,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
-    ) -> None:
-        super().__init__(message, retry_after_s=retry_after_s, remedy=remedy, param=param)
-        self.headers = headers
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class ShuttingDown(CapacityError):

@@ -282,7 +282,7 @@ ERRORS: list[ErrorLine] = [
     ErrorLine(403, "forbidden", Forbidden),
     ErrorLine(404, "model_not_found", ModelNotFound),
     ErrorLine(413, "too_large", TooLarge),
-    ErrorLine(429, "rate_limited", RateLimited, 3),
+    ErrorLine(429, "rate_limited", RateLimited, 4),
     ErrorLine(429, "quota_exceeded", None, 7),
     ErrorLine(499, "client_gone", None, 4),
     ErrorLine(501, "not_yet", NotYet),
@@ -302,10 +302,10 @@ class Word(NamedTuple):
 
 REQUEST_HEADERS = [
     Word("X-Request-Id"),
-    Word("X-Hive-Preference", 3),
-    Word("X-Priority", 3),
-    Word("X-Session-Id", 3),
-    Word("X-Deadline-S", 3),
+    Word("X-Hive-Preference", 4),
+    Word("X-Priority", 4),
+    Word("X-Session-Id", 4),
+    Word("X-Deadline-S", 4),
 ]
 RESPONSE_HEADERS = [
     Word("X-Request-Id"),
@@ -313,12 +313,12 @@ RESPONSE_HEADERS = [
     Word("X-Rbee-Worker"),
     Word("X-Rbee-Hive"),
     Word("X-Rbee-Queue-Ms"),
-    Word("x-ratelimit-limit-requests", 3),
-    Word("x-ratelimit-remaining-requests", 3),
-    Word("x-ratelimit-reset-requests", 3),
-    Word("x-ratelimit-limit-tokens", 3),
-    Word("x-ratelimit-remaining-tokens", 3),
-    Word("x-ratelimit-reset-tokens", 3),
+    Word("x-ratelimit-limit-requests", 4),
+    Word("x-ratelimit-remaining-requests", 4),
+    Word("x-ratelimit-reset-requests", 4),
+    Word("x-ratelimit-limit-tokens", 4),
+    Word("x-ratelimit-remaining-tokens", 4),
+    Word("x-ratelimit-reset-tokens", 4),
 ]
 ACTIONS = [
     *map(Word, ["infer_start", "infer_queued", "infer_worker_sel", "infer_worker_spawn", "token"]),

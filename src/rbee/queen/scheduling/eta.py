@@ -10,9 +10,8 @@ from typing import Final
 
 _WEIGHT: Final = 0.1  # of a new answer: the last twenty or so make up nine tenths of the mean
 _ENOUGH: Final = 3  # answers of a key before its own mean says anything
-_COST_MIN: Final = 0.1
-_COST_MAX: Final = 10.0
-"""A cost outside of these is an accident of one answer, not a habit."""
+_COST_MIN: Final = 0.1  # beyond a factor of ten it is an accident of some answers, not a habit
+_COST_MAX: Final = 10.0  # the same on the other side
 
 _KEYS_MAX: Final = 4096  # (model, principal) pairs that are remembered; the oldest go
 

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from rbee.contracts.principals import Principal
 from rbee.errors import RateLimited
 
-_PER_MIN: Final = 60.0
+_PER_MIN: Final = 60.0  # seconds: limits are told by the minute
 _BYTES_PER_TOKEN: Final = 4  # English text in common vocabularies; JSON around it counts too
 _ROUNDING: Final = 1e-6  # of a request: who comes back exactly when told to must not be refused
 _NAMES: Final = ("requests", "tokens")
@@ -52,7 +52,10 @@ class Rates:
     def check(self, principal: Principal, now: float) -> HeaderList:
         """Take one request off the principal's limits.
 
-        Returns the ``x-ratelimit-*`` headers for the answer; none without limits.
+        Returns the headers for the answer, none without limits:
+        ``x-ratelimit-limit-requests``, ``x-ratelimit-remaining-requests``,
+        ``x-ratelimit-reset-requests``, ``x-ratelimit-limit-tokens``,
+        ``x-ratelimit-remaining-tokens``, ``x-ratelimit-reset-tokens``.
 
         Raises:
             RateLimited: 429, with when to come back.
@@ -63,11 +66,12 @@ class Rates:
         short = _longest((requests, 1.0, "requests"), (tokens, 1.0, "tokens"))
         if short is not None:
             left_s, limit, unit = short
-            raise RateLimited(
+            error = RateLimited(
                 f"The key {principal.name!r} has used its {limit} {unit} a minute.",
                 retry_after_s=max(1, math.ceil(left_s)),
-                headers=tuple(_headers(requests, tokens)),
             )
+            error.headers = tuple(_headers(requests, tokens))
+            raise error
         if requests is not None:
             requests.level -= 1.0
         return _headers(requests, tokens)
