@@ -42,6 +42,7 @@ SETTLE_S: Final = 10.0  # what ends gets this long to be gone
 RSS_GROWTH_MAX: Final = 1.10  # allocators keep some; a leak of 1,000 workers is more
 FDS_IN_USE: Final = 3  # a connection to a worker or to the queen that is open at that moment
 PORTS_LOOKED_AT: Final = 200
+TENTHS: Final = 10  # points of the curve of memory: enough to see its shape
 FIRST_PORTS: Final = range(20_000, 30_000, PORTS_LOOKED_AT)
 """Where the run's ports begin: below those that systems give to outgoing connections."""
 _MIB: Final = 1024 * 1024
@@ -195,6 +196,16 @@ def held(first_port: int) -> list[int]:
     return [port for port in ports if not can_bind(port)]
 
 
+def curve(samples: list[Sample]) -> list[float]:
+    """Median MiB of each tenth of the hives' longest life: a leak is a line, a cache a knee."""
+    lives = {sample.life for sample in samples}
+    longest = max(lives, key=lambda life: sum(sample.life == life for sample in samples))
+    rss = [sample.rss_mb for sample in samples if sample.life == longest]
+    step = max(1, len(rss) // TENTHS)
+    parts = [sorted(rss[at : at + step]) for at in range(0, len(rss), step)]
+    return [part[len(part) // 2] for part in parts]
+
+
 def growth(samples: list[Sample]) -> tuple[float, float, float] | None:
     """Median MiB of the first and last quarter of the hives' longest life, and the ratio."""
     lives = {sample.life for sample in samples}
@@ -241,6 +252,7 @@ async def main() -> int:
                 "fds_of_last_hive": [fds_first, fds_last],
                 "rss_mb_first_last_quarter": grown and [grown[0], grown[1]],
                 "rss_ratio": grown and round(grown[2], 3),
+                "rss_mb_by_tenth": curve(soak.samples),
                 "hive_exit": status,
                 "trouble": soak.trouble[:20],
                 "troubles": len(soak.trouble),

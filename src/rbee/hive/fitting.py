@@ -9,6 +9,7 @@ asked for them: ``gpu_fitting`` knows that part.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -355,6 +356,7 @@ def _bytes(size_mb: float | None) -> int | None:
     return None if size_mb is None else int(size_mb * _MIB)
 
 
+@lru_cache  # it reads the package's metadata: milliseconds of each spawn
 def _version(engine: str) -> str:
     try:
         return metadata.version(engine)

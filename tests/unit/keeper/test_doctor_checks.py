@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from rbee import __version__
+from rbee.contracts.hives import EngineInfo
 from rbee.keeper.doctor import checks, facts
 from rbee.keeper.doctor.checks import EngineFacts, FolderFacts, PortFacts, RoomFacts
 
@@ -149,3 +150,18 @@ def test_a_folder_that_may_not_be_written() -> None:
 def test_a_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert not facts.look_at_folder("data", tmp_path / "file" / "a").writable
+
+
+def test_a_hives_engines_are_told_with_their_reasons() -> None:
+    works = EngineInfo(name="xllamacpp", usable=True)
+    broken = EngineInfo(name="llama-server", usable=False, reason="it died of SIGILL")
+    found = checks.check_engines([works, broken])
+    assert found is not None
+    assert found.result == "ok"
+    assert found.message == (
+        "The hive can use xllamacpp. Not usable: llama-server: it died of SIGILL."
+    )
+    none = checks.check_engines([broken])
+    assert none is not None
+    assert (none.result, none.check) == ("fail", "engines")
+    assert checks.check_engines(None) is None

@@ -17,7 +17,7 @@ from rbee.hive.engines.engine import LLAMACPP_FACE, Engine, Face, Task
 from rbee.hive.engines.reading import Reading
 from rbee.hive.workers.loopback import Loopback
 
-LOOK_FAST_S: Final = 0.05  # while a small model loads: half a second in all
+LOOK_FAST_S: Final = 0.02  # while a small model loads: half a second in all
 LOOK_SLOW_S: Final = 0.25  # after that nobody notices a quarter of a second
 FAST_FOR_S: Final = 5.0  # what loads longer is waited for with less hurry
 ANSWER_S: Final = 2.0  # /health and /models are answered by another thread than tokens
@@ -127,10 +127,8 @@ class Probe:
         return answer.body if answer is not None and answer.status == _OK else None
 
     async def _healthy(self) -> bool:
-        try:
-            return (await self._client.get("/health")).status_code == _OK
-        except httpx2.HTTPError:
-            return False
+        answer = await self._kept.get("/health", within_s=ANSWER_S)
+        return answer is not None and answer.status == _OK
 
     async def _speaks(self) -> bool:
         """One token, one embedding or one score is really computed."""

@@ -57,9 +57,8 @@ async def _examine_daemons(*, hive: str | None, queen: str | None) -> list[Findi
     hive_facts = await facts.look_at_room("hive", hive)
     findings += [checks.check_room(queen_facts), checks.check_room(hive_facts)]
     joined = checks.check_join(queen_facts, hive_facts, await facts.look_at_hive_ids(queen_facts))
-    if joined is not None:
-        findings.append(joined)
-    return findings
+    engines = checks.check_engines(await facts.look_at_engines(hive_facts))
+    return findings + [finding for finding in (engines, joined) if finding is not None]
 
 
 def finding_text(finding: Finding) -> str:

@@ -5,6 +5,7 @@ something which was asked for cannot work, ``warn`` that it may not work soon or
 that nothing is wrong with a daemon that simply does not run.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import msgspec
 
 from rbee import __version__
 from rbee.contracts.exits import explain_exit
+from rbee.contracts.hives import EngineInfo
 from rbee.foundation.announcements import Room
 from rbee.keeper.units import size_text
 
@@ -104,6 +106,25 @@ def check_engine(facts: EngineFacts) -> Finding:
         message=f"The engine (xllamacpp) cannot be loaded{said}.",
         remedy="Install rbee again (`pip install --force-reinstall rbee`) for this Python "
         "and this machine.",
+    )
+
+
+def check_engines(engines: Sequence[EngineInfo] | None) -> Finding | None:
+    """What can the hive run with? None when it is not reached: that is another finding."""
+    if engines is None:
+        return None
+    usable = [engine.name for engine in engines if engine.usable]
+    rest = "".join(f" {e.name}: {e.reason}." for e in engines if not e.usable and e.reason)
+    if not usable:
+        return Finding(
+            check="engines",
+            result="fail",
+            message=f"The hive has no engine that it can use.{rest}",
+            remedy="Mend one of them, then `rbee engine probe`.",
+        )
+    others = f" Not usable:{rest}" if rest else ""
+    return Finding(
+        check="engines", result="ok", message=f"The hive can use {', '.join(usable)}.{others}"
     )
 
 

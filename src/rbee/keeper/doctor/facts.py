@@ -9,7 +9,9 @@ from pathlib import Path
 
 import anyio
 
+from rbee.client.hive import HiveClient
 from rbee.client.queen import QueenClient
+from rbee.contracts.hives import EngineInfo
 from rbee.errors import InvalidApiKey, RbeeError
 from rbee.foundation import config, paths
 from rbee.foundation.announcements import Room, find_announced
@@ -143,6 +145,17 @@ async def look_at_hive_ids(queen: RoomFacts) -> list[str] | None:
     async with QueenClient(queen.url, key=config.colony_key()) as client:
         try:
             return [hive.hive_id for hive in (await ask_glance(client)).fresh_hives]
+        except RbeeError:
+            return None
+
+
+async def look_at_engines(hive: RoomFacts) -> list[EngineInfo] | None:
+    """What the hive's own trials of its engines showed; None when it does not say."""
+    if not hive.reached:
+        return None
+    async with HiveClient(hive.url, key=config.colony_key()) as client:
+        try:
+            return (await client.engines()).engines
         except RbeeError:
             return None
 
