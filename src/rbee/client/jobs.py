@@ -1,13 +1,14 @@
 """Run operations on a job server, and read their events to the end.
 
 A job belongs to its server: losing the connection loses nothing, so ``events``
-reconnects with ``Last-Event-ID`` and goes on where it was. A failed job raises
-the error that it failed with; leaving ``run`` early cancels the job.
+reconnects with ``Last-Event-ID`` and goes on where it was, also with a queen that
+was restarted. A failed job raises the error that it failed with; leaving ``run``
+early cancels the job.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 import httpx2
@@ -23,7 +24,7 @@ from rbee.contracts.jobs import (
     JobRecord,
     Operation,
 )
-from rbee.errors import CapacityError, RbeeError, RemoteError
+from rbee.errors import CapacityError, RbeeError, RemoteError, StorageError
 from rbee.foundation.sse import EventReader, ServerEvent
 
 RECONNECT_FOR_S: Final = 30.0  # longer than a daemon's restart, shorter than a person's patience
@@ -31,6 +32,9 @@ _RECONNECT_FIRST_S: Final = 0.1  # most cuts are a server that restarts: be back
 _RECONNECT_MAX_S: Final = 2.0  # a restarted queen is found again before people wonder
 _CANCEL_S: Final = 3.0  # a leaving client waits no longer than this to say so
 _NO_CONTENT: Final = 204
+
+OnCut: TypeAlias = Callable[[RbeeError], None]
+"""Hears once of every outage, when it begins: the stream broke and is asked for again."""
 
 _ERROR_MARK = "[ERROR]"
 _CANCELLED_MARK = "[CANCELLED]"
@@ -71,11 +75,13 @@ class JobClient:
         """
         return await self._transport.ask("DELETE", f"/v1/jobs/{job_id}", JobCancelled)
 
-    async def events(self, job_id: str, after: int = 0) -> AsyncGenerator[JobEvent]:
+    async def events(
+        self, job_id: str, after: int = 0, *, on_cut: OnCut | None = None
+    ) -> AsyncGenerator[JobEvent]:
         """A job's events with an id greater than ``after``, until it has ended.
 
         A cancelled job's last event has the action ``cancelled``. Reconnects by
-        itself for up to 30 s without progress.
+        itself for up to 30 s without progress, and tells ``on_cut`` when it begins.
 
         Raises:
             RbeeError: the error that the job failed with, or that the server
@@ -101,12 +107,16 @@ class JobClient:
             now = anyio.current_time()
             if give_up_at is None:
                 give_up_at = now + RECONNECT_FOR_S
+                if on_cut is not None:
+                    on_cut(cut)
             elif now >= give_up_at:
                 raise cut
             await anyio.sleep(pause_s)
             pause_s = min(pause_s * 2, _RECONNECT_MAX_S)
 
-    async def run(self, operation: Operation) -> AsyncGenerator[JobEvent]:
+    async def run(
+        self, operation: Operation, *, on_cut: OnCut | None = None
+    ) -> AsyncGenerator[JobEvent]:
         """Submit, then all events. Wrap it in ``contextlib.aclosing`` if you may leave early.
 
         A caller that is cancelled or leaves before the end cancels the job.
@@ -117,7 +127,7 @@ class JobClient:
         job_id = (await self.submit(operation)).job_id
         over = False
         try:
-            async with aclosing(self.events(job_id)) as found:
+            async with aclosing(self.events(job_id, on_cut=on_cut)) as found:
                 async for event in found:
                     yield event
             over = True
@@ -158,7 +168,7 @@ class JobClient:
                         yield message
         except httpx2.HTTPError as error:
             raise _Cut(self._transport.failure(error)) from None
-        except (RemoteError, CapacityError) as error:
+        except (RemoteError, CapacityError, StorageError) as error:
             raise _Cut(error) from None
         except ValueError as error:  # EventReader: an event without an end
             raise RbeeError(f"The stream of {job_id} is not a job's: {error}.") from None

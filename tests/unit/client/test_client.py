@@ -25,6 +25,7 @@ from rbee.errors import (
     QueueFull,
     RbeeError,
     RemoteError,
+    StorageError,
     WorkerFailed,
 )
 from rbee.foundation import sse
@@ -148,6 +149,29 @@ async def test_a_cut_stream_is_resumed_where_it_was() -> None:
     async with raw_worker(play) as port, HiveClient(f"http://127.0.0.1:{port}") as hive:
         assert await numbers(hive) == [1, 2, 3]
     assert asked == ["", "2"]
+
+
+async def test_every_outage_is_told_once_and_a_store_in_trouble_is_one() -> None:
+    asked, told = list[str](), list[RbeeError]()
+    trouble = as_problem(StorageError("the disk is full"))
+    refusal = f"HTTP/1.1 507 X\r\ncontent-length: {len(trouble)}\r\n\r\n".encode()
+
+    async def play(conversation: Conversation) -> None:
+        asked.append(last_event_id(conversation.head))
+        match len(asked):
+            case 1 | 4:
+                await conversation.say(HEAD, chunk(event(len(asked))))  # then the cut
+            case 2 | 3:
+                await conversation.say(refusal, trouble)
+            case _:
+                await conversation.say(HEAD, chunk(sse.frame(DONE.encode())))
+
+    async with raw_worker(play) as port, HiveClient(f"http://127.0.0.1:{port}") as hive:
+        events = hive.jobs.events("j", on_cut=told.append)
+        assert [one.seq async for one in events] == [1, 4]
+    assert asked == ["", "1", "1", "1", "4"]
+    assert len(told) == 2
+    assert all(isinstance(error, RemoteError) for error in told)
 
 
 async def test_a_stream_that_ended_while_we_were_away_is_over() -> None:

@@ -16,10 +16,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from rbee.client.jobs import RECONNECT_FOR_S
 from rbee.client.queen import QueenClient
 from rbee.contracts.aliases import STARTER
 from rbee.contracts.jobs import MAX_TOKENS_DEFAULT, TEMPERATURE_DEFAULT, Infer, JobEvent
-from rbee.errors import InvalidRequest, ModelNotFound
+from rbee.errors import InvalidRequest, ModelNotFound, RbeeError
 from rbee.keeper.answer import Answer, is_reasoning, summary_text
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveIdFlag, JsonFlag, QueenFlag
@@ -152,7 +153,12 @@ async def _read(
     client: QueenClient, operation: Infer, answer: Answer, live: Live, *, print_tokens: bool
 ) -> None:
     asked_at = time.monotonic()
-    async with aclosing(client.jobs.run(operation)) as events:
+
+    def tell_cut(error: RbeeError) -> None:
+        live.clear()
+        note(f"\n{error.message} Trying again for {RECONNECT_FOR_S:.0f} s; the job goes on.")
+
+    async with aclosing(client.jobs.run(operation, on_cut=tell_cut)) as events:
         async for event in events:
             answer.take(event, time.monotonic() - asked_at)
             if event.type == "token" and print_tokens:
