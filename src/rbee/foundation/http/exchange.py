@@ -6,8 +6,8 @@ it: ``AsgiExchange`` (uvicorn's ordinary way, for everything unusual) and
 requests that make up the load).
 """
 
-from collections.abc import Mapping
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -67,6 +67,11 @@ class Exchange(Protocol):
         """Whether the answer has no announced length."""
         ...
 
+    @property
+    def wire(self) -> "Wire | None":
+        """The client's own wire, where the answer may be poured into it."""
+        ...
+
     async def body(self) -> bytes:
         """The request's whole body."""
         ...
@@ -88,16 +93,15 @@ class Exchange(Protocol):
         ...
 
 
-@runtime_checkable
 class Wire(Protocol):
-    """An exchange that lets a worker's own bytes through to its client."""
-
-    def start(self, status: int, headers: Headers, *, length: int | None) -> None:
-        """As ``Exchange.start``."""
-        ...
+    """An exchange's client, for letting a worker's own bytes through."""
 
     def write(self, data: bytes) -> None:
         """Bytes for the client as they shall be on the wire, chunk framing included."""
+        ...
+
+    def writer(self) -> Callable[[bytes], object]:
+        """``write`` without anything around it, once the head is out."""
         ...
 
     def draw_from(self, source: Source | None) -> None:
@@ -111,6 +115,8 @@ class Wire(Protocol):
 
 class AsgiExchange:
     """An exchange over ASGI's ``receive`` and ``send``."""
+
+    wire: "Wire | None" = None
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]

@@ -104,6 +104,11 @@ class WireExchange:
         self._writable: asyncio.Future[None] | None = None
         self._gone: asyncio.Future[None] | None = None
 
+    @property
+    def wire(self) -> "WireExchange":
+        """The answer may be poured: this is the client's own transport."""
+        return self
+
     # ── the request ───────────────────────────────────────────────────────────
 
     async def body(self) -> bytes:
@@ -146,6 +151,10 @@ class WireExchange:
             data, self._head = self._head + data, b""
         if data:
             self._transport.write(data)
+
+    def writer(self) -> Callable[[bytes], object]:
+        """``write`` without anything around it: the head is out."""
+        return self._transport.write
 
     async def send(self, data: bytes) -> None:
         """A piece of the answer's body; waits while the client is behind."""

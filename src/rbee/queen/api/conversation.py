@@ -13,12 +13,13 @@ from rbee.contracts.openai import RequestPeek
 from rbee.contracts.principals import Principal, priority_for
 from rbee.errors import InvalidRequest, RbeeError
 from rbee.foundation import sse
-from rbee.foundation.http.exchange import EVENT_STREAM, Exchange, Headers, Wire
+from rbee.foundation.http.exchange import EVENT_STREAM, Exchange, Headers
 from rbee.foundation.http.problems import problem_headers
 from rbee.queen.api.dialects import Endpoint, in_stream, render
 from rbee.queen.inference.answer import Answer
 from rbee.queen.inference.call import CHAT_PATH, Call
 from rbee.queen.inference.tool_choice import Enforced, enforce
+from rbee.queen.inference.upstream import BUFFERED_BYTES_MAX
 from rbee.queen.inference.waiting import Waiting
 
 EARLY_HEAD_S: Final = 3.0  # wire.md: a streaming client that has waited this long gets its 200
@@ -130,8 +131,9 @@ class Conversation:
         exchange = self.exchange
         if not exchange.started:
             self._start(answer.status, [*answer.headers, *_about(answer)], length=None)
-        if isinstance(exchange, Wire) and answer.pourable and self._enforced is None:
-            await answer.pour(exchange)
+        wire = exchange.wire
+        if wire is not None and answer.pourable and self._enforced is None:
+            await answer.pour(wire)
             return
         rewriter = None if self._enforced is None else self._enforced.rewriter()
         async for events in answer.events():
@@ -141,14 +143,11 @@ class Conversation:
     async def _relay_whole(self, answer: Answer) -> None:
         exchange = self.exchange
         headers = [(b"content-type", answer.content_type), *_about(answer)]
-        if (
-            isinstance(exchange, Wire)
-            and answer.pourable
-            and answer.length is not None
-            and self._enforced is None
-        ):
-            self._start(answer.status, headers, length=answer.length)
-            await answer.pour(exchange)
+        wire, length = exchange.wire, answer.length
+        large = length is not None and length > BUFFERED_BYTES_MAX
+        if wire is not None and large and answer.pourable and self._enforced is None:
+            self._start(answer.status, headers, length=length)
+            await answer.pour(wire)
             return
         body = await answer.read()
         if self._enforced is not None:

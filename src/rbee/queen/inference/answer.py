@@ -21,8 +21,6 @@ from rbee.queen.inference.refusals import refusal
 from rbee.queen.inference.upstream import Upstream
 from rbee.queen.registry.workers import RoutableWorker
 
-FOLD_BYTES: Final = 32 * 1024  # about 130 events: unpacked together in a tenth of a millisecond
-
 _OK: Final = 200
 _USAGE_WITHIN: Final = 2048  # the usage stands at the end, before an engine's timings at most
 _COMPLETION_TOKENS: Final = re.compile(rb'"completion_tokens":\s*(\d{1,9})')
@@ -71,8 +69,6 @@ class Answer:
     __slots__ = (
         "_assembled",
         "_begun",
-        "_kept",
-        "_kept_bytes",
         "_last",
         "_leg",
         "_legs",
@@ -102,8 +98,6 @@ class Answer:
         self._assembled = assembled
         self._said = said
         self._begun = 0
-        self._kept: list[bytes] = []
-        self._kept_bytes = 0
         self._last = b""
         self.queue_s = queue_s
         self.first_at = first_at  # seconds of the loop's clock
@@ -187,8 +181,9 @@ class Answer:
                 one could go on.
         """
         assert isinstance(self._leg, Leg)  # noqa: S101  ``pourable`` was asked
+        upstream = self._leg.upstream
         try:
-            await self._leg.upstream.pour(wire, self._keep)
+            await upstream.pour(wire, self._fold)
         except WorkerFailed as error:
             self._fold()
             await self._go_on(error)
@@ -196,7 +191,10 @@ class Answer:
                 wire.write(as_chunk(events))
             wire.write(LAST_CHUNK)
             wire.end()
-        self._fold()
+        else:
+            poured = b"".join(upstream.poured)
+            self.events_sent += poured.count(b"\n\n")
+            self._last = poured[-_USAGE_WITHIN:]
 
     async def events(self) -> AsyncIterator[bytes]:
         """The body as it comes, cut into whole events where it is an event stream.
@@ -258,19 +256,12 @@ class Answer:
         else:
             self._leg = following
 
-    def _keep(self, wire: bytes) -> None:
-        """Remember what was poured; unpacked seldom, or never."""
-        self._last = wire
-        self._kept.append(wire)
-        self._kept_bytes += len(wire)
-        if self._kept_bytes > FOLD_BYTES:
-            self._fold()
-
     def _fold(self) -> None:
-        if self._kept and self.is_event_stream:
-            self._note(payload(b"".join(self._kept)))
-        self._kept.clear()
-        self._kept_bytes = 0
+        """Unpack what was poured into the transcript."""
+        assert isinstance(self._leg, Leg)  # noqa: S101  only legs pour
+        if self.is_event_stream:
+            self._note(payload(b"".join(self._leg.upstream.poured)))
+        self._leg.upstream.poured.clear()
 
     def _note(self, data: bytes) -> None:
         """Remember what the client was sent, as far as going on may need it."""

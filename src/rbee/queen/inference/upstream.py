@@ -14,6 +14,7 @@ second for all connections: a timer per request would cost more than the request
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 import httptools
@@ -52,8 +53,9 @@ _HOP_BY_HOP: Final = frozenset(
 )
 _WORKERS_OWN: Final = frozenset({b"server", b"date", b"set-cookie"})
 
-Keep = Callable[[bytes], None]
-"""Called with every piece that was poured, as it was on the wire."""
+POURED_BYTES_MAX: Final = 64 * 1024
+"""About 280 events of llama.cpp are kept as they were poured, in case that their worker dies.
+Most answers are shorter, and what is never unpacked costs nothing but this memory."""
 
 
 class WorkerGone(WorkerFailed):
@@ -73,7 +75,7 @@ class Upstream(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self.exchanges = 0
         self.closed = False
-        self.heard_at = self._loop.time()
+        self.heard_at = monotonic()
         self._reset()
 
     def _reset(self) -> None:
@@ -92,7 +94,10 @@ class Upstream(asyncio.Protocol):
         self._ended = False
         self._error: RbeeError | None = None
         self._wire: Wire | None = None
-        self._keep: Keep | None = None
+        self._write: Callable[[bytes], object] | None = None  # set while events are poured
+        self.poured: list[bytes] = []
+        self._poured_bytes = 0
+        self._fold: Callable[[], None] | None = None
         self._last: bytes = b""
         self._sent_at = self.heard_at
         self.first_byte_s: float | None = None
@@ -107,8 +112,23 @@ class Upstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the head, then the body; what cannot be read ends the conversation."""
-        self.heard_at = self._loop.time()
+        self.heard_at = monotonic()
+        write = self._write
         try:
+            if write is not None:
+                # The rest of this module, written out for the one case that is the load.
+                body = self._body
+                ready = body.feed(data)  # pyright: ignore[reportOptionalMemberAccess]  it is there
+                if ready:
+                    write(ready)
+                    self._last = ready
+                    self.poured.append(ready)
+                    self._poured_bytes += len(ready)
+                    if self._poured_bytes > POURED_BYTES_MAX:
+                        self._fold_poured()
+                if body.ended:  # pyright: ignore[reportOptionalMemberAccess]
+                    self._end_of_body()
+                return
             if self._body is None:
                 data = self._take_head(data)
             if data and self._body is not None:
@@ -170,7 +190,7 @@ class Upstream(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         """Begin an exchange: one write."""
-        self.heard_at = self._loop.time()
+        self.heard_at = monotonic()
         self._reset()
         self.exchanges += 1
         if self._transport is None or self.closed:
@@ -225,28 +245,31 @@ class Upstream(asyncio.Protocol):
             parts.append(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def pour(self, wire: Wire, keep: Keep | None = None) -> None:
+    async def pour(self, wire: Wire, fold: Callable[[], None]) -> None:
         """Let the answer's bytes through to a client's wire until it ends.
 
         The wire's head has been started with ``length``, or with chunks where that is
-        null. The answer's end is written and the wire ended.
+        null. What went through is in ``poured``; ``fold`` is called when that grows
+        large and shall empty it. The answer's end is written and the wire ended.
 
         Raises:
             WorkerFailed: as ``read``; the wire has got whole events only.
         """
-        self._wire, self._keep = wire, keep
+        self._wire, self._fold = wire, fold
         if self._ready:
-            self._pour(self._taken(), wire)
+            self._flush(self._taken())
         if self._ended:
             self._pour_end(wire)
             return
+        if isinstance(self._body, WholeChunks):
+            self._write = wire.writer()
         wire.draw_from(self)
         try:
             while not self._ended:
                 await self._more()
         finally:
             wire.draw_from(None)
-            self._wire = None
+            self._wire = self._write = None
 
     def abort(self) -> None:
         """Close the connection now; a streaming engine stops generating."""
@@ -264,7 +287,7 @@ class Upstream(asyncio.Protocol):
         """The client has caught up."""
         if self._paused and self._transport is not None:
             self._paused = False
-            self.heard_at = self._loop.time()
+            self.heard_at = monotonic()
             self._transport.resume_reading()
 
     def sweep(self, now: float) -> None:
@@ -316,15 +339,9 @@ class Upstream(asyncio.Protocol):
             ready = self._without_pings(ready, body)
         if ready:
             self._last = ready
-        if body.ended and self.wants_done and not self._said_done():
-            self._flush(ready)
-            self._refuse(WorkerGone("The worker ended its stream in mid-answer."))
-            return
         self._flush(ready)
         if body.ended:
-            if self._wire is not None:
-                self._pour_end(self._wire)
-            self._end()
+            self._end_of_body()
         elif ready and self._wire is None:
             self._wake()
 
@@ -333,12 +350,31 @@ class Upstream(asyncio.Protocol):
         if not ready:
             return
         if self._wire is not None:
-            self._pour(ready, self._wire)
+            self._wire.write(ready)
+            self.poured.append(ready)
+            self._poured_bytes += len(ready)
+            if self._poured_bytes > POURED_BYTES_MAX:
+                self._fold_poured()
             return
         self._ready.append(ready)
         self._ready_bytes += len(ready)
         if self._ready_bytes > BUFFERED_BYTES_MAX:
             self.pause()
+
+    def _fold_poured(self) -> None:
+        if self._fold is not None:
+            self._fold()
+        self.poured.clear()
+        self._poured_bytes = 0
+
+    def _end_of_body(self) -> None:
+        """The framing says that this was all; whether the answer is whole, the stream says."""
+        if self.wants_done and not self._said_done():
+            self._refuse(WorkerGone("The worker ended its stream in mid-answer."))
+            return
+        if self._wire is not None:
+            self._pour_end(self._wire)
+        self._end()
 
     def _said_done(self) -> bool:
         """Whether the stream came to its own end, or to an error that it told of."""
@@ -353,11 +389,6 @@ class Upstream(asyncio.Protocol):
         self._begun = True
         self.first_byte_s = self.heard_at - self._sent_at
         return ready
-
-    def _pour(self, data: bytes, wire: Wire) -> None:
-        wire.write(data)
-        if self._keep is not None:
-            self._keep(data)
 
     def _pour_end(self, wire: Wire) -> None:
         if isinstance(self._body, WholeChunks):
