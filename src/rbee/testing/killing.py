@@ -30,7 +30,7 @@ ANSWER_S: Final = 60.0  # an answer takes 0.2 s; three new workers a second more
 SPARE_WORKERS: Final = 4  # deaths of one answer, and the one who finishes it
 
 _TOKENS: Final = (12, 60)
-_DELAY_TOKEN_S: Final = 0.002
+_DELAY_TOKEN_S: Final = 0.002  # some events come alone, some together, as from a real engine
 _CHUNK_BYTES: Final = 230  # about one event of a chat: the cut falls anywhere in it
 
 

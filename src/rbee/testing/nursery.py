@@ -33,10 +33,10 @@ from rbee.worker.api import host
 from rbee.worker.settings import WorkerSettings
 
 KEY: Final = "a-key-of-the-nursery"
-CONTEXT_TOKENS: Final = 8_192
+CONTEXT_TOKENS: Final = 8_192  # more than any answer of a drill
 BEAT_S: Final = 1.0  # as hives send them
 READY_S: Final = 20.0  # tens of milliseconds; a busy machine of two cores needs more
-_LOOK_EVERY_S: Final = 0.002
+_LOOK_EVERY_S: Final = 0.002  # a part of the 20 ms that a fork needs to listen
 _NAMES: Final = ("scripted-drill",)
 
 

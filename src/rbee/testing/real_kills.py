@@ -29,9 +29,9 @@ from rbee.testing.waiting import until_now
 from rbee.testing.workers import WorkerUnderTest
 
 MODEL: Final = "starter"
-CONTEXT_TOKENS: Final = 2_048
+CONTEXT_TOKENS: Final = 2_048  # twenty of these answers; the cache stays small
 READY_S: Final = 60.0  # a load takes a second; beside a second one on a busy machine, ten
-ANSWER_S: Final = 120.0
+ANSWER_S: Final = 120.0  # a cold start and forty tokens take five on a machine of two cores
 QUIET_S: Final = 0.15  # what a stopped process wrote before arrives in a thousandth of that
 
 _BUSY_PCT: Final = 20.0  # an engine that generates takes a core or two, an idle one nothing
