@@ -283,6 +283,105 @@ def test_listeners_hear_of_changes_and_not_of_mere_load() -> None:
     assert heard == [1]
 
 
+def test_ready_or_busy_is_a_mere_figure_and_draining_is_not() -> None:
+    colony = colony_with(beat([ready_worker("w1", 9001)]))
+    heard: list[int] = []
+    colony.subscribe(lambda: heard.append(1))
+    busy = msgspec.structs.replace(ready_worker("w1", 9001), status="busy")
+    colony.beat(beat([busy], at=2.0), 101.0)
+    assert heard == []
+    draining = msgspec.structs.replace(busy, status="draining")
+    colony.beat(beat([draining], at=3.0), 102.0)
+    assert heard == [1]
+    assert colony.serving("m") == []
+
+
+def test_a_workers_id_belongs_to_the_hive_that_named_it_first() -> None:
+    colony = colony_with(beat([ready_worker("w", 9001)], hive_id="first"))
+    thief = on_another_machine(beat([ready_worker("w", 9009)], hive_id="second"))
+    thief.workers[0].address = "10.0.0.7"
+    colony.beat(thief, 100.0)
+    assert [(one.hive_id, one.port) for one in colony.serving("m")] == [("first", 9001)]
+    colony.beat(beat([], hive_id="first", at=2.0), 101.0)
+    again = msgspec.structs.replace(thief, timestamp=2.0)
+    colony.beat(again, 101.0)
+    assert [(one.hive_id, one.port) for one in colony.serving("m")] == [("second", 9009)]
+
+
+def test_a_worker_that_changes_its_model_moves() -> None:
+    colony = colony_with(beat([ready_worker("w", 9001, model="m")]))
+    colony.beat(beat([ready_worker("w", 9001, model="n")], at=2.0), 101.0)
+    assert colony.serving("m") == []
+    assert len(colony.serving("n")) == 1
+    assert colony.resolve("n") == "n"
+
+
+def test_a_pool_keeps_its_version_under_load_and_not_when_workers_change() -> None:
+    colony = colony_with(beat([ready_worker("w1", 9001), ready_worker("w2", 9002)]))
+    pool = colony.pool("m")
+    assert pool is not None
+    version = pool.version
+    busier = msgspec.structs.replace(ready_worker("w1", 9001), slots_busy=1)
+    colony.beat(beat([busier, ready_worker("w2", 9002)], at=2.0), 101.0)
+    assert colony.pool("m") is pool
+    assert pool.version == version
+    assert [worker.slots_busy for worker in pool.workers] == [1, None]
+    larger = msgspec.structs.replace(busier, slots_total=32)
+    colony.beat(beat([larger, ready_worker("w2", 9002)], at=3.0), 102.0)
+    assert pool.version == version + 1
+
+
+MODEL_IDS = ("Alpha", "beta", "org/Gamma-GGUF:g-Q4_0.gguf")
+catalogues = st.lists(
+    st.builds(
+        Model,
+        id=st.sampled_from(MODEL_IDS),
+        name=st.just("file.gguf"),
+        aliases=st.lists(st.sampled_from(["one", "Two"]), max_size=2, unique=True),
+        status=st.sampled_from(["available", "corrupt"]),
+    ),
+    max_size=3,
+    unique_by=lambda model: model.id,
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"), catalogues, st.lists(st.sampled_from(MODEL_IDS), max_size=2)
+        ),
+        max_size=12,
+    )
+)
+def test_names_kept_while_beats_come_are_those_gathered_anew(
+    beats: list[tuple[str, list[Model], list[str]]],
+) -> None:
+    colony = Colony()
+    last: dict[str, Heartbeat] = {}
+    for stamp, (hive, catalogue, run) in enumerate(beats, start=2):
+        workers = [ready_worker(f"{hive}{n}", 9001, model=model) for n, model in enumerate(run)]
+        message = beat(workers, hive_id=hive, at=float(stamp))
+        message.models = catalogue
+        colony.beat(message, float(stamp))
+        colony.resolve("one")  # sums up in between, so that every later change has to be seen
+        last[hive] = message
+    held = {model.id for one in last.values() for model in one.models or ()}
+    held |= {worker.model for one in last.values() for worker in one.workers}
+    assert {row.id for row in colony.models()} == held
+    for model_id in MODEL_IDS:
+        assert colony.resolve(model_id.upper()) == (model_id if model_id in held else None)
+        facts = [m for one in last.values() for m in one.models or () if m.id == model_id]
+        found = colony.facts(model_id)
+        assert (found is not None) == (model_id in held)
+        if found is not None and any(model.status == "available" for model in facts):
+            assert found.status == "available"
+    for name in ("one", "Two"):
+        holders = {
+            model.id for one in last.values() for model in one.models or () if name in model.aliases
+        }
+        assert (colony.resolve(name) in holders) if holders else (colony.resolve(name) is None)
+
+
 def test_snapshots_hold_no_keys() -> None:
     colony = colony_with(beat([ready_worker("w1", 9001)]))
     seen = msgspec.json.encode([colony.hives(), colony.models(), colony.model_objects()])

@@ -94,15 +94,26 @@ def check_beat(beat: Heartbeat) -> None:
     _few("worker_keys", len(beat.worker_keys or ()), WORKERS_MAX)
     _few("node.gpus", len(beat.node.gpus), DEVICES_MAX)
     for index, worker in enumerate(beat.workers):
-        _short(f"workers[{index}].worker_id", worker.worker_id, NAME_LENGTH_MAX)
-        _short(f"workers[{index}].model", worker.model, MODEL_NAME_LENGTH_MAX)
-        _short(f"workers[{index}].address", worker.address, NAME_LENGTH_MAX)
-        _port(f"workers[{index}].port", worker.port)
+        if not (  # one condition: ten thousand beats a second are in bounds
+            0 < len(worker.worker_id) <= NAME_LENGTH_MAX
+            and 0 < len(worker.model) <= MODEL_NAME_LENGTH_MAX
+            and 0 < len(worker.address) <= NAME_LENGTH_MAX
+            and 0 <= worker.port <= _PORT_MAX
+        ):
+            _check_worker(f"workers[{index}]", worker)
     for index, model in enumerate(beat.models or ()):
         _short(f"models[{index}].id", model.id, MODEL_NAME_LENGTH_MAX)
     for worker_id, key in (beat.worker_keys or {}).items():
         if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
             raise _bad("worker_keys", f"the key of {worker_id[:NAME_LENGTH_MAX]!r} is no key")
+
+
+def _check_worker(field: str, worker: WorkerStats) -> None:
+    """Name the field of a worker that is out of bounds."""
+    _short(f"{field}.worker_id", worker.worker_id, NAME_LENGTH_MAX)
+    _short(f"{field}.model", worker.model, MODEL_NAME_LENGTH_MAX)
+    _short(f"{field}.address", worker.address, NAME_LENGTH_MAX)
+    _port(f"{field}.port", worker.port)
 
 
 def check_hive_id(hive_id: str) -> None:
