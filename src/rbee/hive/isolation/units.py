@@ -62,13 +62,14 @@ def session_env() -> dict[str, str]:
 
 
 def find(name: str) -> UnitFound:
-    """Run a probe unit: of the system's manager, else of the user's. Blocking."""
+    """Run a probe unit: of the system's manager for root, else of the user's. Blocking."""
     if sys.platform != "linux":
         return UnitFound(reason="only Linux has systemd")
     if not Path("/run/systemd/system").is_dir():
         return UnitFound(reason="this system was not booted with systemd")
     reason = ""
-    managers: tuple[Manager, ...] = ("system", "user") if os.geteuid() == 0 else ("user", "system")
+    # A unit of the system's manager is root's: an engine must not get more rights than its hive.
+    managers: tuple[Manager, ...] = ("system", "user") if os.geteuid() == 0 else ("user",)
     for manager in managers:
         found = _probe(manager, name)
         if found.manager is not None:
