@@ -22,8 +22,8 @@ from rbee.foundation.announcements import (
     find_announced,
 )
 from rbee.foundation.files import make_private_dir, write_struct
-from rbee.foundation.http.hot import Hot
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
+from rbee.foundation.http.wire import Hot
 from rbee.foundation.processes import mark
 
 __all__ = ["Announcement", "Daemon", "Room", "Stop", "announcement_path", "find_announced"]

@@ -45,6 +45,7 @@ ENDED_KEPT_S = 3600.0  # wire.md: long enough to come back to after lunch
 ENDED_KEPT_MAX = 1000  # 4 GiB of full logs at worst; in practice logs are a few KiB
 RUNNING_MAX = 2000  # a colony queues 1,000 requests; the rest is listings and downloads
 RESTARTS_MAX: Final = 20  # twenty deaths in one job's life are no accident: it may be their cause
+LOOK_EVERY_S: Final = 1.0  # sorting a thousand ended jobs is not for every POST
 EXPIRE_EVERY_S: Final = 30.0  # nobody counts an hour more exactly than that
 ARCHIVE_AFTER_S: Final = 60.0  # who watched live has read the end by then
 CANCEL_KEPT_S: Final = 5.0  # a cancel is kept within 50 ms, or the store is in trouble
@@ -69,6 +70,7 @@ class JobServer:
         self._recover: Recover | None = None
         self._jobs: dict[JobId, Job] = {}
         self._accepting = 0
+        self._look_at = 0.0
         self._stopping = False
         self._tasks: anyio.abc.TaskGroup | None = None
         self._stack = AsyncExitStack()
@@ -323,6 +325,9 @@ class JobServer:
                     job.archive()
 
     def _forget_expired(self) -> None:
+        if self._now() < self._look_at:
+            return
+        self._look_at = self._now() + LOOK_EVERY_S
         ended = [job for job in self._jobs.values() if job.ended_at is not None]
         ended.sort(key=lambda job: job.ended_at or 0.0)
         surplus = len(ended) - ENDED_KEPT_MAX

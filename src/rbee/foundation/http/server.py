@@ -17,7 +17,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from rbee.errors import PortTaken, StartError
-from rbee.foundation.http.hot import Hot, HotProtocol
+from rbee.foundation.http.hot import HotProtocol
+from rbee.foundation.http.wire import Hot
 from rbee.foundation.processes import port_owner
 
 _BACKLOG = 2048  # a burst of a thousand clients connecting at once must not see a reset

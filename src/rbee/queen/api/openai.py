@@ -23,8 +23,8 @@ from rbee.foundation import logs
 from rbee.foundation.faults import unforeseen
 from rbee.foundation.http.exchange import AsgiExchange
 from rbee.foundation.http.gate import Policy, admit
-from rbee.foundation.http.hot import Hot, WireExchange
 from rbee.foundation.http.problems import send_problem
+from rbee.foundation.http.wire import Hot, WireExchange
 from rbee.queen.api.conversation import EARLY_HEAD_S, Conversation
 from rbee.queen.api.dialects import ENDPOINTS, PREFIXES, Endpoint, endpoint_at, render
 from rbee.queen.inference.call import Call, JobIds
