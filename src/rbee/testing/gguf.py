@@ -2,9 +2,10 @@
 
 The writer is the mirror of ``foundation.gguf``, kept apart from it so that an
 error in one is not hidden by the same error in the other. The files hold no
-usable model: no engine loads them.
+usable model (no engine loads them), but for copies of real ones (``with_pairs``).
 """
 
+import shutil
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -85,6 +86,23 @@ def write_gguf(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gguf_bytes(pairs, tensors))
     return path
+
+
+def with_pairs(source: Path, target: Path, pairs: Mapping[str, PairValue]) -> Path:
+    """A copy of a real model file whose header says ``pairs`` as well.
+
+    They go first, filled up to a multiple of the alignment, so that the rest of the
+    file stays as it is: offsets of tensors count from where their data begins.
+    """
+    filled = {**pairs, "rbee.filled": ""}
+    size = sum(len(_string(key) + _value(value)) for key, value in filled.items())
+    filled["rbee.filled"] = "-" * (_aligned(size) - size)
+    more = b"".join(_string(key) + _value(value) for key, value in filled.items())
+    with source.open("rb") as old, target.open("wb") as new:
+        magic, version, tensors, count = struct.unpack("<4sIQQ", old.read(24))
+        new.write(struct.pack("<4sIQQ", magic, version, tensors, count + len(filled)) + more)
+        shutil.copyfileobj(old, new)
+    return target
 
 
 def _aligned(size: int) -> int:

@@ -6,7 +6,6 @@ on where the first one stopped. From then on the stream is stitched: parsed, and
 put together by ``continuation``.
 """
 
-import re
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple, Protocol
 
@@ -19,12 +18,10 @@ from rbee.queen.inference.events import EventCutter
 from rbee.queen.inference.framing import LAST_CHUNK, as_chunk, payload
 from rbee.queen.inference.refusals import refusal
 from rbee.queen.inference.upstream import Upstream
+from rbee.queen.inference.usage import WITHIN_BYTES, Usage, usage_in
 from rbee.queen.registry.workers import RoutableWorker
 
 _OK: Final = 200
-_USAGE_WITHIN: Final = 2048  # the usage stands at the end, before an engine's timings at most
-_COMPLETION_TOKENS: Final = re.compile(rb'"completion_tokens":\s*(\d{1,9})')
-_PROMPT_TOKENS: Final = re.compile(rb'"prompt_tokens":\s*(\d{1,9})')
 
 
 class Leg(NamedTuple):
@@ -51,13 +48,6 @@ class Legs(Protocol):
     def over(self, leg: Leg) -> None:
         """Nothing more is wanted of this leg."""
         ...
-
-
-class Usage(NamedTuple):
-    """Tokens of an answer, as the engine told them."""
-
-    prompt: int
-    completion: int
 
 
 class Answer:
@@ -164,12 +154,7 @@ class Answer:
     @property
     def usage(self) -> Usage | None:
         """The usage that the answer's last bytes told, once it has ended."""
-        tail = self._last[-_USAGE_WITHIN:]
-        prompt = _PROMPT_TOKENS.search(tail)
-        if prompt is None:
-            return None
-        completion = _COMPLETION_TOKENS.search(tail)
-        return Usage(int(prompt[1]), int(completion[1]) if completion else 0)
+        return usage_in(self._last)
 
     # ── the body ──────────────────────────────────────────────────────────────
 
@@ -194,7 +179,7 @@ class Answer:
         else:
             poured = b"".join(upstream.poured)
             self.events_sent += poured.count(b"\n\n")
-            self._last = poured[-_USAGE_WITHIN:]
+            self._last = poured[-WITHIN_BYTES:]
 
     async def events(self) -> AsyncIterator[bytes]:
         """The body as it comes, cut into whole events where it is an event stream.
