@@ -17,10 +17,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-import httptools
-
 from rbee.errors import DeadlineExceeded, RbeeError, WorkerFailed
-from rbee.foundation.http.exchange import EVENT_STREAM, Wire
+from rbee.foundation.http.exchange import Wire
 from rbee.queen.inference.framing import (
     LAST_CHUNK,
     Body,
@@ -31,31 +29,18 @@ from rbee.queen.inference.framing import (
     framing_of,
     payload,
 )
+from rbee.queen.inference.heads import HEAD_BYTES_MAX, read_head
 
 HEAD_S: Final = 600.0  # a 128k prompt on a CPU takes minutes before the first token
 SILENCE_S: Final = 60.0  # rule of issue 3: an engine that is busy and says nothing for 60 s hangs
 BUFFERED_BYTES_MAX: Final = 256 * 1024  # wire.md: the credit window of a stream
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024  # read whole: a full context's text is far below
-HEAD_BYTES_MAX: Final = 64 * 1024  # an engine's head has ten lines
-
-_HOP_BY_HOP: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"content-length",
-    }
-)
-_WORKERS_OWN: Final = frozenset({b"server", b"date", b"set-cookie"})
 
 POURED_BYTES_MAX: Final = 64 * 1024
 """About 280 events of llama.cpp are kept as they were poured, in case that their worker dies.
 Most answers are shorter, and what is never unpacked costs nothing but this memory."""
+
+_OK: Final = 200
 
 
 class WorkerGone(WorkerFailed):
@@ -83,7 +68,6 @@ class Upstream(asyncio.Protocol):
         self.headers: list[tuple[bytes, bytes]] = []
         self.is_event_stream = False
         self.length: int | None = None
-        self._raw_headers: list[tuple[bytes, bytes]] = []
         self._keep_alive = False
         self._head: bytes = b""
         self._body: Body | WholeChunks | None = None
@@ -95,6 +79,7 @@ class Upstream(asyncio.Protocol):
         self._error: RbeeError | None = None
         self._wire: Wire | None = None
         self._write: Callable[[bytes], object] | None = None  # set while events are poured
+        self._settled: Callable[[], None] | None = None
         self.poured: list[bytes] = []
         self._poured_bytes = 0
         self._fold: Callable[[], None] | None = None
@@ -133,8 +118,6 @@ class Upstream(asyncio.Protocol):
                 data = self._take_head(data)
             if data and self._body is not None:
                 self._take_body(data, self._body)
-        except httptools.HttpParserError as error:
-            self._refuse(WorkerFailed(f"The worker's answer is not valid HTTP: {error}."))
         except WorkerFailed as error:
             self._refuse(error)
 
@@ -151,18 +134,6 @@ class Upstream(asyncio.Protocol):
             return
         reason = f": {exc}" if exc else ""
         self._fail(WorkerGone(f"The worker closed the connection in mid-answer{reason}."))
-
-    # ── httptools callbacks ───────────────────────────────────────────────────
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what belongs to the answer; framing and the worker's own headers stay here."""
-        name = name.lower()
-        self._raw_headers.append((name, value))
-        if name == b"content-type":
-            self.is_event_stream = value.startswith(EVENT_STREAM)
-        if name in _HOP_BY_HOP or name in _WORKERS_OWN or name.startswith(b"access-control-"):
-            return
-        self.headers.append((name, value))
 
     # ── for the relay ─────────────────────────────────────────────────────────
 
@@ -184,6 +155,16 @@ class Upstream(asyncio.Protocol):
         ) and not self._paused
 
     @property
+    def ended(self) -> bool:
+        """Whether the whole answer is here."""
+        return self._ended
+
+    @property
+    def short(self) -> bool:
+        """Whether the answer is one piece, small enough to be kept until it is whole."""
+        return self.length is not None and self.length <= BUFFERED_BYTES_MAX
+
+    @property
     def pourable(self) -> bool:
         """Whether the rest of the answer can go to a wire as it comes."""
         return isinstance(self._body, (WholeChunks, LengthBody))
@@ -197,6 +178,21 @@ class Upstream(asyncio.Protocol):
             self._error = Stale("The worker had closed the connection.")
         else:
             self._transport.write(request)
+
+    def ask(self, request: bytes, settled: Callable[[], None]) -> None:
+        """Begin an exchange without a coroutine.
+
+        ``settled`` is called once: when the answer has ended, when it has failed
+        (``failed``), or when its head says that it is not ``short``.
+        """
+        self.send(request)
+        self._settled = settled
+        if self._error is not None:
+            self._wake()
+
+    def taken(self) -> bytes:
+        """The body of a short answer that has ended."""
+        return self._taken()
 
     async def first_byte(self) -> None:
         """Wait until the body begins or ends, without taking anything.
@@ -273,6 +269,7 @@ class Upstream(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the connection now; a streaming engine stops generating."""
+        self._settled = None
         self._ended = self.closed = True  # no one is to blame for what does not come any more
         if self._transport is not None:
             self._transport.abort()
@@ -313,15 +310,17 @@ class Upstream(asyncio.Protocol):
                 raise WorkerFailed(f"The head of the worker's answer is over {HEAD_BYTES_MAX} B.")
             self._head = data
             return b""
-        parser = httptools.HttpResponseParser(self)
-        parser.feed_data(data[: end + 4])
-        status, rest = parser.get_status_code(), data[end + 4 :]
-        if status < 200:  # noqa: PLR2004  an interim answer: the real one follows
-            self._head, self._raw_headers, self.headers = b"", [], []
+        head, length = read_head(data[: end + 4])
+        rest = data[end + 4 :]
+        if head.status < 200:  # noqa: PLR2004  an interim answer: the real one follows
+            self._head = b""
             return self._take_head(rest) if rest else b""
-        self.status, self._head = status, b""
-        self._keep_alive = parser.should_keep_alive()
-        body: Body | WholeChunks = framing_of(self._raw_headers, status)
+        self.status, self.headers, self._head = head.status, head.headers, b""
+        self.is_event_stream, self._keep_alive = head.is_event_stream, head.keep_alive
+        if length is not None and head.status == _OK:
+            body: Body | WholeChunks = LengthBody(length)
+        else:
+            body = framing_of(head.all_headers, head.status)
         if self.is_event_stream and isinstance(body, ChunkedBody):
             body = WholeChunks()
         elif isinstance(body, LengthBody):
@@ -329,6 +328,8 @@ class Upstream(asyncio.Protocol):
         self._body = body
         if body.ended:
             self._end()
+        elif self._settled is not None and not self.short:
+            self._wake()
         return rest
 
     def _take_body(self, data: bytes, body: "Body | WholeChunks") -> None:
@@ -430,5 +431,12 @@ class Upstream(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
+        settled = self._settled
+        if settled is not None:
+            if not (self._ended or self._error is not None or (self.status and not self.short)):
+                return
+            self._settled = None
+            settled()
+            return
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
