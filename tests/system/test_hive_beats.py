@@ -14,6 +14,7 @@ from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAc
 from rbee.testing.colony import Colony
 from rbee.testing.stub_server import Answer, Seen, StubServer
 from rbee.testing.waiting import until_now
+from system.hive_rig import key_of, script
 
 pytestmark = pytest.mark.system
 
@@ -138,3 +139,32 @@ def test_a_hive_that_goes_says_so(colony: Colony, queen: StubQueen) -> None:
     queen.beat_where(lambda _: True)
     hive.stop()
     assert queen.beats[-1][1].hive_info.operational_status == "stopping"
+
+
+def test_a_drain_is_told_at_once_and_waits_for_what_runs(colony: Colony, queen: StubQueen) -> None:
+    slow = script(colony, tokens=40, delay_token_s=0.05)
+    hive = colony.hive(queen_url=queen.url, script=slow)
+    spawn(hive.url)
+    (worker,) = queen.beat_where(
+        lambda beat: any(each.status == "ready" for each in beat.workers)
+    ).workers
+    body = {"model": "scripted", "prompt": "hi", "stream": True}
+    door = {"authorization": "Bearer colony-key-of-this-test"}
+    own = {"authorization": f"Bearer {key_of(hive, worker.worker_id)}"}
+    url = f"http://127.0.0.1:{worker.port}/v1/completions"
+    with httpx2.stream("POST", url, json=body, headers=own, timeout=30) as answer:
+        chunks = answer.iter_text()
+        text = next(chunks)
+        stop = {"operation": "worker_process_delete", "worker_id": worker.worker_id}
+        asked_s = time.monotonic()
+        httpx2.post(f"{hive.url}/v1/jobs", json=stop, headers=door)
+        draining = queen.beat_where(lambda beat: is_status(beat, "draining"))
+        told_s = next(at for at, beat in queen.beats if beat is draining) - asked_s
+        text += "".join(chunks)
+    assert told_s < 0.5, "with the change, not with the next second"
+    assert "[DONE]" in text
+    queen.beat_where(lambda beat: is_status(beat, "stopped"))
+
+
+def is_status(beat: Heartbeat, status: str) -> bool:
+    return any(worker.status == status for worker in beat.workers)
