@@ -30,13 +30,16 @@ from rbee.queen.api.control import control_routes
 from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
-from rbee.queen.api.plan import plan_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
+from rbee.queen.api.plan import plan_routes
+from rbee.queen.api.why import why_routes
 from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
 from rbee.queen.inference.dispatch import Dispatcher
+from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.pool import Pool
+from rbee.queen.inference.router import Router
 from rbee.queen.lines import HiveLines
 from rbee.queen.metrics import Figures
 from rbee.queen.operations import Operations
@@ -79,15 +82,26 @@ class Queen:
             colony=self.colony,
             demand=self.demand,
             lines=self.lines,
-            policy=PlacementPolicy(auto_download=settings.auto_download, settings=settings.placement),
+            policy=PlacementPolicy(
+                auto_download=settings.auto_download, settings=settings.placement
+            ),
             known_file=directory / KNOWN_HIVES_FILE,
             quiet_s=settings.quiet_s,
         )
-        admission = Admission(self.colony, self.demand, limits, quiet=lambda: self.reconciler.quiet)
+        admission = Admission(
+            self.colony,
+            self.demand,
+            limits,
+            router=Router(self.colony, settings.routing),
+            quiet=lambda: self.reconciler.quiet,
+        )
         self.tally = Tally()
+        self.ledger = Ledger()
         self._answer_reconciler(admission)
         self.pool = Pool()
-        self.dispatcher = Dispatcher(self.colony, admission, self.pool)
+        self.dispatcher = Dispatcher(
+            self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
+        )
         self.telemetry = Telemetry(self.colony, wall_clock=time.time)
         self.jobs = JobServer(actor="queen", journal=make_journal(settings.store, directory))
         self._figures = Figures(
@@ -118,6 +132,7 @@ class Queen:
         hooks.running = lambda worker_id: admission.running.get(worker_id, 0)
         hooks.service_s = self.demand.service.mean_s
         hooks.on_spawn = lambda _model, ok, load_s: tally.spawned(ok=ok, load_s=load_s)
+        hooks.on_placed = self.ledger.placed
         hooks.on_evict = lambda _model, reason: tally.evicted(reason)
 
     @asynccontextmanager
@@ -186,6 +201,7 @@ class Queen:
                 ),
                 metrics_route("queen", self._figures),
                 *not_yet_routes(LINES),
+                *why_routes(self.ledger),
                 *job_routes(self.jobs, operations.submit),
                 *heartbeat_routes(self.colony, self.telemetry),
                 *plan_routes(self.colony, self.reconciler),

@@ -26,6 +26,8 @@ from rbee.queen.inference.continuation import (
     resume,
     unsafe,
 )
+from rbee.queen.inference.ledger import Ledger
+from rbee.queen.inference.outcome import outcome
 from rbee.queen.inference.pool import Pool
 from rbee.queen.inference.refusals import refusal
 from rbee.queen.inference.retries import RetryBudget
@@ -33,6 +35,7 @@ from rbee.queen.inference.upstream import BUFFERED_BYTES_MAX, Stale, Upstream, W
 from rbee.queen.inference.waiting import OnWait, Waiting
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
+from rbee.queen.tally import Tally
 
 ATTEMPTS_MAX: Final = 3  # a third dead worker in a row is no accident of one process
 LOADING_PAUSE_S: Final = 0.2  # a worker that says 503 is between its start and its first token
@@ -48,7 +51,17 @@ _log = logs.get(__name__)
 class Dispatcher:
     """The data plane's front: give it calls, get answers."""
 
-    def __init__(self, colony: Colony, admission: Admission, pool: Pool) -> None:
+    def __init__(
+        self,
+        colony: Colony,
+        admission: Admission,
+        pool: Pool,
+        *,
+        ledger: Ledger | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.ledger = ledger or Ledger()
+        self.tally = tally or Tally()
         self.colony = colony
         self.admission = admission
         self.pool = pool
@@ -85,6 +98,7 @@ class Answering:
 
     __slots__ = (
         "_answer",
+        "_attempts",
         "_call",
         "_continuations",
         "_dispatcher",
@@ -101,11 +115,19 @@ class Answering:
         self._on_wait = on_wait
         self._said = said
         self._answer: Answer | None = None
+        self._attempts = 0
         self._continuations = 0
         self._waited = 0.0
 
     async def __aenter__(self) -> Answer:
         """Find a worker and wait for its first byte."""
+        try:
+            return await self._begin()
+        except BaseException as error:
+            self._dispatcher.ledger.ended(self._call.job_id, outcome(None, error))
+            raise
+
+    async def _begin(self) -> Answer:
         call = self._call
         self._dispatcher.budget.earn()
         if self._said is not None and not self._said.blank:
@@ -132,8 +154,12 @@ class Answering:
         trace: TracebackType | None,
     ) -> None:
         """Stop what still runs, give the slot to the next."""
-        if self._answer is not None and isinstance(self._answer.leg, Leg):
-            self.over(self._answer.leg)
+        if self._answer is None:
+            return
+        leg = self._answer.leg
+        self._dispatcher.ledger.ended(self._call.job_id, outcome(leg, value))
+        if isinstance(leg, Leg):
+            self.over(leg)
 
     # ── legs ──────────────────────────────────────────────────────────────────
 
@@ -159,6 +185,20 @@ class Answering:
             WorkerFailed: it must not go on, or has done so too often.
             RbeeError: no worker could be had.
         """
+        model = self._call.model
+        if self._answer is not None and isinstance(self._answer.leg, Leg):
+            broken = self._answer.leg.grant.worker
+            model = broken.model
+            self._dispatcher.ledger.lost(self._call.job_id, broken.worker_id, error.message)
+        try:
+            leg = await self._following(said, error)
+        except RbeeError:
+            self._dispatcher.tally.continued(model, ok=False)
+            raise
+        self._dispatcher.tally.continued(model, ok=True)
+        return leg
+
+    async def _following(self, said: Transcript, error: RbeeError) -> Leg | Ending:
         call = self._call
         if self._continuations >= CONTINUATIONS_MAX:
             raise WorkerFailed(f"{error.message} It was the answer's fourth worker.") from None
@@ -242,12 +282,23 @@ class Answering:
 
     async def _admitted(self, *, again: bool) -> Grant:
         """A slot. Who was ``again`` left without a worker stands first in line."""
-        admission = self._dispatcher.admission
-        grant = admission.try_admit(self._call)
+        call, admission = self._call, self._dispatcher.admission
+        grant = admission.try_admit(call)
         if grant is None:
-            grant = await admission.wait(self._call, self._on_wait, again=again)
+            grant = await admission.wait(call, self._tell_waiting, again=again)
             self._waited += grant.waited_s
+        self._attempts += 1
+        self._dispatcher.tally.routed(grant.choice.policy)
+        self._dispatcher.ledger.admitted(
+            call.job_id, call.model, grant.choice, grant.waited_s, self._attempts
+        )
         return grant
+
+    async def _tell_waiting(self, waiting: Waiting) -> None:
+        """Keep why it waits, and tell the client."""
+        self._dispatcher.ledger.waiting(self._call.job_id, self._call.model, waiting.reason)
+        if self._on_wait is not None:
+            await self._on_wait(waiting)
 
     async def _open(
         self, body: bytes, *, continuing: bool = False, grant: Grant | None = None
@@ -280,6 +331,10 @@ class Answering:
 
     def _lost(self, worker: RoutableWorker) -> None:
         """This worker refused, or died before its first byte."""
+        self._dispatcher.tally.retried(worker.model)
+        self._dispatcher.ledger.lost(
+            self._call.job_id, worker.worker_id, "it refused, or died before its first byte"
+        )
         self._dispatcher.bury(self._call, worker)
         self._dispatcher.admission.router.ended(
             worker.worker_id, worker.model, first_byte_s=None, whole_s=None, ok=False
