@@ -28,16 +28,17 @@ from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import advertised
 from rbee.hive.api.routes import Parts, make_app
-from rbee.hive.devices.cpu import cpu_cores
+from rbee.hive.devices.cpu import CPU_ID, cpu_cores
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
 from rbee.hive.devices.usage import GpuUse, use_of
 from rbee.hive.engines.catalog import Engines, make_engines
-from rbee.hive.fitting import Fitting, neighbours
+from rbee.hive.fitting import Fitting, machine_memory, neighbours
 from rbee.hive.heartbeat import Facts, Sender
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
 from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
+from rbee.hive.memory_budget import shown, within
 from rbee.hive.metrics import Figures
 from rbee.hive.model_use import note_loads, note_uses
 from rbee.hive.models.catalog import Catalog
@@ -132,7 +133,7 @@ class _Hive:
         self._hub_search = HubSearch()
         self._loads = LoadTimes(hive_dir() / LOADS_FILE)
         self._fitting = Fitting(
-            self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE), self._loads
+            self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE), self._loads, self._memory
         )
         self._supervisor = Supervisor(
             hive_dir() / "workers",
@@ -318,9 +319,18 @@ class _Hive:
             labels=self._settings.labels,
         )
 
+    def _memory(self) -> tuple[int, int]:
+        """All memory that workers on the CPU may take, and what is free of it, in bytes."""
+        held_mb = sum(
+            worker.usage.rss_mb or 0.0
+            for worker in self._supervisor.roster.by_id.values()
+            if worker.state.spec.device_ids == (CPU_ID,)
+        )
+        return within(self._settings.memory_max_mb, machine_memory(), held_mb)
+
     def _capabilities(self) -> Capabilities:
         return Capabilities(
-            devices=self._inventory.devices(),
+            devices=shown(self._inventory.devices(), self._settings.memory_max_mb),
             cpu_cores=cpu_cores(),
             total_ram_gb=round(psutil.virtual_memory().total / _GIB, 2),
             engines=self._engines.infos(),

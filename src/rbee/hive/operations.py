@@ -145,7 +145,8 @@ class Operations:
         """The catalogue as the beats show it; blocking, some ms."""
         rows = self.models.rows()
         if self._engines.get(SCRIPTED) is not None:
-            rows.append(self._scripted_model(SCRIPTED))
+            names = (SCRIPTED, *self._settings.scripted_models)
+            rows += [self._scripted_model(name) for name in names]
         rows += foreign_rows(self._roster, {row.id for row in rows})
         return [self._fitting.learned(row) for row in rows]
 

@@ -58,6 +58,8 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     Generous, for it is a fence against runaways; the fit keeps the books."""
     worker_memory_max_mb: int | None = None
     """MiB that any worker may take at most, also where no estimate is known; null: none."""
+    memory_max_mb: int | None = None
+    """MiB of this machine's memory that all workers on the CPU may take; null: all there is."""
     slots: int = 4
     """Requests at once per worker: throughput grows up to about 8 on a CPU, context is shared."""
     context_length: int = 8192
@@ -77,6 +79,8 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     scripted_engine: bool = False
     """Offer the scripted engine: for tests and drills only."""
+    scripted_models: list[str] = msgspec.field(default_factory=list[str])
+    """More names (`scripted-…`) that it lists as models, so that a queen starts them by herself."""
     script: str | None = None
     """The script of the scripted engine, a JSON file."""
     llama_server: str | None = None
@@ -103,6 +107,7 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("log_bytes_max", 4_096, 1 << 40),
             ("memory_margin", 0, 100),
             ("worker_memory_max_mb", 16, 1 << 30),
+            ("memory_max_mb", 16, 1 << 30),
             ("downloads_max", 1, 64),
         ):
             value = getattr(self, name)
