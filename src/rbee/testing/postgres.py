@@ -23,9 +23,26 @@ class NoPostgres(Exception):
     """This machine has no PostgreSQL server; the message says what was looked for."""
 
 
+class Server:
+    """A running server: its URL, and what can befall it."""
+
+    def __init__(self, url: str, control: list[str | Path], start: list[str | Path]) -> None:
+        self.url = url
+        self._control = control
+        self._start = start
+
+    def start(self) -> None:
+        """Start it, also after a crash."""
+        _run([*self._control, *self._start], _unprivileged())
+
+    def crash(self) -> None:
+        """End it at once, as a power cut would: the next start recovers from its log."""
+        _run([*self._control, "-m", "immediate", "stop"], _unprivileged())
+
+
 @contextlib.contextmanager
-def postgres() -> Generator[str]:
-    """A server of one's own; gives its URL.
+def postgres(*, safe: bool = False) -> Generator[Server]:
+    """A server of one's own. ``safe`` waits for the disk as a real one does.
 
     Raises:
         NoPostgres: its programs are not installed, or nobody may run them.
@@ -40,13 +57,18 @@ def postgres() -> Generator[str]:
         data = home / "data"
         private = ["-U", "rbee", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
         _run([programs / "initdb", "-D", data, *private], user)
-        control = [programs / "pg_ctl", "-D", data, "-w", "-t", str(START_WITHIN_S)]
-        options = f"-F -c listen_addresses='' -k {home} -c shared_buffers=16MB"
-        _run([*control, "-l", home / "log", "-o", options, "start"], user)
+        options = f"-c listen_addresses='' -k {home} -c shared_buffers=16MB"
+        server = Server(
+            f"postgresql://rbee@/postgres?host={home}",
+            control=[programs / "pg_ctl", "-D", data, "-w", "-t", str(START_WITHIN_S)],
+            start=["-l", home / "log", "-o", options if safe else f"-F {options}", "start"],
+        )
+        server.start()
         try:
-            yield f"postgresql://rbee@/postgres?host={home}"
+            yield server
         finally:
-            _run([*control, "-m", "immediate", "stop"], user)
+            with contextlib.suppress(NoPostgres):  # a test may have left it crashed
+                server.crash()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -31,14 +31,14 @@ TABLES = ("rbee_job_events", "rbee_jobs", "rbee_store")
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     try:
-        server = postgres()
-        url = server.__enter__()
+        running = postgres()
+        url = running.__enter__().url
     except NoPostgres as error:
         pytest.skip(str(error))
     try:
         yield url
     finally:
-        server.__exit__(None, None, None)
+        running.__exit__(None, None, None)
 
 
 class Place:
