@@ -60,14 +60,8 @@ async def queen_app(queen_daemon: Daemon, key: str | None) -> AsyncIterator[ASGI
     await queen.lines.close()
 
 
-@pytest.fixture
-async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
-    settings = HiveSettings()
-    engines = make_engines(scripted=True, script=None)
-    inventory = Inventory([CpuProbe()])
-    await inventory.detect()
-    catalog = Catalog(tmp_path / "models")
-    limits = SupervisorLimits(
+def supervisor_limits(settings: HiveSettings) -> SupervisorLimits:
+    return SupervisorLimits(
         first_port=settings.first_worker_port,
         budget=Budget(restarts_max=settings.restarts_max, window_s=settings.restart_window_s),
         drain_s=settings.drain_s,
@@ -77,7 +71,18 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
         hang_s=settings.hang_s,
         isolation=Found(),
     )
-    supervisor = Supervisor(tmp_path / "workers", tmp_path / "alive", engines, limits)
+
+
+@pytest.fixture
+async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
+    settings = HiveSettings()
+    engines = make_engines(scripted=True, script=None)
+    inventory = Inventory([CpuProbe()])
+    await inventory.detect()
+    catalog = Catalog(tmp_path / "models")
+    supervisor = Supervisor(
+        tmp_path / "workers", tmp_path / "alive", engines, supervisor_limits(settings)
+    )
     async with (
         anyio.create_task_group() as group,
         Downloads(catalog, on_change=supervisor.roster.pulse.beat) as downloads,

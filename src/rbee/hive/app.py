@@ -40,7 +40,7 @@ from rbee.hive.isolation.probe import look
 from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
 from rbee.hive.memory_budget import shown, within
 from rbee.hive.metrics import Figures
-from rbee.hive.model_use import note_loads, note_uses
+from rbee.hive.model_use import note
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.models.hub import hub_settings
@@ -185,8 +185,7 @@ class _Hive:
             group.start_soon(self._sender.run)
             group.start_soon(self._keep_alive)
             group.start_soon(self._measure)
-            group.start_soon(note_uses, roster, self._catalog)
-            group.start_soon(note_loads, roster, self._loads)
+            group.start_soon(note, roster, self._catalog, self._loads)
             policy = make_policy(
                 self._settings.bind,
                 self._daemon.port,

@@ -9,6 +9,7 @@ order, or the memory of it.
 import time
 from functools import partial
 
+import anyio
 import anyio.to_thread
 
 from rbee.errors import StorageError
@@ -18,6 +19,13 @@ from rbee.hive.models.load_times import LoadTimes
 from rbee.hive.workers.roster import Roster
 
 _log = logs.get(__name__)
+
+
+async def note(roster: Roster, catalog: Catalog, loads: LoadTimes) -> None:
+    """Keep both for as long as the hive runs."""
+    async with anyio.create_task_group() as both:
+        both.start_soon(note_uses, roster, catalog)
+        both.start_soon(note_loads, roster, loads)
 
 
 async def note_uses(roster: Roster, catalog: Catalog) -> None:
