@@ -228,6 +228,16 @@ def test_the_position_is_how_many_are_served_until_then(came: list[str], before:
     assert {request: at for at, request in enumerate(order(line), 1)} == told
 
 
+def test_with_many_keys_the_position_is_no_less_than_how_many_are_served_until_then() -> None:
+    line = Line()
+    requests = [put(line, f"key-{number % 100}") for number in range(250)]
+    told = {request: line.position(request) for request in requests}
+    for at, request in enumerate(order(line), 1):
+        assert at <= told[request] <= 250
+    assert told[requests[0]] == 100  # one of a hundred keys' first: in the first round
+    assert told[requests[-1]] == 250
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.floats(0.2, 5.0)), min_size=2, max_size=60),
 )

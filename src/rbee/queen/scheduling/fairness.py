@@ -29,6 +29,9 @@ RESCUE_AFTER_S: Final = 30.0  # a tenth of the longest wait: time enough to be s
 RESCUE_EVERY: Final = 4
 """Of so many slots one may go to the longest wait: low priorities move, high ones hardly notice."""
 
+_COUNTED_FLOWS_MAX: Final = 16
+"""A position is counted exactly up to here; a thousand clients ask for theirs every second."""
+
 _STALE_ENTRIES_MAX: Final = 64  # of a heap, before it is built anew: what left is dropped lazily
 
 T = TypeVar("T", bound=Hashable)
@@ -89,10 +92,11 @@ class _Lane(Generic[T, L]):
 class _Class(Generic[T, L]):
     """All requests of one priority; ``virtual`` is the start of the one served last."""
 
-    __slots__ = ("flows", "lanes", "virtual", "waiting")
+    __slots__ = ("active", "flows", "lanes", "virtual", "waiting")
 
     def __init__(self) -> None:
         self.virtual = 0.0
+        self.active = 0  # flows with somebody waiting
         self.flows: dict[str, _Flow[T, L]] = {}
         self.lanes: dict[L, _Lane[T, L]] = {}
         self.waiting = 0
@@ -195,6 +199,7 @@ class FairLine(Generic[T, L]):
             flow = members.flows[principal] = _Flow(members.virtual, number)
         if not flow.waiting:
             flow.start, flow.turn = max(members.virtual, flow.finish), number
+            members.active += 1
         flow.cost = cost
         queue = members.lanes.setdefault(lane, _Lane())
         mine = flow.lanes.get(lane)
@@ -224,6 +229,8 @@ class FairLine(Generic[T, L]):
             del flow.lanes[place.lane], queue.entries[flow]
             if not queue.entries:
                 del members.lanes[place.lane]
+        if not flow.waiting:
+            members.active -= 1
         if not members.waiting:
             del self._classes[place.priority]
             self._priorities.remove(-place.priority)
@@ -263,8 +270,8 @@ class FairLine(Generic[T, L]):
     def position(self, item: T) -> int:
         """How many are served until this one is, itself included; 0 when it is not here.
 
-        Exact while costs are equal, nobody comes or leaves and no lane is blocked.
-        Costs one step per flow.
+        Exact while costs are equal, nobody comes or leaves and no lane is blocked; with
+        many keys in line rather too high than too low.
         """
         place = self._places.get(item)
         if place is None:
@@ -273,12 +280,14 @@ class FairLine(Generic[T, L]):
         flow = members.flows[place.principal]
         mine = flow.lanes[place.lane]
         own = min(mine[item] - next(iter(mine.values())), len(mine) - 1)
+        above = sum(self._classes[-p].waiting for p in self._priorities if -p > place.priority)
+        if members.active > _COUNTED_FLOWS_MAX:
+            return above + min(members.waiting, (own + 1) * members.active)
         ahead = own + sum(
             _served_before(other, flow, own)
             for other in members.flows.values()
-            if other is not flow
+            if other.waiting and other is not flow
         )
-        above = sum(self._classes[-p].waiting for p in self._priorities if -p > place.priority)
         return above + ahead + 1
 
     def oldest(self) -> T | None:
