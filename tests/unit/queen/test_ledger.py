@@ -100,17 +100,17 @@ def test_the_whole_way_in_order() -> None:
 
 
 def test_the_oldest_jobs_are_forgotten_and_unknown_ones_say_so() -> None:
-    kept = ledger(jobs_max=3)
+    book = ledger(jobs_max=3)
     for n in range(5):
-        kept.admitted(f"j{n}", "m", choice_of(1, {}), 0.0, 1)
-    assert len(kept) == 3
-    assert kept.why("j4").steps
+        book.admitted(f"j{n}", "m", choice_of(1, {}), 0.0, 1)
+    assert book.kept == 3
+    assert book.why("j4").steps
     for gone in ("j0", "never"):
         with pytest.raises(JobNotFound, match=gone):
-            kept.why(gone)
-    kept.lost("never", "w", "x")
-    kept.ended("never", "x")
-    assert len(kept) == 3
+            book.why(gone)
+    book.lost("never", "w", "x")
+    book.ended("never", "x")
+    assert book.kept == 3
 
 
 def test_one_request_keeps_a_bounded_number_of_steps() -> None:

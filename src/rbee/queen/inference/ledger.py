@@ -62,7 +62,9 @@ class Ledger:
         self._jobs_max = jobs_max
         self._clock = clock
 
-    def __len__(self) -> int:
+    @property
+    def kept(self) -> int:
+        """How many requests it tells of."""
         return len(self._stories)
 
     def waiting(self, job_id: str, model: str, reason: str) -> None:
