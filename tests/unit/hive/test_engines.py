@@ -237,3 +237,14 @@ def test_programs_are_told_what_the_library_is_told(tmp_path: Path) -> None:
 def test_a_relay_goes_to_no_address_that_hands_out_secrets(url: str) -> None:
     with pytest.raises(InvalidRequest):
         check_address(url)
+
+
+def test_auto_prefers_an_engine_for_a_gpu_that_is_here() -> None:
+    engines = make_engines(scripted=False, script=None, llama_server=sys.executable)
+    server = engines.get("llama-server")
+    assert server is not None
+    server.learn(["version: 4242 (abc)", "Available devices:\n  CUDA0: A GPU (24000 MiB)\n"])
+    assert engines.select("auto", "any", {"cuda", "vulkan"}).name == "llama-server"
+    assert engines.select("auto", "any", {"rocm"}).name == "xllamacpp"
+    assert engines.select("auto", "any").name == "xllamacpp"
+    assert engines.select("cpu", "any", {"cuda"}).name == "xllamacpp"
