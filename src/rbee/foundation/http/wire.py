@@ -182,6 +182,18 @@ class WireExchange:
         """``write`` without anything around it: the head is out."""
         return self._transport.write
 
+    def answer(self, status: int, headers: Headers, lines: bytes, body: bytes) -> None:
+        """The whole answer in one write. ``lines`` are more headers, each with its line end."""
+        parts = [_STATUS_LINES[status], _always(self._protocol.server_state.default_headers)]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts.append(lines)
+        closing = b"connection: close\r\n" if self._close_after else b""
+        parts.append(b"content-length: %d\r\n%b\r\n" % (len(body), closing))
+        parts.append(body)
+        self.started = self.finished = True
+        self._transport.write(b"".join(parts))
+
     async def send(self, data: bytes) -> None:
         """A piece of the answer's body; waits while the client is behind."""
         self.write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked and data else data)

@@ -27,6 +27,8 @@ from rbee.foundation.http.problems import send_problem
 from rbee.foundation.http.wire import Hot, WireExchange
 from rbee.queen.api.conversation import EARLY_HEAD_S, Conversation
 from rbee.queen.api.dialects import ENDPOINTS, PREFIXES, Endpoint, endpoint_at, render
+from rbee.queen.api.quick import QuickLane
+from rbee.queen.inference.answer import Leg
 from rbee.queen.inference.call import Call, JobIds
 from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.registry.colony import Colony
@@ -84,7 +86,12 @@ class OpenAIDoor:
                 return
             await self._converse(conversation, principal)
 
-        return Hot(frozenset(path.encode() for path in ENDPOINTS), handle)
+        async def go_on(exchange: WireExchange, call: Call, leg: Leg | None) -> None:
+            conversation = self._conversation(exchange, ENDPOINTS[exchange.path], call)
+            await self._converse(conversation, call.principal, leg)
+
+        quick = QuickLane(self._dispatcher.plane, policy, self._ids, go_on)
+        return Hot(frozenset(path.encode() for path in ENDPOINTS), handle, quick)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request that came over ASGI."""
@@ -105,23 +112,28 @@ class OpenAIDoor:
     # ── inference ─────────────────────────────────────────────────────────────
 
     def _conversation(
-        self, exchange: AsgiExchange | WireExchange, endpoint: Endpoint
+        self,
+        exchange: AsgiExchange | WireExchange,
+        endpoint: Endpoint,
+        call: Call | None = None,
     ) -> Conversation:
         return Conversation(
             exchange,
             endpoint,
-            job_id=self._ids.take(),
+            job_id=self._ids.take() if call is None else call.job_id,
             arrived=asyncio.get_running_loop().time(),
             early_head_s=self._early_head_s,
         )
 
-    async def _converse(self, conversation: Conversation, principal: Principal) -> None:
+    async def _converse(
+        self, conversation: Conversation, principal: Principal, leg: Leg | None = None
+    ) -> None:
         """One request to its end; every error leaves in the client's own shape."""
         try:
             call = await conversation.read_call(principal)
             if principal.limited:
                 conversation.allow(self._rates.check(principal, conversation.arrived))
-            await self._infer(conversation, call)
+            await self._infer(conversation, call, leg)
         except RbeeError as error:
             await self._failed(conversation, error)
             return
@@ -138,28 +150,28 @@ class OpenAIDoor:
             return
         self._count(conversation)
 
-    async def _infer(self, conversation: Conversation, call: Call) -> None:
+    async def _infer(self, conversation: Conversation, call: Call, leg: Leg | None) -> None:
         exchange = conversation.exchange
         if call.deadline_s is None and not isinstance(exchange, AsgiExchange):
             # The usual case: the protocol cancels this task when the client leaves.
-            await self._relay(conversation, call)
+            await self._relay(conversation, call, leg)
             return
         deadline = asyncio.timeout(call.deadline_s)
         try:
             async with deadline:
                 if isinstance(exchange, AsgiExchange):
                     async with _while_connected(exchange):
-                        await self._relay(conversation, call)
+                        await self._relay(conversation, call, leg)
                 else:
-                    await self._relay(conversation, call)
+                    await self._relay(conversation, call, leg)
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"The deadline of {call.deadline_s:g} s has passed.") from None
 
-    async def _relay(self, conversation: Conversation, call: Call) -> None:
+    async def _relay(self, conversation: Conversation, call: Call, leg: Leg | None) -> None:
         on_wait = conversation.tell if call.stream else None
-        async with self._dispatcher.answer(call, on_wait) as answer:
+        async with self._dispatcher.answer(call, on_wait, adopted=leg) as answer:
             await conversation.relay(answer, stream=call.stream)
 
     async def _failed(self, conversation: Conversation, error: RbeeError) -> None:

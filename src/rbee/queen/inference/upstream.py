@@ -143,6 +143,11 @@ class Upstream(asyncio.Protocol):
         return isinstance(self._error, WorkerGone)
 
     @property
+    def error(self) -> RbeeError | None:
+        """What went wrong with the answer."""
+        return self._error
+
+    @property
     def failed(self) -> bool:
         """Whether the worker is to blame for an answer without an end."""
         return self._error is not None
