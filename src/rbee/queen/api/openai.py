@@ -28,6 +28,7 @@ from rbee.foundation.http.wire import Hot, WireExchange
 from rbee.queen.api.conversation import EARLY_HEAD_S, Conversation
 from rbee.queen.api.dialects import ENDPOINTS, PREFIXES, Endpoint, endpoint_at, render
 from rbee.queen.api.quick import QuickLane
+from rbee.queen.inference.admission import Grant
 from rbee.queen.inference.answer import Leg
 from rbee.queen.inference.call import Call, JobIds
 from rbee.queen.inference.dispatch import Dispatcher
@@ -86,9 +87,9 @@ class OpenAIDoor:
                 return
             await self._converse(conversation, principal)
 
-        async def go_on(exchange: WireExchange, call: Call, leg: Leg | None) -> None:
+        async def go_on(exchange: WireExchange, call: Call, taken: Grant | Leg | None) -> None:
             conversation = self._conversation(exchange, ENDPOINTS[exchange.path], call)
-            await self._converse(conversation, call.principal, leg)
+            await self._converse(conversation, call.principal, taken)
 
         quick = QuickLane(self._dispatcher.plane, policy, self._ids, go_on)
         return Hot(frozenset(path.encode() for path in ENDPOINTS), handle, quick)
@@ -126,14 +127,14 @@ class OpenAIDoor:
         )
 
     async def _converse(
-        self, conversation: Conversation, principal: Principal, leg: Leg | None = None
+        self, conversation: Conversation, principal: Principal, taken: Grant | Leg | None = None
     ) -> None:
         """One request to its end; every error leaves in the client's own shape."""
         try:
             call = await conversation.read_call(principal)
             if principal.limited:
                 conversation.allow(self._rates.check(principal, conversation.arrived))
-            await self._infer(conversation, call, leg)
+            await self._infer(conversation, call, taken)
         except RbeeError as error:
             await self._failed(conversation, error)
             return
@@ -150,28 +151,32 @@ class OpenAIDoor:
             return
         self._count(conversation)
 
-    async def _infer(self, conversation: Conversation, call: Call, leg: Leg | None) -> None:
+    async def _infer(
+        self, conversation: Conversation, call: Call, taken: Grant | Leg | None
+    ) -> None:
         exchange = conversation.exchange
         if call.deadline_s is None and not isinstance(exchange, AsgiExchange):
             # The usual case: the protocol cancels this task when the client leaves.
-            await self._relay(conversation, call, leg)
+            await self._relay(conversation, call, taken)
             return
         deadline = asyncio.timeout(call.deadline_s)
         try:
             async with deadline:
                 if isinstance(exchange, AsgiExchange):
                     async with _while_connected(exchange):
-                        await self._relay(conversation, call, leg)
+                        await self._relay(conversation, call, taken)
                 else:
-                    await self._relay(conversation, call, leg)
+                    await self._relay(conversation, call, taken)
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"The deadline of {call.deadline_s:g} s has passed.") from None
 
-    async def _relay(self, conversation: Conversation, call: Call, leg: Leg | None) -> None:
+    async def _relay(
+        self, conversation: Conversation, call: Call, taken: Grant | Leg | None
+    ) -> None:
         on_wait = conversation.tell if call.stream else None
-        async with self._dispatcher.answer(call, on_wait, adopted=leg) as answer:
+        async with self._dispatcher.answer(call, on_wait, taken=taken) as answer:
             await conversation.relay(answer, stream=call.stream)
 
     async def _failed(self, conversation: Conversation, error: RbeeError) -> None:

@@ -39,8 +39,8 @@ _OF_THE_API: Final = (
 )
 _REWRITTEN: Final = b'"tool_choice"'
 
-Ordinary = Callable[[WireExchange, Call, Leg | None], Awaitable[None]]
-"""The ordinary way, from a call on; with a leg whose answer has begun already."""
+Ordinary = Callable[[WireExchange, Call, Grant | Leg | None], Awaitable[None]]
+"""The ordinary way, from a call on; with the slot that it has, or a leg that has begun."""
 
 
 class _Meaning(msgspec.Struct, frozen=True):
@@ -103,14 +103,14 @@ class QuickLane:
         if grant is None:
             return False
         worker = grant.worker
+        self.plane.granted(call, grant, 1)
         upstream = pool.idle(worker) if worker.unary_cancel else None
         if upstream is None:
-            grant.release(served=False)
-            return False
-        self.plane.granted(call, grant, 1)
+            exchange.run(lambda one: self.ordinary(one, call, grant))
+            return True
         flight = _Flight(self, exchange, call, grant, upstream)
         exchange.on_left = flight.left
-        upstream.ask(pool.request(worker, call.path, call.body), flight.settled)
+        upstream.send(pool.request(worker, call.path, call.body), flight.settled)
         return True
 
     def _read(self, head: PlainHead) -> _Meaning:

@@ -46,7 +46,6 @@ class Answering:
     """One call on its way: the block of ``Dispatcher.answer``, and its legs."""
 
     __slots__ = (
-        "_adopted",
         "_answer",
         "_attempts",
         "_call",
@@ -54,6 +53,7 @@ class Answering:
         "_on_wait",
         "_plane",
         "_said",
+        "_taken",
         "_waited",
     )
 
@@ -64,14 +64,14 @@ class Answering:
         on_wait: OnWait | None,
         *,
         said: Transcript | None = None,
-        adopted: Leg | None = None,
+        taken: Grant | Leg | None = None,
     ) -> None:
-        """``adopted`` is a leg that has begun to answer already."""
+        """``taken`` is a slot that the call has already, or a leg that has begun to answer."""
         self._plane = plane
         self._call = call
         self._on_wait = on_wait
         self._said = said
-        self._adopted = adopted
+        self._taken = taken
         self._answer: Answer | None = None
         self._attempts = 0
         self._continuations = 0
@@ -88,14 +88,15 @@ class Answering:
     async def _begin(self) -> Answer:
         call = self._call
         self._plane.budget.earn()
-        if self._adopted is not None:
-            leg: Leg | Ending = self._adopted
+        taken = self._taken
+        if isinstance(taken, Leg):
+            leg: Leg | Ending = taken
             assembled = False
         elif self._said is not None and not self._said.blank:
             leg = await self._goes_on(self._said)
             assembled = not call.stream
         else:
-            leg = await self._open(call.body)
+            leg = await self._open(call.body, grant=taken)
             assembled = _is_assembled(call, leg.grant.worker)
         may_go_on = call.path in STREAMING_PATHS and (call.stream or assembled)
         self._answer = Answer(

@@ -7,7 +7,7 @@ pours the answer, the ``infer`` operation reads it.
 import asyncio
 import contextlib
 
-from rbee.queen.inference.admission import Admission
+from rbee.queen.inference.admission import Admission, Grant
 from rbee.queen.inference.answer import Leg
 from rbee.queen.inference.answering import Answering
 from rbee.queen.inference.call import Call
@@ -40,19 +40,20 @@ class Dispatcher:
         on_wait: OnWait | None = None,
         *,
         said: Transcript | None = None,
-        adopted: Leg | None = None,
+        taken: Grant | Leg | None = None,
     ) -> Answering:
         """The answer to a call, as an async context; leaving it stops the worker's work.
 
         ``on_wait`` is awaited about once a second while the request is queued, and
         every few seconds while its worker reads the prompt. ``said`` is what the
         client was sent in an earlier life of the queen: the answer goes on after it.
-        ``adopted`` is a leg whose worker has begun to answer this very call.
+        ``taken`` is a slot that this call was granted already, or a leg that has begun
+        to answer it.
 
         Raises:
             RbeeError: as ``Admission.admit``; WorkerFailed after ``ATTEMPTS_MAX``.
         """
-        return Answering(self.plane, call, on_wait, said=said, adopted=adopted)
+        return Answering(self.plane, call, on_wait, said=said, taken=taken)
 
     async def drain(self, limit_s: float) -> None:
         """Admit nobody any more; return when the running answers ended, or at the limit."""

@@ -174,26 +174,21 @@ class Upstream(asyncio.Protocol):
         """Whether the rest of the answer can go to a wire as it comes."""
         return isinstance(self._body, (WholeChunks, LengthBody))
 
-    def send(self, request: bytes) -> None:
-        """Begin an exchange: one write."""
+    def send(self, request: bytes, settled: Callable[[], None] | None = None) -> None:
+        """Begin an exchange: one write.
+
+        ``settled`` is for who waits without a coroutine. It is called once: when the
+        answer has ended, when it has failed (``failed``), or when its head says that it
+        is not ``short``.
+        """
         self.heard_at = monotonic()
         self._reset()
         self.exchanges += 1
+        self._settled = settled
         if self._transport is None or self.closed:
-            self._error = Stale("The worker had closed the connection.")
+            self._fail(Stale("The worker had closed the connection."))
         else:
             self._transport.write(request)
-
-    def ask(self, request: bytes, settled: Callable[[], None]) -> None:
-        """Begin an exchange without a coroutine.
-
-        ``settled`` is called once: when the answer has ended, when it has failed
-        (``failed``), or when its head says that it is not ``short``.
-        """
-        self.send(request)
-        self._settled = settled
-        if self._error is not None:
-            self._wake()
 
     def taken(self) -> bytes:
         """The body of a short answer that has ended."""
