@@ -81,7 +81,8 @@ def ask(queen: DaemonUnderTest, model: str) -> str:
 
 
 def loads(queen: DaemonUnderTest) -> int:
-    return queen.said.count("spawning")
+    """How many workers she ordered, by her log."""
+    return sum("why=" in line for line in queen.said.splitlines())
 
 
 def test_a_shuffled_burst_over_three_models_with_room_for_one_costs_three_loads(

@@ -191,9 +191,9 @@ def test_one_room_is_made_once_however_many_models_want_it() -> None:
     assert actions[0].model == "m"
 
 
-def test_one_room_is_given_once() -> None:
+def test_one_room_is_given_once_and_the_other_waits_for_its_turn() -> None:
     actions = decided(wants("m", since=98.0), wants("o", since=99.0), hives=[full()])
-    assert [(type(action), action.model) for action in actions] == [(Spawn, "m"), (Refuse, "o")]
+    assert [(type(action), action.model) for action in actions] == [(Spawn, "m")]
 
 
 def test_who_finds_everything_in_use_waits_for_his_turn_and_is_not_refused() -> None:

@@ -155,7 +155,7 @@ class _Round:
     def _refuse(self, row: Wanted, options: Sequence[Option], found: Refusal) -> Refuse | None:
         """The refusal, unless waiting may help."""
         world = self._world
-        if could_ever(options, world.standing, world.policy.settings):
+        if could_ever(options, world.standing, world.policy.settings, self._reserved):
             return None
         failure = world.troubles.latest(source_key(row.model), world.now)
         if failure is not None:

@@ -16,7 +16,13 @@ import msgspec
 from rbee.contracts.workers import SERVING, WorkerStats
 from rbee.queen.placement_settings import PlacementSettings
 from rbee.queen.registry.hives import HiveView
-from rbee.queen.scheduling.memory import CPU_ID, claim_bytes, device_ids, holds_memory
+from rbee.queen.scheduling.memory import (
+    CPU_ID,
+    Reserved,
+    claim_bytes,
+    device_ids,
+    holds_memory,
+)
 from rbee.queen.scheduling.options import Option
 from rbee.queen.scheduling.placement import rank, usual_load_s
 
@@ -121,9 +127,15 @@ def find_eviction(
 
 
 def could_ever(
-    options: Sequence[Option], standing_of: StandingOf, settings: PlacementSettings
+    options: Sequence[Option],
+    standing_of: StandingOf,
+    settings: PlacementSettings,
+    reserved: Sequence[Reserved] = (),
 ) -> bool:
-    """Whether room can be made once what is in use, young or leaving has ended: then wait."""
+    """Whether room can be made once what is in use, young, coming or leaving has had its turn.
+
+    ``reserved`` is what is promised to workers that no beat shows yet.
+    """
     for option in options:
         if option.blocked != "memory" or option.fit is None:
             continue
@@ -133,6 +145,11 @@ def could_ever(
             if holds_memory(worker)
             and _lies_there(worker, option)
             and (worker.status not in SERVING or _will_go(option, worker, standing_of, settings))
+        )
+        freed += sum(
+            one.size_bytes
+            for one in reserved
+            if one.hive_id == option.hive.id and one.device in {option.device, None}
         )
         if freed >= option.fit.short_bytes:
             return True

@@ -147,7 +147,7 @@ def _not_now(asked: Asked, found: Refusal, world: World, options: Sequence[Optio
     if world.quiet:
         message = "The queen started a moment ago and still finds out what there is."
         return Plan(model=asked.model, outcome="wait", message=message, options=rows)
-    if could_ever(options, world.standing, world.policy.settings):
+    if could_ever(options, world.standing, world.policy.settings, world.reserved):
         reason = f" ({world.doubt})" if world.doubt is not None else ""
         message = f"It would wait until what is loaded has had its turn{reason}."
         return Plan(model=asked.model, outcome="wait", message=message, options=rows)
