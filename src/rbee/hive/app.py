@@ -322,7 +322,7 @@ class _Hive:
         """All memory that workers on the CPU may take, and what is free of it, in bytes."""
         held_mb = sum(
             worker.usage.rss_mb or 0.0
-            for worker in self._supervisor.roster.by_id.values()
+            for worker in tuple(self._supervisor.roster.by_id.values())  # asked in threads
             if worker.state.spec.device_ids == (CPU_ID,)
         )
         return within(self._settings.memory_max_mb, machine_memory(), held_mb)
