@@ -4,6 +4,7 @@ import json
 import os
 import signal
 
+import httpx2
 import msgspec
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from system.hive_rig import (
     complete,
     details,
     engine_pids,
+    key_of,
     listed,
     script,
     spawn,
@@ -45,6 +47,40 @@ async def test_a_killed_hive_leaves_its_worker_and_the_next_one_adopts_it(colony
         assert again.port == worker.port
     successor.stop()
     assert not engine_pids(colony)
+
+
+async def test_an_open_stream_gets_every_token_while_its_hive_is_killed_and_started_again(
+    colony: Colony,
+) -> None:
+    slow = script(colony, tokens=60, delay_token_s=0.05)
+    hive = colony.hive(script=slow)
+    async with talking(hive) as client:
+        worker = await spawn(client)
+    key = key_of(hive, worker.worker_id)
+    async with (
+        httpx2.AsyncClient() as http,
+        http.stream(
+            "POST",
+            f"http://127.0.0.1:{worker.port}/v1/completions",
+            json={"model": "scripted", "prompt": "hi", "stream": True, "max_tokens": 60},
+            headers={"authorization": f"Bearer {key}"},
+            timeout=30,
+        ) as answer,
+    ):
+        chunks = answer.aiter_text()
+        text = await anext(chunks)
+        hive.kill()
+        successor = colony.hive(script=slow)
+        async with talking(successor) as client:
+            adopted = await until_stats(client, worker.worker_id, slots_busy=1)
+            assert (adopted.generation, adopted.pid) == (1, worker.pid), "and it still answers"
+        async for chunk in chunks:
+            text += chunk
+    events = [line for line in text.splitlines() if line.startswith("data: {")]
+    said = [json.loads(line[6:])["choices"][0] for line in events]
+    assert len([choice for choice in said if choice["text"]]) == 60
+    assert text.rstrip().endswith("data: [DONE]")
+    successor.stop()
 
 
 async def test_sigterm_leaves_the_workers_and_a_shutdown_request_may_too(colony: Colony) -> None:
