@@ -1,4 +1,4 @@
-"""What a benchmark runs against: one real queen, one worker, and us as the hive.
+"""What a benchmark runs against: one real queen, workers, and us as the hive.
 
 The queen is the real process. The worker is the mock, the scripted engine or the
 real one; we start it ourselves and tell the queen of it in beats, as its hive
@@ -12,8 +12,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,21 +21,51 @@ import httpx2
 import msgspec
 import psutil
 from load import Target
+from native_tools import MODEL, running_mock
 
 from rbee.contracts.hives import Heartbeat, HiveInfo, NodeStats
 from rbee.contracts.models import Model
 from rbee.contracts.workers import WorkerStats
 from rbee.foundation.daemon import Announcement
 from rbee.testing.starter import cached_starter
-from rbee.testing.workers import free_port, running_worker
+from rbee.testing.workers import running_worker
 from rbee.worker.engines.script import Script
+
+__all__ = ["MODEL", "BenchWorker", "Rig", "RunningQueen", "rig", "running_queen"]
 
 Backend = Literal["mock", "scripted", "real"]
 
-MODEL = "starter"
-SLOTS = 256  # more than the most connections: the queue is not what is measured
+SLOTS = 2_048  # more than the most connections: the queue is not what is measured
 _BEAT_EVERY_S = 1.0  # as hives do
 _START_S = 30.0  # a queen is up in under a second; a loaded machine needs more
+_UVLOOP = "import uvloop; uvloop.install(); from rbee.__main__ import main; main()"
+
+
+class BenchWorker(NamedTuple):
+    """A worker as its hive would tell of it.
+
+    ``unary_cancel`` false is llama.cpp's truth: the queen asks such a worker for
+    a stream and assembles the answer of a client that does not stream.
+    """
+
+    port: int
+    key: str
+    pid: int
+    model: str = MODEL
+    unary_cancel: bool = True
+    slots: int = SLOTS
+
+
+class RunningQueen(NamedTuple):
+    """A queen that knows her workers."""
+
+    port: int
+    process: psutil.Process
+
+    def cpu_s(self) -> float:
+        """CPU seconds that she has used so far."""
+        times = self.process.cpu_times()
+        return times.user + times.system
 
 
 class Rig(NamedTuple):
@@ -57,32 +87,48 @@ def rig(backend: Backend, *, events: int) -> Generator[Rig]:
 
     Raises:
         RuntimeError: the queen did not start.
+        Unbuildable: the mock cannot be built here.
     """
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rbee-bench-")))
         direct, pid = stack.enter_context(_worker(backend, home / "worker", events))
-        announced = stack.enter_context(_queen(home))
+        worker = BenchWorker(direct.port, direct.key or "", pid)
+        queen = stack.enter_context(running_queen(home, [worker]))
+        yield Rig(direct, Target("queen", queen.port), queen.process)
+
+
+@contextmanager
+def running_queen(
+    home: Path,
+    workers: Sequence[BenchWorker],
+    *,
+    key: str | None = None,
+    cpu: int | None = None,
+    uvloop: bool = False,
+) -> Generator[RunningQueen]:
+    """A queen who has heard of ``workers``; on one CPU, and with a key to ask for, if given.
+
+    Raises:
+        RuntimeError: she did not start, or did not list the workers' models.
+    """
+    with ExitStack() as stack:
+        announced = stack.enter_context(_queen(home, key=key, cpu=cpu, uvloop=uvloop))
         stop = threading.Event()
-        beats = threading.Thread(target=_beat, args=(announced.base_url, direct, pid, stop))
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        http = stack.enter_context(httpx2.Client(base_url=announced.base_url, headers=headers))
+        beats = threading.Thread(target=_beat, args=(http, workers, stop))
         beats.start()
         stack.callback(beats.join)
         stack.callback(stop.set)
-        _wait_listed(announced.base_url)
-        process = psutil.Process(announced.process.pid)
-        yield Rig(direct, Target("queen", announced.port), process)
+        _wait_listed(http, {worker.model for worker in workers})
+        yield RunningQueen(announced.port, psutil.Process(announced.process.pid))
 
 
 @contextmanager
 def _worker(backend: Backend, home: Path, events: int) -> Generator[tuple[Target, int]]:
     if backend == "mock":
-        port = free_port()
-        script = Path(__file__).with_name("mock_worker.py")
-        process = subprocess.Popen([sys.executable, str(script), str(port), str(events)])
-        try:
-            yield Target("direct", port, "no-key-is-checked"), process.pid
-        finally:
-            process.kill()
-            process.wait()
+        with running_mock() as mock:
+            yield Target("direct", mock.ports[0], "no-key-is-checked"), mock.pid
         return
     model = None if backend == "scripted" else cached_starter(Path(".cache"))
     with running_worker(
@@ -98,10 +144,18 @@ def _worker(backend: Backend, home: Path, events: int) -> Generator[tuple[Target
 
 
 @contextmanager
-def _queen(home: Path) -> Generator[Announcement]:
+def _queen(
+    home: Path, *, key: str | None, cpu: int | None, uvloop: bool
+) -> Generator[Announcement]:
+    home.mkdir(parents=True, exist_ok=True)
     moved = {f"RBEE_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "CACHE", "DATA")}
     environment = {name: text for name, text in os.environ.items() if name[:5] != "RBEE_"} | moved
-    argv = [sys.executable, "-m", "rbee", "queen", "run", "--port", "0"]
+    if key is not None:
+        environment["RBEE_API_KEY"] = key
+    argv = [sys.executable, *(("-c", _UVLOOP) if uvloop else ("-m", "rbee"))]
+    argv += ["queen", "run", "--port", "0"]
+    if cpu is not None:
+        argv = ["taskset", "-c", str(cpu), *argv]
     log = (home / "queen.log").open("wb")
     process = subprocess.Popen(argv, env=environment, stderr=log, stdin=subprocess.DEVNULL)
     announcement = home / "data" / "run" / "queen.json"
@@ -118,45 +172,47 @@ def _queen(home: Path) -> Generator[Announcement]:
         log.close()
 
 
-def _beat(queen_url: str, direct: Target, pid: int, stop: threading.Event) -> None:
-    with httpx2.Client(base_url=queen_url) as client:
-        while True:
-            message = msgspec.json.encode(_heartbeat(direct, pid))
-            client.post("/v1/hive-heartbeat", content=message)
-            if stop.wait(_BEAT_EVERY_S):
-                return
+def _beat(http: httpx2.Client, workers: Sequence[BenchWorker], stop: threading.Event) -> None:
+    while True:
+        with suppress(httpx2.TransportError):  # a queen under full load answers late: beat again
+            http.post("/v1/hive-heartbeat", content=msgspec.json.encode(_heartbeat(workers)))
+        if stop.wait(_BEAT_EVERY_S):
+            return
 
 
-def _heartbeat(direct: Target, pid: int) -> Heartbeat:
-    worker = WorkerStats(
-        worker_id="worker-1",
-        model=MODEL,
-        engine="benchmark",
-        status="ready",
-        port=direct.port,
-        device="CPU-0",
-        pid=pid,
-        slots_total=SLOTS,
-        slots_busy=0,
-        unary_cancel=True,
-    )
+def _heartbeat(workers: Sequence[BenchWorker]) -> Heartbeat:
+    ids = [f"worker-{number}" for number in range(1, len(workers) + 1)]
+    stats = [
+        WorkerStats(
+            worker_id=worker_id,
+            model=worker.model,
+            engine="benchmark",
+            status="ready",
+            port=worker.port,
+            device="CPU-0",
+            pid=worker.pid,
+            slots_total=worker.slots,
+            slots_busy=0,
+            unary_cancel=worker.unary_cancel,
+        )
+        for worker_id, worker in zip(ids, workers, strict=True)
+    ]
     return Heartbeat(
         hive_id="bench",
         hive_info=HiveInfo(
             id="bench", hostname="bench", address="127.0.0.1", port=7835, version="0"
         ),
         node=NodeStats(),
-        workers=[worker],
+        workers=stats,
         timestamp=time.time(),
-        models=[Model(id=MODEL, name=MODEL)],
-        worker_keys={"worker-1": direct.key or ""},
+        models=[Model(id=model, name=model) for model in sorted({w.model for w in workers})],
+        worker_keys={worker_id: worker.key for worker_id, worker in zip(ids, workers, strict=True)},
     )
 
 
-def _wait_listed(queen_url: str) -> None:
+def _wait_listed(http: httpx2.Client, models: set[str]) -> None:
     deadline = time.monotonic() + _START_S
-    with httpx2.Client(base_url=queen_url) as client:
-        while MODEL not in client.get("/v1/models").text:
-            if time.monotonic() > deadline:
-                raise RuntimeError("the queen does not know the worker")
-            time.sleep(0.02)
+    while not all(f'"{model}"' in http.get("/v1/models").text for model in models):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the queen does not know the workers")
+        time.sleep(0.02)
