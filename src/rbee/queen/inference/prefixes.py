@@ -2,7 +2,7 @@
 
 An engine keeps what it computed for a prompt; the next turn of a conversation,
 or another request with the same long instructions, is answered faster where that
-beginning lies. The body is cut into blocks of a KiB and each block's hash covers all
+beginning lies. The body is cut into blocks of half a KiB and each block's hash covers all
 before it, so a look-up is a walk along dictionary entries. No JSON is read: clients
 write the same beginning with the same bytes. What is kept are hashes, made with this
 process's own random seed: no prompt can be told from them.
@@ -11,15 +11,19 @@ process's own random seed: no prompt can be told from them.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-BLOCK_BYTES: Final = 1024  # about 250 tokens: less is not worth a detour
-BLOCKS_MAX: Final = 256  # of one body: beginnings that agree for 256 KiB are the same
-ENTRIES_MAX: Final = 65_536  # about 15 MiB; 4,000 conversations of 16 KiB
+BLOCK_BYTES: Final = 512  # about 120 tokens: less is not worth a detour
+BLOCKS_MAX: Final = 512  # of one body: beginnings that agree for 256 KiB are the same
+ENTRIES_MAX: Final = 65_536  # about 15 MiB; 2,000 conversations of 16 KiB
 HOLDERS_MAX: Final = 8  # workers per beginning, the latest first
 
 GUARD_SHARE: Final = 0.5
 """How much more loaded the worker that knows the whole body may be than the one that
 least-loaded would take, as a share of its slots; less in proportion where it knows
 less. Without overlap nothing is known and the choice is least-loaded's own."""
+
+HALF: Final = 0.5
+"""Who knows this much of the body may in any case have one request more: reading half a
+prompt anew costs more than sharing the engine with one."""
 
 
 class Holder(NamedTuple):
@@ -86,6 +90,9 @@ class PrefixIndex:
             del entries[next(iter(entries))]
 
 
-def allowed_share(least_share: float, known: Known) -> float:
-    """The largest share of slots in use at which a holder is still taken."""
-    return least_share + GUARD_SHARE * known.share
+def allowed_share(least_share: float, known: Known, slots: int) -> float:
+    """The largest share of its ``slots`` in use at which a holder is still taken."""
+    more = GUARD_SHARE * known.share
+    if known.share >= HALF:
+        more = max(more, 1.0 / slots)
+    return least_share + more

@@ -294,13 +294,14 @@ class Router:
         known = self._prefixes.find(blocks)
         decided = least
         least_share = running.get(least.worker.worker_id, 0) / slots_of(least.worker)
-        best = prefixes.allowed_share(least_share, known)
+        best = 1.0
         for holder in known.holders:
             worker = _allowed(state, holder.worker_id, least, running)
             if worker is None or worker.generation != holder.generation:
                 continue
-            share = running.get(holder.worker_id, 0) / slots_of(worker)
-            if share < best or (decided is least and share <= best):
+            slots = slots_of(worker)
+            share = running.get(holder.worker_id, 0) / slots
+            if share < best and share <= prefixes.allowed_share(least_share, known, slots):
                 best = share
                 reason = f"has read {known.share:.0%} of the request before"
                 decided = least._replace(worker=worker, reason=reason)
