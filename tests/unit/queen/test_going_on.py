@@ -26,7 +26,8 @@ async def plane(*plays: Play) -> AsyncGenerator[Dispatcher]:
         colony = Colony()
         workers = [ready_worker(f"w{i}", port, slots=1) for i, port in enumerate(ports)]
         colony.beat(beat(workers), 1.0)
-        yield Dispatcher(colony, Admission(colony, Demand(), Limits()), Pool())
+        limits = Limits(wait_max_s=2.0)  # nobody comes: a fault shows soon
+        yield Dispatcher(colony, Admission(colony, Demand(), limits), Pool())
 
 
 def call(*, stream: bool = True, **more: object) -> Call:
@@ -132,3 +133,15 @@ async def test_a_unary_answer_that_cannot_go_on_begins_anew() -> None:
     ):
         body = msgspec.json.decode(await answer.read())
     assert body["choices"][0]["text"] == "all of it"
+
+
+async def test_refusals_of_different_lengths_do_not_read_each_others_heads() -> None:
+    said: list[str] = []
+    for length in (90, 9, 40):
+
+        async def refuse(wire: Conversation, message: str = "x" * length) -> None:
+            await wire.answer(400, {"error": {"message": message}})
+
+        async with plane(refuse) as dispatcher, dispatcher.answer(call()) as answer:
+            said.append((await answer.problem()).message)
+    assert [text.count("x") for text in said] == [90, 9, 40]

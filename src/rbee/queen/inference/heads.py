@@ -6,6 +6,7 @@ costs a look-up.
 """
 
 import re
+from http import HTTPStatus
 from typing import Final
 
 import httptools
@@ -86,7 +87,8 @@ def read_head(data: bytes) -> tuple[AnswerHead, int | None]:
         head.status = parser.get_status_code()
         head.keep_alive = parser.should_keep_alive()
         framings = [n for n, _ in head.all_headers if n in _FRAMINGS]
-        if len(framings) > 1 or len(data) > _KEPT_BYTES_MAX:
+        if len(framings) > 1 or len(data) > _KEPT_BYTES_MAX or head.status != HTTPStatus.OK:
+            # The length of another status is read from ``all_headers``: never from a kept head.
             return head, None
         if len(_kept) >= _KEPT_MAX:
             _kept.clear()
