@@ -28,7 +28,7 @@ from rbee.errors import (
 )
 from rbee.queen.inference.call import Call
 from rbee.queen.inference.router import Router
-from rbee.queen.inference.routing import Choice
+from rbee.queen.inference.routing import Choice, slots_of
 from rbee.queen.inference.waiting import OnWait, Outlooks, Waiting
 from rbee.queen.inference.wrong_task import wrong_task
 from rbee.queen.registry.colony import Colony
@@ -220,7 +220,8 @@ class Admission:
         if since is not None:
             seconds = max(_SERVED_S_MIN, asyncio.get_running_loop().time() - since)
             self._demand.service.note(worker.model, principal, seconds)
-        self.router.freed(worker)
+        if left + 1 >= slots_of(worker):  # only who was full may have left the router's list
+            self.router.freed(worker)
         if self._demand.total:
             self._serve(worker.model, freed=worker_id)
 

@@ -7,7 +7,7 @@ bounded, and ends with the queen. It holds no prompt and no key.
 """
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -57,7 +57,8 @@ class Ledger:
     """Owned by the event loop. ``clock`` gives Unix seconds."""
 
     def __init__(self, *, jobs_max: int = JOBS_MAX, clock: Callable[[], float] = time.time) -> None:
-        self._stories: dict[str, _Story] = {}
+        # Ordered for its cheap end: a plain dict is searched from its start for the oldest.
+        self._stories: OrderedDict[str, _Story] = OrderedDict()
         self._placed: dict[str, deque[tuple[float, tuple[str, ...]]]] = {}
         self._jobs_max = jobs_max
         self._clock = clock
@@ -136,7 +137,7 @@ class Ledger:
         if story is None:
             story = self._stories[job_id] = _Story(model, self._clock())
             if len(self._stories) > self._jobs_max:
-                del self._stories[next(iter(self._stories))]
+                self._stories.popitem(last=False)
         return story
 
     def _add(self, story: _Story, step: _Routed | _Said) -> None:

@@ -79,8 +79,14 @@ class Pool:
     def give_back(self, upstream: Upstream, worker: RoutableWorker) -> None:
         """An exchange is over: keep its connection if it may be used again, else close it."""
         self._active.discard(upstream)
-        kept = self._idle.setdefault((worker.worker_id, worker.generation), [])
-        if worker.unary_cancel and upstream.reusable and len(kept) < IDLE_PER_WORKER_MAX:
+        if not (worker.unary_cancel and upstream.reusable):
+            upstream.abort()
+            return
+        key = (worker.worker_id, worker.generation)
+        kept = self._idle.get(key)
+        if kept is None:
+            self._idle[key] = [upstream]
+        elif len(kept) < IDLE_PER_WORKER_MAX:
             kept.append(upstream)
         else:
             upstream.abort()

@@ -157,13 +157,15 @@ def least_loaded(
     """
     best = 2.0  # a share is at most 1
     equals: list[int] = []
-    for index, worker in enumerate(free):
+    index = 0
+    for worker in free:
         share = busy[index] / (worker.slots_total or SLOTS_WHEN_UNKNOWN)
         if share < best:
             best = share
             equals = [index]
         elif share == best:
             equals.append(index)
+        index += 1  # noqa: SIM113  on the hot path: enumerate makes a tuple each time
     if len(equals) == 1:
         return Pick(equals[0], "the least loaded")
     ranks = [_tie(free[index], delays_s) for index in equals]
