@@ -23,7 +23,7 @@ from rbee.testing.starter import cached_starter
 from rbee.testing.workers import running_worker
 
 CACHE: Final = Path(__file__).parents[1] / ".cache"  # where the tests keep it too
-DEATHS_AN_ANSWER: Final = 1.5  # one or two, as often: so many answers for the wanted kills
+DEATHS_AN_ANSWER: Final = 1.45  # one or two, as often, and some end before: so many are asked
 
 
 def scripted(root: Path, *, kills: int, at_once: int, seed: int) -> Tally:

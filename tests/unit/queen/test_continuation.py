@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from rbee.errors import WorkerFailed
 from rbee.queen.inference.assemble import Assembler
 from rbee.queen.inference.continuation import Ended, Leg, Transcript, continued_body, unsafe
 from rbee.queen.inference.continuation.seam import SeamStops
@@ -184,7 +185,7 @@ def test_what_cannot_go_on_of_a_completion_is_said(more: dict[str, Any], reason:
     ("delta", "reason"),
     [
         ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{"}}]}, "tool call"),
-        ({"reasoning_content": "hm"}, "reasoning"),
+        ({"reasoning": "hm"}, "reasoning"),
         ({"refusal": "no"}, "refusal"),
     ],
 )
@@ -193,6 +194,57 @@ def test_what_was_half_sent_and_is_no_text_is_said(delta: dict[str, Any], reason
     event = {"id": "a", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
     transcript.feed(b"data: " + msgspec.json.encode(event) + b"\n\n")
     assert reason in (unsafe(CHAT, chat(), transcript) or "")
+
+
+def thinking(*deltas: dict[str, str]) -> Transcript:
+    transcript = Transcript()
+    for delta in deltas:
+        event = {"id": "a", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        transcript.feed(b"data: " + msgspec.json.encode(event) + b"\n\n")
+    return transcript
+
+
+class ThinkingEngine(Engine):
+    """Its template puts a thought between marks, closed where a text follows."""
+
+    def prompt(self, path: str, asked: dict[str, Any]) -> str:
+        *rows, last = asked["messages"]
+        if "reasoning_content" not in last:
+            return super().prompt(path, asked)
+        thought = f"<think> {last['reasoning_content']}"
+        closed = f"{thought} </think> {last['content']}" if last["content"] else thought
+        return f"{super().prompt(path, asked | {'messages': rows})} {closed}"
+
+
+@pytest.mark.parametrize(
+    ("deltas", "message", "used"),
+    [
+        (({"reasoning_content": "so "}, {"reasoning_content": "it"}), {"content": ""}, 3),
+        (({"reasoning_content": "so it\n"}, {"content": "Yes"}), {"content": "Yes"}, 5),
+    ],
+)
+def test_a_thought_goes_on_where_it_was(
+    deltas: tuple[dict[str, str], ...], message: dict[str, str], used: int
+) -> None:
+    said = thinking(*deltas)
+    body = chat(max_tokens=20, **USAGE)
+    assert unsafe(CHAT, body, said) is None
+    step = go_on(ThinkingEngine(), CHAT, body, said)
+    assert isinstance(step, Leg)
+    sent = msgspec.json.decode(step.body)
+    thought = {"role": "assistant", "reasoning_content": "so it"}
+    assert sent["messages"][-1] == thought | message
+    assert sent["max_tokens"] == 20 - used + 1  # the toy's last line break joins the mark
+    out = step.stitcher.feed(
+        b'data: {"id":"b","choices":[{"delta":{"reasoning_content":"x"}}]}\n\n'
+    )
+    assert b'"id":"a"' in out
+    assert b'"reasoning_content":"x"' in out
+
+
+def test_a_thought_does_not_go_on_where_the_template_drops_it() -> None:
+    with pytest.raises(WorkerFailed, match="thought"):
+        go_on(Engine(), CHAT, chat(), thinking({"reasoning_content": "so it"}))
 
 
 def test_other_endpoints_are_not_continued() -> None:

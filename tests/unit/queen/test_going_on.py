@@ -145,3 +145,19 @@ async def test_refusals_of_different_lengths_do_not_read_each_others_heads() -> 
         async with plane(refuse) as dispatcher, dispatcher.answer(call()) as answer:
             said.append((await answer.problem()).message)
     assert [text.count("x") for text in said] == [90, 9, 40]
+
+
+async def test_a_thought_that_cannot_be_restated_ends_with_the_reason_and_frees_the_slot() -> None:
+    async def think(wire: Conversation) -> None:
+        if wire.path != "/v1/chat/completions":
+            await wire.answer(404, {"error": {"message": "no such route"}})
+            return
+        delta = {"role": "assistant", "reasoning_content": "so"}
+        await wire.stream({"id": "a", "choices": [{"index": 0, "delta": delta}]}, end=False)
+
+    body = msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "x"}]})
+    asked = msgspec.structs.replace(call(), path="/v1/chat/completions", body=body)
+    async with plane(think, think) as dispatcher:
+        with pytest.raises(WorkerFailed, match="while it thought"):
+            await events_of(dispatcher, asked)
+        assert dispatcher.plane.admission.idle.is_set()

@@ -177,6 +177,10 @@ class Answering:
                 question = plan.send(reply)
         except StopIteration as stop:
             found = stop.value
+        except BaseException:
+            if grant is not None:
+                grant.release(served=False)
+            raise
         if isinstance(found, Ended):
             if grant is not None:
                 grant.release(served=False)

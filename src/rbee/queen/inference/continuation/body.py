@@ -2,7 +2,7 @@
 
 A chat gets the text so far as its last message, the assistant's (measured:
 llama.cpp's server takes it byte for byte, trailing blanks too, and its stream
-does not restate it); a plain completion gets it at the end of its prompt. The
+does not restate it), and the thought so far as that message's reasoning; a plain completion gets it at the end of its prompt. The
 top level alone is decoded: every value that is not changed keeps its bytes.
 """
 
@@ -17,6 +17,7 @@ from rbee.queen.inference.continuation.transcript import Transcript
 _LIMITS = ("max_tokens", "max_completion_tokens", "n_predict")
 _LEAST = ("min_tokens",)
 _ASSISTANT = "assistant"
+_REASONING = "reasoning_content"
 
 
 def continued_body(path: str, body: bytes, transcript: Transcript, tokens_used: int) -> bytes:
@@ -28,12 +29,12 @@ def continued_body(path: str, body: bytes, transcript: Transcript, tokens_used: 
     Raises:
         InvalidRequest: the body is no JSON object, or its messages are none.
     """
-    text = transcript.text
-    if not text:
+    text, reasoning = transcript.text, transcript.reasoning
+    if not (text or reasoning):
         return body
     fields = decode_json(body, dict[str, msgspec.Raw])
     if path == CHAT_PATH:
-        fields["messages"] = _with_prefix(fields["messages"], text)
+        fields["messages"] = _with_prefix(fields["messages"], text, reasoning)
         # Engines that are not llama.cpp open a new turn unless they are told.
         fields["add_generation_prompt"] = msgspec.Raw(b"false")
         fields["continue_final_message"] = msgspec.Raw(b"true")
@@ -54,15 +55,20 @@ def _less(limit: msgspec.Raw, used: int, least: int) -> msgspec.Raw:
     return _raw(max(least, number - used))
 
 
-def _with_prefix(messages: msgspec.Raw, text: str) -> msgspec.Raw:
+def _with_prefix(messages: msgspec.Raw, text: str, reasoning: str) -> msgspec.Raw:
     rows = decode_json(bytes(messages), list[msgspec.Raw])
     last = decode_json(bytes(rows[-1]), dict[str, Any]) if rows else {}
     if last.get("role") == _ASSISTANT:
         # The client began the answer itself; two assistant messages at the end are refused.
-        rows[-1] = _raw(_lengthened(last, text))
+        message = _lengthened(last, text)
+        rows.pop()
     else:
-        rows.append(_raw({"role": _ASSISTANT, "content": text}))
-    return _raw(rows)
+        message = {"role": _ASSISTANT, "content": text}
+    if reasoning:
+        thought = f"{message.get(_REASONING) or ''}{reasoning}"
+        # The template closes a thought that a text follows with a line break of its own.
+        message[_REASONING] = thought.rstrip("\n") if text else thought
+    return _raw([*rows, _raw(message)])
 
 
 def _lengthened(message: dict[str, Any], text: str) -> dict[str, Any]:

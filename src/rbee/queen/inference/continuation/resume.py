@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from rbee.errors import WorkerFailed
 from rbee.queen.inference.continuation.asked import CHAT_PATH, Asked
 from rbee.queen.inference.continuation.body import continued_body
 from rbee.queen.inference.continuation.counted import Counted, tokens_in
@@ -44,6 +45,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 Resume: TypeAlias = Generator[Question, bytes | None, Leg | Ended]
+Counting: TypeAlias = Generator[Question, bytes | None, Counted]
 
 
 def resume(path: str, body: bytes, transcript: Transcript) -> Resume:
@@ -52,44 +54,78 @@ def resume(path: str, body: bytes, transcript: Transcript) -> Resume:
     Send each question's reply in, or None where the worker has no answer (an
     engine without a tokenizer route): then the text's events are counted instead.
     The first ``next`` already ends where everything was sent, and needs no worker.
+
+    Raises:
+        WorkerFailed: the worker died while the model thought aloud, and the next one's
+            template cannot restate a thought.
     """
     asked = Asked.read(path, body)
     if transcript.done:
         return Ended(b"")
     if transcript.finished(asked.choices):
         return (yield from _finish(asked, body, transcript))
-    if not transcript.text:
+    if transcript.blank:
         # The role at most was sent: the request begins anew, nobody saw a word.
         return Leg(body, Stitcher(asked, transcript, Counted(0)))
-    used = yield from _tokens_said(transcript)
-    full = asked.tokens_max is not None and used >= asked.tokens_max
-    prompt = (yield from _prompt_tokens(path, body)) if full or asked.include_usage else None
-    counted = Counted(used, prompt)
-    if full:
+    counted = yield from _counted(asked, body, transcript)
+    if asked.tokens_max is not None and counted.used >= asked.tokens_max:
         # Its last token was its last word: the worker died before it said so.
+        counted = yield from _with_prompt(asked, body, counted)
         return Ended(ending(asked, transcript, _LENGTH, counted))
-    return Leg(continued_body(path, body, transcript, used), Stitcher(asked, transcript, counted))
+    if asked.include_usage:
+        counted = yield from _with_prompt(asked, body, counted)
+    next_body = continued_body(path, body, transcript, counted.used)
+    return Leg(next_body, Stitcher(asked, transcript, counted))
 
 
 def _finish(asked: Asked, body: bytes, transcript: Transcript) -> Resume:
     """The finish reason is out already: what lacks is the usage, perhaps, and the end."""
     if not asked.include_usage or transcript.usage_sent:
         return Ended(ending(asked, transcript, None, None))
-    used = yield from _tokens_said(transcript)
+    counted = yield from _counted(asked, body, transcript)
+    used = counted.used
     if transcript.finish_reason == _STOP:
         used += 1  # the end-of-text token counts (measured) and has no text
     if asked.tokens_max is not None:
         used = min(used, asked.tokens_max)
+    counted = yield from _with_prompt(asked, body, Counted(used, counted.prompt))
+    return Ended(ending(asked, transcript, None, counted))
+
+
+def _counted(asked: Asked, body: bytes, transcript: Transcript) -> Counting:
+    """The tokens that were sent; with reasoning in them also the prompt's."""
+    if transcript.reasoning:
+        return (yield from _counted_thoughts(asked, body, transcript))
+    tokens = tokens_in((yield _tokenize(transcript.text, opening=False)))
+    return Counted(transcript.deltas if tokens is None else tokens)
+
+
+def _counted_thoughts(asked: Asked, body: bytes, transcript: Transcript) -> Counting:
+    """The marks around a thought are tokens too, and only the template knows them.
+
+    Raises:
+        WorkerFailed: the engine cannot be asked for it, or its template leaves thoughts
+            out: it would begin to think anew in the middle of the answer.
+    """
+    text, thought = transcript.text, transcript.reasoning.strip()
+    reply = yield Question(TEMPLATE_PATH, continued_body(asked.path, body, transcript, 0))
+    restated = _applied(reply)
+    if restated is None or thought not in restated or not restated.endswith(text):
+        raise WorkerFailed(
+            "The worker died while it thought, and the next one cannot go on with a thought."
+        )
     prompt = yield from _prompt_tokens(asked.path, body)
-    return Ended(ending(asked, transcript, None, Counted(used, prompt)))
+    both = tokens_in((yield _tokenize(restated, opening=True)))
+    if both is None or prompt is None:
+        return Counted(transcript.deltas)
+    return Counted(max(0, both - prompt), prompt)
 
 
-def _tokens_said(transcript: Transcript) -> Generator[Question, bytes | None, int]:
-    text = transcript.text
-    if not text:
-        return 0
-    tokens = tokens_in((yield _tokenize(text, opening=False)))
-    return transcript.deltas if tokens is None else tokens
+def _with_prompt(asked: Asked, body: bytes, counted: Counted) -> Counting:
+    """The same with the prompt's tokens, where they are not known yet."""
+    if counted.prompt is not None:
+        return counted
+    return Counted(counted.used, (yield from _prompt_tokens(asked.path, body)))
 
 
 def _prompt_tokens(path: str, body: bytes) -> Generator[Question, bytes | None, int | None]:
@@ -101,8 +137,9 @@ def _prompt_tokens(path: str, body: bytes) -> Generator[Question, bytes | None, 
         else:
             if _has_media(fields["messages"]):
                 return None  # an image is more tokens than its mark in the text
-            reply = yield Question(TEMPLATE_PATH, body)
-            prompt = msgspec.json.decode(reply or b"", type=_Applied).prompt
+            prompt = _applied((yield Question(TEMPLATE_PATH, body)))
+            if prompt is None:
+                return None
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         return None
     return tokens_in((yield _tokenize(prompt, opening=True)))
@@ -124,6 +161,14 @@ def _tokenize(text: str, *, opening: bool) -> Question:
 
 class _Applied(msgspec.Struct):
     prompt: str
+
+
+def _applied(reply: bytes | None) -> str | None:
+    """The prompt in an ``/apply-template`` reply."""
+    try:
+        return msgspec.json.decode(reply or b"", type=_Applied).prompt
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 class _Part(msgspec.Struct):

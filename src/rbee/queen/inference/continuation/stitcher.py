@@ -36,7 +36,7 @@ class Stitcher:
         self._asked = asked
         self._transcript = transcript
         self._counted = counted
-        self._goes_on = bool(transcript.text)
+        self._goes_on = bool(transcript.text or transcript.reasoning)
         self._seam = SeamStops(asked.stops, transcript.text)
         self._envelope = _known(transcript.envelope)
         self._deltas = 0

@@ -77,6 +77,7 @@ class Transcript:
         "_parts",
         "_raw",
         "_raw_bytes",
+        "_reasoning",
         "_roles",
         "_usage_sent",
     )
@@ -87,6 +88,7 @@ class Transcript:
         self._blocks: list[bytes] = []
         self._blocks_bytes = 0
         self._parts: list[str] = []
+        self._reasoning: list[str] = []
         self._deltas = 0
         self._envelope: Envelope | None = None
         self._roles: set[int] = set()
@@ -132,8 +134,16 @@ class Transcript:
         return self._parts[0] if self._parts else ""
 
     @property
+    def reasoning(self) -> str:
+        """What the model thought aloud before its text (``reasoning_content``)."""
+        self._read()
+        if len(self._reasoning) > 1:
+            self._reasoning = ["".join(self._reasoning)]
+        return self._reasoning[0] if self._reasoning else ""
+
+    @property
     def deltas(self) -> int:
-        """How many events carried text: about the number of tokens."""
+        """How many events carried text or reasoning: about the number of tokens."""
         self._read()
         return self._deltas
 
@@ -153,7 +163,8 @@ class Transcript:
     def blank(self) -> bool:
         """Whether nothing of the answer itself was sent: it may begin anew."""
         self._read()
-        return not (self._parts or self._beyond_text or self._finish or self._done)
+        said = self._parts or self._reasoning
+        return not (said or self._beyond_text or self._finish or self._done)
 
     @property
     def finish_reason(self) -> str | None:
@@ -231,16 +242,18 @@ class Transcript:
             if choice.delta.role is not None:
                 self._roles.add(choice.index)
             self._beyond_text = self._beyond_text or _beyond_text(choice.delta)
+            if choice.delta.reasoning_content:
+                self._add(choice.index, choice.delta.reasoning_content, self._reasoning)
         if text:
-            self._add(choice.index, text)
+            self._add(choice.index, text, self._parts)
         if choice.finish_reason is not None:
             self._finish[choice.index] = choice.finish_reason
 
-    def _add(self, index: int, text: str) -> None:
+    def _add(self, index: int, text: str, parts: list[str]) -> None:
         if index:
             self._beyond_text = "a second choice was sent"
         else:
-            self._parts.append(text)
+            parts.append(text)
             self._deltas += 1
 
 
@@ -261,6 +274,6 @@ def _beyond_text(delta: _Delta) -> str | None:
     ):
         if bytes(value) not in _EMPTY:
             return f"{name} was half sent"
-    if delta.reasoning_content or delta.reasoning:
+    if delta.reasoning and not delta.reasoning_content:  # its prompts have no field for it
         return "reasoning was half sent"
     return "a refusal was half sent" if delta.refusal else None
