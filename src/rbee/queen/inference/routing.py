@@ -61,6 +61,9 @@ class Pick(NamedTuple):
     reason: str
 
 
+_ONLY: Final = Pick(0, "the only one with a free slot")
+
+
 class Choice(msgspec.Struct, frozen=True):
     """The worker, and all that is needed to say later why it was taken.
 
@@ -155,6 +158,8 @@ def least_loaded(
 
     ``delays_s`` maps hive ids to the measured way there in seconds.
     """
+    if len(free) == 1:
+        return _ONLY
     best = 2.0  # a share is at most 1
     equals: list[int] = []
     index = 0
@@ -168,6 +173,8 @@ def least_loaded(
         index += 1  # noqa: SIM113  on the hot path: enumerate makes a tuple each time
     if len(equals) == 1:
         return Pick(equals[0], "the least loaded")
+    if _all_alike(free, equals):
+        return Pick(equals[turn % len(equals)], f"round-robin among {len(equals)} equals")
     ranks = [_tie(free[index], delays_s) for index in equals]
     least = min(ranks)
     if least != max(ranks):
@@ -175,6 +182,20 @@ def least_loaded(
     if len(equals) == 1:
         return Pick(equals[0], "the least loaded, then by queue, GPU, distance")
     return Pick(equals[turn % len(equals)], f"round-robin among {len(equals)} equals")
+
+
+def _all_alike(free: Sequence[RoutableWorker], places: Sequence[int]) -> bool:
+    """Whether there is nothing to rank by: idle workers of one hive, mostly."""
+    first = free[places[0]]
+    for place in places:
+        worker = free[place]
+        if (
+            worker.queued != first.queued
+            or worker.gpu_util_pct != first.gpu_util_pct
+            or worker.hive_id != first.hive_id
+        ):
+            return False
+    return True
 
 
 def _tie(
