@@ -193,6 +193,7 @@ def _all_alike(free: Sequence[RoutableWorker], places: Sequence[int]) -> bool:
             worker.queued != first.queued
             or worker.gpu_util_pct != first.gpu_util_pct
             or worker.hive_id != first.hive_id
+            or worker.local != first.local
         ):
             return False
     return True
