@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from rbee.contracts.decode import decode_json
 from rbee.contracts.openai import RequestPeek
 from rbee.contracts.principals import Principal
 from rbee.errors import RbeeError
@@ -38,6 +37,8 @@ _OF_THE_API: Final = (
     b"x-request-id",
 )
 _REWRITTEN: Final = b'"tool_choice"'
+
+_PEEK: Final = msgspec.json.Decoder(RequestPeek)
 
 Ordinary = Callable[[WireExchange, Call, Grant | Leg | None], Awaitable[None]]
 """The ordinary way, from a call on; with the slot that it has, or a leg that has begun."""
@@ -76,9 +77,9 @@ class QuickLane:
             return False
         body = exchange.whole_body
         try:
-            peek = decode_json(body, RequestPeek)
-        except RbeeError:
-            return False
+            peek = _PEEK.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False  # the ordinary way says what is wrong, and where
         if peek.stream or not peek.model or _REWRITTEN in body:
             return False
         endpoint = meaning.endpoint

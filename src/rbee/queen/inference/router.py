@@ -19,6 +19,7 @@ from rbee.queen.inference.prefixes import Holder, PrefixIndex
 from rbee.queen.inference.ring import Ring
 from rbee.queen.inference.routing import (
     SHOWN_MAX,
+    SLOTS_WHEN_UNKNOWN,
     Choice,
     Pick,
     PolicyName,
@@ -79,6 +80,8 @@ class Router:
         self._clock = clock
         self._states: dict[tuple[str, str], _State] = {}
         self._speeds = Speeds()
+        asked = {self._rules.default, *self._rules.models.values()}
+        self._measures = "latency-aware" in asked
         self._breakers = Breakers()
         self._prefixes = PrefixIndex()
 
@@ -99,6 +102,10 @@ class Router:
         state.turn += 1
         if call.worker_id is not None:
             return self._named(state, call, running)
+        if self._is_plain(state, model, call):
+            found = self._least_of_few(state, running)
+            if found is not None:
+                return found
         if self._breakers.any_open:
             self._offer_due()
         policy = self.policy_of(model)
@@ -138,7 +145,7 @@ class Router:
         now = self._clock()
         if ok:
             seconds = first_byte_s if first_byte_s is not None else whole_s
-            if seconds is not None:
+            if seconds is not None and self._measures:
                 self._speeds.answered(worker_id, seconds, now)
             if self._breakers.went_well(worker_id):
                 self._offer(model, worker_id)
@@ -161,6 +168,55 @@ class Router:
             return []
         told = self._breakers.told(self._clock())
         return [(worker_id, text) for worker_id, text in told.items() if worker_id in pool.places]
+
+    # ── the usual case, written out: it is a fifth of a small request's cost ──
+
+    def _is_plain(self, state: _State, model: str, call: Call) -> bool:
+        """Whether nothing but the load of a few workers decides."""
+        return (
+            len(state.candidates.free) <= FEW
+            and call.hive_id is None
+            and not call.labels
+            and not self._breakers.any_open
+            and not self._speeds.delays_s
+            and not self._rules.prefer
+            and self._rules.models.get(model, self._rules.default) == "least-loaded"
+        )
+
+    def _least_of_few(self, state: _State, running: Running) -> Choice | None:
+        """What ``least_loaded`` says of all that are free; None where somebody is full."""
+        candidates = state.candidates
+        workers = candidates.pool.workers
+        best, least = 2.0, (0, 0.0, False)
+        equals: list[RoutableWorker] = []
+        for place in candidates.free:
+            worker = workers[place]
+            busy = running.get(worker.worker_id, 0)
+            slots = worker.slots_total or SLOTS_WHEN_UNKNOWN
+            if busy >= slots:
+                return None
+            share = busy / slots
+            if share > best:
+                continue
+            rank = (worker.queued or 0, worker.gpu_util_pct or 0.0, not worker.local)
+            if share < best or rank < least:
+                best, least, equals = share, rank, [worker]
+            elif rank == least:
+                equals.append(worker)
+        if not equals:
+            return None
+        reason = "the least loaded, then by queue, GPU, distance"
+        if len(equals) > 1:
+            reason = f"round-robin among {len(equals)} equals"
+        shown = workers if len(workers) <= SHOWN_MAX else equals
+        return Choice(
+            equals[state.turn % len(equals)],
+            "least-loaded",
+            tuple(shown),
+            tuple([running.get(worker.worker_id, 0) for worker in shown]),
+            len(workers),
+            reason,
+        )
 
     # ── whom to compare ──────────────────────────────────────────────────────
 
