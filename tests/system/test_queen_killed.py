@@ -34,8 +34,8 @@ def colony(tmp_path: Path) -> Iterator[Colony]:
         yield colony
 
 
-def asked(prompt: str = PROMPT, **fields: object) -> Infer:
-    return Infer(model="scripted", prompt=prompt, max_tokens=500, temperature=0, **fields)  # type: ignore[arg-type]
+def asked(prompt: str = PROMPT) -> Infer:
+    return Infer(model="scripted", prompt=prompt, max_tokens=500, temperature=0)
 
 
 class Reader:

@@ -161,12 +161,14 @@ class Job:
         self._shown = self._seq
         self._tell()
 
-    def archive(self) -> None:
-        """Leave the log of an ended job to the journal."""
-        if self._journal is not None and self.over and not self._archived:
-            self._archived = True
-            self._kept.clear()
-            self._kept_bytes = 0
+    def archive(self) -> bool:
+        """Leave the log of an ended job to the journal; whether that was news."""
+        if self._journal is None or self._archived or not self.over:
+            return False
+        self._archived = True
+        self._kept.clear()
+        self._kept_bytes = 0
+        return True
 
     @property
     def durable(self) -> bool:

@@ -319,10 +319,10 @@ class JobServer:
         while True:
             await anyio.sleep(EXPIRE_EVERY_S)
             self._forget_expired()
-            archive_before = self._now() - ARCHIVE_AFTER_S
-            for job in self._jobs.values():
-                if job.ended_at is not None and job.ended_at < archive_before:
-                    job.archive()
+            before = self._now() - ARCHIVE_AFTER_S
+            old = [j for j in self._jobs.values() if j.ended_at is not None and j.ended_at < before]
+            if sum(job.archive() for job in old) and self._journal is not None:
+                self._journal.tidy()  # what they asked is gone from the disk too
 
     def _forget_expired(self) -> None:
         if self._now() < self._look_at:

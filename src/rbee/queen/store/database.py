@@ -57,6 +57,11 @@ class Database(Protocol):
     keeps: bool
     """Whether its content outlives a connection; what does not is never reconnected."""
 
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What its driver raises."""
+        ...
+
     def connect(self) -> Connection:
         """A connection that begins no transactions by itself.
 
@@ -73,6 +78,6 @@ class Database(Protocol):
         """Give room back to the disk, outside of any transaction."""
         ...
 
-    def problem(self, error: Exception) -> StorageError | None:
-        """The driver's error as ours; None for what is no error of the database."""
+    def problem(self, error: Exception) -> StorageError:
+        """One of ``errors`` as ours, with a remedy."""
         ...

@@ -1,7 +1,7 @@
 """The writer: one task that takes what jobs append and commits it in groups.
 
 Whoever appends goes on at once; callbacks come when the group is kept. What is
-new or has ended waits at most 5 ms for company, events 40 ms, and whatever
+new or has ended waits 1 ms for company, events 40 ms, and whatever
 arrives while a commit is on its way forms the next group: the slower the disk,
 the larger the groups. The database is used from one thread of its own.
 
@@ -35,7 +35,7 @@ from rbee.foundation.journal import (
 )
 from rbee.queen.store.sql import SqlStore
 
-GATHER_CHANGES_S: Final = 0.005  # design.md allows a POST 20 ms; a commit takes some of them
+GATHER_CHANGES_S: Final = 0.001  # what comes during a commit waits for company anyway
 GATHER_EVENTS_S: Final = 0.040  # design.md: events are shown within 50 ms
 BEHIND_BYTES_MAX: Final = 64 * 1024 * 1024  # unwritten: then work that makes events waits
 RETRY_S: Final = 1.0  # a lock or a server that restarts is over in seconds

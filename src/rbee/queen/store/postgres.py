@@ -53,7 +53,7 @@ class Postgres:
                 application_name="rbee queen",
             )
         except psycopg.Error as error:
-            raise self.problem(error) or error from None
+            raise self.problem(error) from None
         return cast("Connection", connection)
 
     def sql(self, statement: str) -> str:
@@ -63,10 +63,13 @@ class Postgres:
     def tidy(self, cursor: Cursor) -> None:
         """Nothing: the server vacuums by itself."""
 
-    def problem(self, error: Exception) -> StorageError | None:
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What psycopg raises."""
+        return (_driver().Error,)
+
+    def problem(self, error: Exception) -> StorageError:
         """The driver's error as ours."""
-        if not isinstance(error, _driver().Error):
-            return None
         first = str(error).strip().partition("\n")[0] or type(error).__name__
         if getattr(error, "sqlstate", None) == _DISK_FULL:
             return DiskFull(

@@ -151,7 +151,7 @@ class SqlStore:
         """Let go of the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):  # it may be broken: there is nothing to save
+            with contextlib.suppress(*self._database.errors):  # broken: nothing is left to save
                 connection.close()
 
     # ── inside ───────────────────────────────────────────────────────────────
@@ -206,7 +206,7 @@ class SqlStore:
                 result = work(cursor)
                 cursor.execute("COMMIT")
             except BaseException:
-                with contextlib.suppress(Exception):  # the first error is the one to tell
+                with contextlib.suppress(*self._database.errors):  # the first one is told
                     cursor.execute("ROLLBACK")
                 raise
             return result
@@ -219,15 +219,10 @@ class SqlStore:
             self._connection = self._database.connect()
         try:
             return work(self._connection.cursor())
-        except StorageError:
-            raise
-        except Exception as error:
-            problem = self._database.problem(error)
-            if problem is None:
-                raise
+        except self._database.errors as error:
             if self._database.keeps:
                 self.close()
-            raise problem from None
+            raise self._database.problem(error) from None
 
     def _run(self, cursor: Cursor, statement: str, values: Sequence[Value] = ()) -> None:
         cursor.execute(self._database.sql(statement), values)

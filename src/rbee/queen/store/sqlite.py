@@ -56,6 +56,7 @@ class Sqlite:
     """A file, or with ``path`` None a database that lives in memory."""
 
     begin = "BEGIN IMMEDIATE"
+    errors = (sqlite3.Error, OSError)
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -71,9 +72,8 @@ class Sqlite:
         """
         try:
             return self._connect()
-        except (sqlite3.Error, OSError) as error:
-            problem = self.problem(error)
-            raise problem if problem is not None else error from None
+        except self.errors as error:
+            raise self.problem(error) from None
 
     def _connect(self) -> Connection:
         if self._path is not None:
@@ -117,15 +117,13 @@ class Sqlite:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             cursor.fetchall()
 
-    def problem(self, error: Exception) -> StorageError | None:
+    def problem(self, error: Exception) -> StorageError:
         """SQLite's or the system's error as ours."""
         if isinstance(error, OSError):
             return StorageError(
                 f"The store {self.name} cannot be opened: {error.strerror}.",
                 remedy=_PERMIT,
             )
-        if not isinstance(error, sqlite3.Error):
-            return None
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
         kind, what, remedy = _PROBLEMS.get(code, _OTHER)
         return kind(f"The store {self.name} {what}: {error}.", remedy=remedy)
