@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import httpx2
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,6 +53,7 @@ from rbee.queen.settings import DRAIN_S, KNOWN_HIVES_FILE, Settings
 from rbee.queen.store.choice import make_journal
 from rbee.queen.tally import Tally
 from rbee.queen.telemetry import Telemetry
+from rbee.queen.tracing import make_traces
 from rbee.queen.watch import Watch
 
 _HTTP: Final = "http"
@@ -99,11 +101,13 @@ class Queen:
         self.ledger = Ledger()
         self._answer_reconciler(admission)
         self.pool = Pool()
+        self.pool.connected = admission.router.connected
         self.dispatcher = Dispatcher(
             self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
         )
         self.telemetry = Telemetry(self.colony, wall_clock=time.time)
         self.jobs = JobServer(actor="queen", journal=make_journal(settings.store, directory))
+        self.traces = make_traces(settings.otlp_endpoint)
         self._figures = Figures(
             tally=self.tally,
             colony=self.colony,
@@ -122,7 +126,9 @@ class Queen:
             keys=settings.keys,
             shared=_is_shared,
         )
-        self.door = OpenAIDoor(self.dispatcher, self.colony, self.tally, Rates())
+        self.door = OpenAIDoor(
+            self.dispatcher, self.colony, self.tally, Rates(), traces=self.traces
+        )
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
 
@@ -152,6 +158,8 @@ class Queen:
             self.pool.close()
             with anyio.CancelScope(shield=True):
                 await self.lines.close()
+                if self.traces is not None:
+                    await anyio.to_thread.run_sync(self.traces.close)
 
     async def run(self) -> None:
         """Serve until asked to stop; then let running answers end for up to 10 s."""

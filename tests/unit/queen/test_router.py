@@ -205,10 +205,25 @@ def test_a_busy_gpu_and_a_long_way_weigh_less() -> None:
     stand.beat(*remote("cool"), hive="two", far=True)
     shares = Counter(stand.once() for _ in range(3000))
     assert 0.60 < shares["cool"] / 3000 < 0.73
-    for _ in range(50):
+    for _ in range(5):
         stand.router.connected("two", 0.15)
     shares = Counter(stand.once() for _ in range(3000))
     assert shares["cool"] < shares["hot"]
+
+
+def test_the_way_to_a_hive_is_believed_at_once_when_shorter_and_slowly_when_longer() -> None:
+    stand = Stand()
+    stand.beat(*remote("a", slots=4), hive="one", far=True)
+    stand.beat(*remote("b", slots=4), hive="two", far=True)
+    for hive in ("one", "two"):
+        stand.router.connected(hive, 0.001)
+    stand.router.connected("one", 0.1)  # one late connection: the queen's own loop, most likely
+    assert {stand.once() for _ in range(4)} == {"a", "b"}
+    for _ in range(20):
+        stand.router.connected("one", 0.1)
+    assert {stand.once() for _ in range(4)} == {"b"}
+    stand.router.connected("one", 0.001)
+    assert {stand.once() for _ in range(4)} == {"a", "b"}
 
 
 def test_latency_aware_goes_where_the_first_byte_comes_soonest_and_tries_the_unknown() -> None:

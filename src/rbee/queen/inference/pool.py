@@ -36,10 +36,14 @@ async def connect_tcp(worker: RoutableWorker, make: Callable[[], Upstream]) -> U
 
 
 class Pool:
-    """All connections to workers. ``run`` judges silence and closes what is idle."""
+    """All connections to workers. ``run`` judges silence and closes what is idle.
+
+    ``connected`` may be replaced: it hears a hive's id and how long a connection took.
+    """
 
     def __init__(self, connect: Connect = connect_tcp) -> None:
         self._connect = connect
+        self.connected: Callable[[str, float], None] = lambda _hive_id, _seconds: None
         self._idle: dict[tuple[str, int], list[Upstream]] = {}
         self._active: set[Upstream] = set()
         self._heads: dict[tuple[str, int, str], bytes] = {}
@@ -66,6 +70,8 @@ class Pool:
         Raises:
             WorkerGone: refused, or no answer in ``CONNECT_S``.
         """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             upstream = await self._connect(worker, Upstream)
         except OSError as error:  # a timeout is one, without a text
@@ -73,6 +79,7 @@ class Pool:
                 f"The worker {worker.worker_id} cannot be reached on port {worker.port}: "
                 f"{error.strerror or 'no answer'}."
             ) from None
+        self.connected(worker.hive_id, loop.time() - began)
         self._active.add(upstream)
         return upstream
 

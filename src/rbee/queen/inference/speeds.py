@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 NEW_PART: Final = 0.2  # of a moving average: about the last ten values count
+LATE_PART: Final = 0.02  # of a way that seems longer now: a hundred connections to believe it
 HALF_LIFE_S: Final = 30.0  # an average nobody fed counts half after so long: it gets tried again
 KEPT_MAX: Final = 40_000  # workers, or hives: twice the largest colony
 
@@ -37,11 +38,18 @@ class Speeds:
         return mean.seconds * 0.5 ** (max(0.0, now - mean.at) / HALF_LIFE_S)
 
     def connected(self, hive_id: str, seconds: float) -> None:
-        """A fresh connection to one of the hive's workers took so long."""
+        """A fresh connection to one of the hive's workers took so long.
+
+        A shorter time is believed at once, a longer one slowly: what makes a connection
+        late is mostly this queen's own loop, and never makes it early.
+        """
         before = self.delays_s.get(hive_id)
         if before is None and len(self.delays_s) >= KEPT_MAX:
             self.delays_s.clear()
-        self.delays_s[hive_id] = seconds if before is None else _blended(before, seconds)
+        if before is None or seconds < before:
+            self.delays_s[hive_id] = seconds
+        else:
+            self.delays_s[hive_id] = before + LATE_PART * (seconds - before)
 
 
 def _blended(before: float, now: float) -> float:
