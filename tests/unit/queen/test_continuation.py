@@ -6,9 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from rbee.errors import WorkerFailed
 from rbee.queen.inference.assemble import Assembler
-from rbee.queen.inference.continuation import Ended, Leg, Transcript, continued_body, unsafe
+from rbee.queen.inference.continuation import (
+    CannotGoOn,
+    Ended,
+    Leg,
+    Transcript,
+    continued_body,
+    unsafe,
+)
 from rbee.queen.inference.continuation.seam import SeamStops
 from unit.queen.continuing import (
     CHAT,
@@ -243,8 +249,13 @@ def test_a_thought_goes_on_where_it_was(
 
 
 def test_a_thought_does_not_go_on_where_the_template_drops_it() -> None:
-    with pytest.raises(WorkerFailed, match="thought"):
+    with pytest.raises(CannotGoOn, match="thought"):
         go_on(Engine(), CHAT, chat(), thinking({"reasoning_content": "so it"}))
+
+
+def test_a_chat_does_not_go_on_on_an_engine_that_cannot_be_asked() -> None:
+    with pytest.raises(CannotGoOn, match="may not go on"):
+        go_on(Engine(), CHAT, chat(), Transcript.said(" amber1"), mute=True)
 
 
 def test_other_endpoints_are_not_continued() -> None:

@@ -161,3 +161,25 @@ async def test_a_thought_that_cannot_be_restated_ends_with_the_reason_and_frees_
         with pytest.raises(WorkerFailed, match="while it thought"):
             await events_of(dispatcher, asked)
         assert dispatcher.plane.admission.idle.is_set()
+
+
+async def test_a_unary_chat_begins_anew_on_an_engine_that_cannot_be_asked() -> None:
+    async def nothing(wire: Conversation) -> None:
+        await wire.answer(404, {"error": {"message": "no such route"}})
+
+    async def chat(wire: Conversation) -> None:
+        delta = {"role": "assistant", "content": "anew"}
+        choice = {"index": 0, "delta": delta, "finish_reason": "stop"}
+        await wire.stream({"id": "b", "object": "chat.completion.chunk", "choices": [choice]})
+
+    async def begin(wire: Conversation) -> None:
+        delta = {"role": "assistant", "content": "lost"}
+        await wire.stream({"id": "a", "choices": [{"index": 0, "delta": delta}]}, end=False)
+
+    turns = Turns(begin, nothing, chat)
+    turns.begun = True
+    body = msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "x"}]})
+    asked = msgspec.structs.replace(call(stream=False), path="/v1/chat/completions", body=body)
+    async with plane(turns, turns) as dispatcher, dispatcher.answer(asked) as answer:
+        whole = msgspec.json.decode(await answer.read())
+    assert whole["choices"][0]["message"]["content"] == "anew"

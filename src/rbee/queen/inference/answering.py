@@ -18,6 +18,7 @@ from rbee.queen.inference.assemble import STREAMING_PATHS, as_streaming
 from rbee.queen.inference.call import Call
 from rbee.queen.inference.continuation import (
     CONTINUATIONS_MAX,
+    CannotGoOn,
     Ended,
     Question,
     Transcript,
@@ -162,7 +163,12 @@ class Answering:
                 f"{error.message} The answer cannot go on elsewhere: {reason}."
             ) from None
         _log.info("continuing", job=call.job_id, reason=error.message)
-        return await self._goes_on(said)
+        try:
+            return await self._goes_on(said)
+        except CannotGoOn:
+            if call.stream:
+                raise
+            return await self._open(as_streaming(call.body), continuing=True)
 
     async def _goes_on(self, said: Transcript) -> Leg | Ending:
         """Ask what has to be asked of a worker that is left, then begin the next leg there."""

@@ -10,7 +10,14 @@ doubled, one finish_reason, one ``[DONE]``.
 from rbee.queen.inference.continuation.asked import Asked, unsafe
 from rbee.queen.inference.continuation.body import continued_body
 from rbee.queen.inference.continuation.counted import Counted
-from rbee.queen.inference.continuation.resume import Ended, Leg, Question, Resume, resume
+from rbee.queen.inference.continuation.resume import (
+    CannotGoOn,
+    Ended,
+    Leg,
+    Question,
+    Resume,
+    resume,
+)
 from rbee.queen.inference.continuation.stitcher import Stitcher
 from rbee.queen.inference.continuation.transcript import Transcript
 
@@ -20,6 +27,7 @@ CONTINUATIONS_MAX = 3
 __all__ = [
     "CONTINUATIONS_MAX",
     "Asked",
+    "CannotGoOn",
     "Counted",
     "Ended",
     "Leg",

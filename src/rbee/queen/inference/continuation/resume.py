@@ -24,6 +24,10 @@ _LENGTH = "length"
 _STOP = "stop"
 
 
+class CannotGoOn(WorkerFailed):
+    """The engine that takes over would not go on with the answer, but begin another one."""
+
+
 class Question(msgspec.Struct, frozen=True):
     """A small POST to the worker that takes over; its reply is milliseconds away."""
 
@@ -52,12 +56,12 @@ def resume(path: str, body: bytes, transcript: Transcript) -> Resume:
     """The steps of one continuation; ask ``unsafe`` first.
 
     Send each question's reply in, or None where the worker has no answer (an
-    engine without a tokenizer route): then the text's events are counted instead.
+    engine without a tokenizer route): then a completion's events are counted instead.
     The first ``next`` already ends where everything was sent, and needs no worker.
 
     Raises:
-        WorkerFailed: the worker died while the model thought aloud, and the next one's
-            template cannot restate a thought.
+        CannotGoOn: the next engine is none of those that are known to go on with a chat,
+            or its template cannot restate a thought.
     """
     asked = Asked.read(path, body)
     if transcript.done:
@@ -93,10 +97,18 @@ def _finish(asked: Asked, body: bytes, transcript: Transcript) -> Resume:
 
 
 def _counted(asked: Asked, body: bytes, transcript: Transcript) -> Counting:
-    """The tokens that were sent; with reasoning in them also the prompt's."""
+    """The tokens that were sent; with reasoning in them also the prompt's.
+
+    Raises:
+        CannotGoOn: as ``resume``.
+    """
     if transcript.reasoning:
         return (yield from _counted_thoughts(asked, body, transcript))
     tokens = tokens_in((yield _tokenize(transcript.text, opening=False)))
+    if tokens is None and asked.path == CHAT_PATH and not transcript.finished(asked.choices):
+        # llama.cpp and vLLM have the route and go on with a last message of the
+        # assistant's; a server that has not may take it for a turn that is over.
+        raise CannotGoOn("The worker died, and the next one's engine may not go on with a chat.")
     return Counted(transcript.deltas if tokens is None else tokens)
 
 
@@ -104,14 +116,14 @@ def _counted_thoughts(asked: Asked, body: bytes, transcript: Transcript) -> Coun
     """The marks around a thought are tokens too, and only the template knows them.
 
     Raises:
-        WorkerFailed: the engine cannot be asked for it, or its template leaves thoughts
+        CannotGoOn: the engine cannot be asked for it, or its template leaves thoughts
             out: it would begin to think anew in the middle of the answer.
     """
     text, thought = transcript.text, transcript.reasoning.strip()
     reply = yield Question(TEMPLATE_PATH, continued_body(asked.path, body, transcript, 0))
     restated = _applied(reply)
     if restated is None or thought not in restated or not restated.endswith(text):
-        raise WorkerFailed(
+        raise CannotGoOn(
             "The worker died while it thought, and the next one cannot go on with a thought."
         )
     prompt = yield from _prompt_tokens(asked.path, body)
