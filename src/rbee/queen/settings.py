@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     Prompts and answers of jobs stand in it until they expire. ``placement`` says
     which models stay loaded and how many workers they get (``[queen.placement]``),
     ``routing`` by which policy requests find a worker (``[queen.routing]``).
+    ``otlp_endpoint`` (``http://HOST:4318``) is the OpenTelemetry collector that gets
+    a span for each request; it needs the extra ``otel``.
     """
 
     bind: str = "127.0.0.1"
@@ -53,3 +55,4 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     keys: list[KeySetting] = msgspec.field(default_factory=list[KeySetting])
     placement: PlacementSettings = PlacementSettings()
     routing: Rules = Rules()
+    otlp_endpoint: str | None = None

@@ -90,9 +90,9 @@ class Conversation:
             body=body,
             stream=self.endpoint.streams and bool(peek.stream),
             principal=principal,
-            hive_id=self._header(b"x-hive-preference"),
-            session=self._header(b"x-session-id"),
-            priority=priority_for(principal, self._header(b"x-priority")),
+            hive_id=self.header(b"x-hive-preference"),
+            session=self.header(b"x-session-id"),
+            priority=priority_for(principal, self.header(b"x-priority")),
             deadline_s=self._deadline_s(),
         )
         return self.call
@@ -180,12 +180,13 @@ class Conversation:
 
     # ── headers ───────────────────────────────────────────────────────────────
 
-    def _header(self, name: bytes) -> str | None:
+    def header(self, name: bytes) -> str | None:
+        """A request header's value, or None where it is missing or empty."""
         value = self.exchange.headers.get(name)
         return None if value is None else value.decode("latin-1").strip() or None
 
     def _deadline_s(self) -> float | None:
-        text = self._header(b"x-deadline-s")
+        text = self.header(b"x-deadline-s")
         if text is None:
             return None
         try:

@@ -35,6 +35,7 @@ from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.registry.colony import Colony
 from rbee.queen.scheduling.rates import Rates, estimated_tokens
 from rbee.queen.tally import Tally
+from rbee.queen.tracing import Request, Traces
 
 _CLIENT_GONE: Final = 499  # nginx's number for it, as wire.md has it
 
@@ -60,12 +61,14 @@ class OpenAIDoor:
         tally: Tally,
         rates: Rates,
         *,
+        traces: Traces | None = None,
         early_head_s: float = EARLY_HEAD_S,
     ) -> None:
         self._dispatcher = dispatcher
         self._colony = colony
         self._tally = tally
         self._rates = rates
+        self._traces = traces
         self._early_head_s = early_head_s
         self._ids = JobIds()
 
@@ -91,6 +94,8 @@ class OpenAIDoor:
             conversation = self._conversation(exchange, ENDPOINTS[exchange.path], call)
             await self._converse(conversation, call.principal, taken)
 
+        if self._traces is not None:  # a span costs as much as the lane saves
+            return Hot(frozenset(path.encode() for path in ENDPOINTS), handle)
         quick = QuickLane(self._dispatcher.plane, policy, self._ids, go_on)
         return Hot(frozenset(path.encode() for path in ENDPOINTS), handle, quick)
 
@@ -189,6 +194,8 @@ class OpenAIDoor:
     def _count(self, conversation: Conversation) -> None:
         answer, call = conversation.answer, conversation.call
         now = asyncio.get_running_loop().time()
+        if self._traces is not None:
+            self._traces.ended(_traced(conversation, now))
         tally, endpoint = self._tally, conversation.endpoint.path
         if answer is None or answer.worker is None:
             tally.answered(
@@ -247,6 +254,29 @@ class OpenAIDoor:
             if row.id == model_id:
                 return row
         raise ModelNotFound(f"No hive has the model {name!r}.", param="model")
+
+
+def _traced(conversation: Conversation, now: float) -> Request:
+    """A request that has ended, for its span."""
+    request = Request(
+        endpoint=conversation.endpoint.path,
+        status=conversation.status,
+        whole_s=now - conversation.arrived,
+        call=conversation.call,
+        traceparent=conversation.header(b"traceparent"),
+    )
+    answer = conversation.answer
+    if answer is None:
+        return request
+    return msgspec.structs.replace(
+        request,
+        worker=answer.worker,
+        queue_s=answer.queue_s,
+        first_s=answer.first_at - conversation.arrived,
+        usage=answer.usage,
+        events=answer.events_sent,
+        continued=answer.continued,
+    )
 
 
 @contextlib.asynccontextmanager
