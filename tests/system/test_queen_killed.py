@@ -4,9 +4,9 @@ Real processes: a queen, a hive and a scripted worker. The client is the keeper'
 own, which reconnects with the id of the last event that it saw.
 """
 
+import random
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
 from pathlib import Path
 
 import anyio
@@ -14,14 +14,16 @@ import anyio.to_thread
 import pytest
 
 from rbee.client.queen import QueenClient
-from rbee.contracts.jobs import Infer, JobEvent
+from rbee.contracts.jobs import Infer
 from rbee.testing.colony import Colony, DaemonUnderTest
 from rbee.testing.waiting import until_now
+from system.queen_drill import Drill, Reader
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
 
 TOKENS = 60
 KILLED_AT = (7, 21, 40)
+KILLS = 4  # of whoever; by hand with more
 WITHIN_S = 60.0
 CANARY = "canary-prompt-that-stands-in-no-log"
 PROMPT = f'{CANARY} [[script {{"tokens": {TOKENS}, "delay_token_s": 0.06}}]]'
@@ -36,31 +38,6 @@ def colony(tmp_path: Path) -> Iterator[Colony]:
 
 def asked(prompt: str = PROMPT) -> Infer:
     return Infer(model="scripted", prompt=prompt, max_tokens=500, temperature=0)
-
-
-class Reader:
-    """A client that reads one job to its end, whatever happens to the queen."""
-
-    def __init__(self, job_id: str) -> None:
-        self.job_id = job_id
-        self.events: list[JobEvent] = []
-
-    async def read(self, client: QueenClient) -> None:
-        async with aclosing(client.jobs.events(self.job_id)) as found:
-            async for event in found:
-                self.events.append(event)
-
-    @property
-    def text(self) -> str:
-        return "".join(event.message for event in self.events if event.action == "token")
-
-    @property
-    def tokens(self) -> int:
-        return sum(event.action == "token" for event in self.events)
-
-    @property
-    def actions(self) -> list[str]:
-        return [event.action for event in self.events]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -123,6 +100,13 @@ async def test_a_queen_that_is_stopped_lets_go_of_her_jobs(colony: Colony) -> No
                 await until(lambda: "infer_resumed" in reader.actions)
                 await client.jobs.cancel(reader.job_id)
         assert reader.actions[-1] == "cancelled"
+
+
+async def test_whoever_is_killed_every_job_is_answered_once(colony: Colony) -> None:
+    seed = random.SystemRandom().randint(0, 1_000_000)
+    with anyio.fail_after(5 * WITHIN_S):
+        found = await Drill(colony, seed).run(KILLS)
+    assert found["wrong"] == [], f"seed {seed}: {found}"
 
 
 def _logs_with(colony: Colony, words: str) -> list[Path]:
