@@ -1,4 +1,4 @@
-"""What ``rbee why`` prints."""
+"""What ``rbee why`` prints: how it ended, each step with its decision, a row a candidate."""
 
 import msgspec
 

@@ -1,7 +1,5 @@
 """The router: every policy, circuits, and the one promise: a free slot is found."""
 
-import itertools
-import random
 from collections import Counter
 
 import msgspec
@@ -9,13 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbee.contracts.workers import WorkerStats
 from rbee.queen.inference.breaker import FAILURES_MAX, PAUSE_FIRST_S
-from rbee.queen.inference.call import Call
-from rbee.queen.inference.router import FEW, Router
-from rbee.queen.inference.routing import Choice, PolicyName, Rules
-from rbee.queen.registry.colony import Colony
-from rbee.testing.raw_worker import beat, ready_worker
+from rbee.queen.inference.router import FEW
+from rbee.queen.inference.routing import Choice, PolicyName, Rules, choose
+from rbee.testing.raw_worker import ready_worker
+from unit.queen.router_stand import Stand, call, remote, workers
 
 POLICIES: tuple[PolicyName, ...] = (
     "least-loaded",
@@ -26,87 +22,6 @@ POLICIES: tuple[PolicyName, ...] = (
     "session-affinity",
     "local-first",
 )
-
-
-def call(
-    *,
-    body: bytes = b"{}",
-    hive_id: str | None = None,
-    worker_id: str | None = None,
-    session: str | None = None,
-    labels: frozenset[str] = frozenset(),
-) -> Call:
-    return Call(
-        job_id="job",
-        model="m",
-        path="/v1/completions",
-        body=body,
-        stream=True,
-        hive_id=hive_id,
-        worker_id=worker_id,
-        session=session,
-        labels=labels,
-    )
-
-
-class Stand:
-    """A router over a colony, with slots counted as admission counts them."""
-
-    def __init__(self, *workers: WorkerStats, rules: Rules | None = None) -> None:
-        self.now = 100.0
-        self.colony = Colony()
-        self.router = Router(self.colony, rules, clock=lambda: self.now)
-        self.running: dict[str, int] = {}
-        self._stamp = 1.0
-        if workers:
-            self.beat(*workers)
-
-    def beat(
-        self, *workers: WorkerStats, hive: str = "hive", far: bool = False, labels: str = ""
-    ) -> None:
-        self._stamp += 1
-        message = beat(workers, hive_id=hive, at=self._stamp)
-        message.hive_info.labels = labels.split()
-        if far:
-            message.hive_info.hostname = message.hive_info.address = hive
-        self.colony.beat(message, self.now)
-
-    def take(self, asked: Call | None = None) -> Choice | None:
-        choice = self.router.choose("m", asked or call(), self.running)
-        if choice is not None:
-            worker_id = choice.worker.worker_id
-            self.running[worker_id] = self.running.get(worker_id, 0) + 1
-        return choice
-
-    def give(self, choice: Choice) -> None:
-        self.running[choice.worker.worker_id] -= 1
-        self.router.freed(choice.worker)
-
-    def once(self, asked: Call | None = None) -> str | None:
-        """Who serves a request that ends at once."""
-        choice = self.take(asked)
-        if choice is None:
-            return None
-        self.give(choice)
-        return choice.worker.worker_id
-
-    def fail(self, worker_id: str, times: int = 1) -> None:
-        for _ in range(times):
-            self.router.ended(worker_id, "m", first_byte_s=None, whole_s=None, ok=False)
-
-    def went_well(self, worker_id: str, first_byte_s: float = 0.1) -> None:
-        self.router.ended(worker_id, "m", first_byte_s=first_byte_s, whole_s=1.0, ok=True)
-
-
-def workers(count: int, *, slots: int = 1) -> list[WorkerStats]:
-    return [ready_worker(f"w{n}", 9001 + n, slots=slots) for n in range(count)]
-
-
-def remote(*names: str, slots: int = 1) -> list[WorkerStats]:
-    return [
-        msgspec.structs.replace(ready_worker(name, 9001, slots=slots), address="10.0.0.7")
-        for name in names
-    ]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -237,34 +152,6 @@ def test_latency_aware_goes_where_the_first_byte_comes_soonest_and_tries_the_unk
     assert stand.once() == "w0"
 
 
-def test_a_session_stays_on_its_worker_and_comes_back_to_it() -> None:
-    stand = Stand(*workers(30), rules=Rules(default="session-affinity"))
-    own = {name: stand.once(call(session=name)) for name in map(str, range(200))}
-    assert len(set(own.values())) > 20
-    assert {name: stand.once(call(session=name)) for name in own} == own
-    first = stand.take(call(session="0"))
-    assert first is not None
-    spilled = stand.once(call(session="0"))
-    assert spilled not in {None, own["0"]}
-    assert stand.once(call(session="0")) == spilled
-    stand.give(first)
-    assert stand.once(call(session="0")) == own["0"]
-
-
-def test_only_the_sessions_of_a_worker_that_left_move() -> None:
-    stand = Stand(*workers(10), rules=Rules(default="session-affinity"))
-    own = {name: stand.once(call(session=name)) for name in map(str, range(300))}
-    stand.beat(*workers(10)[:9])
-    moved = {name for name in own if stand.once(call(session=name)) != own[name]}
-    assert moved == {name for name, worker_id in own.items() if worker_id == "w9"}
-
-
-def test_sessions_are_shared_out_fairly() -> None:
-    stand = Stand(*workers(4), rules=Rules(default="session-affinity"))
-    shares = Counter(stand.once(call(session=str(name))) for name in range(4000))
-    assert max(shares.values()) < 1.35 * min(shares.values())
-
-
 def test_local_first_leaves_this_machine_only_when_it_is_full() -> None:
     stand = Stand(rules=Rules(default="local-first"))
     stand.beat(ready_worker("here", 9001, slots=2))
@@ -390,62 +277,30 @@ def test_a_slot_given_back_without_a_word_is_found_after_a_second() -> None:
     assert stand.take() is not None
 
 
-def conversation(name: int, turns: int) -> bytes:
-    return b"".join(b"%d:%d " % (name, turn) * 300 for turn in range(turns))
-
-
-def test_a_conversation_goes_where_its_beginning_was_read() -> None:
-    stand = Stand(*workers(6, slots=4), rules=Rules(default="prefix-affinity"))
-    homes = {name: stand.once(call(body=conversation(name, 2))) for name in range(12)}
-    for turns in (3, 4, 5):
-        for name, home in homes.items():
-            choice = stand.take(call(body=conversation(name, turns)))
-            assert choice is not None
-            assert choice.worker.worker_id == home
-            assert "has read" in choice.why
-            stand.give(choice)
-
-
-def test_a_restarted_worker_has_forgotten_what_it_read() -> None:
-    stand = Stand(*workers(2, slots=4), rules=Rules(default="prefix-affinity"))
-    first = stand.take(call(body=conversation(1, 4)))
-    assert first is not None
-    stand.give(first)
-    home = first.worker.worker_id
-    stand.beat(
-        *(
-            msgspec.structs.replace(one, generation=2) if one.worker_id == home else one
-            for one in workers(2, slots=4)
-        )
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 4), st.integers(0, 3), st.integers(0, 1), st.sampled_from([0, 50])
+        ),
+        min_size=1,
+        max_size=FEW,
     )
-    again = stand.take(call(body=conversation(1, 4)))
-    assert again is not None
-    assert "has read" not in again.why
-
-
-def test_the_guard_sends_a_rush_on_one_beginning_to_everybody() -> None:
-    stand = Stand(*workers(4, slots=4), rules=Rules(default="prefix-affinity"))
-    shared = b"the same long instructions " * 200
-    for n in range(12):
-        assert stand.take(call(body=shared + b"%d" % n * 2000)) is not None
-    assert max(stand.running.values()) - min(stand.running.get(f"w{n}", 0) for n in range(4)) <= 2
-
-
-def test_without_overlap_prefix_affinity_chooses_as_least_loaded_does() -> None:
-    dice = random.Random(3)  # noqa: S311  traffic, no secrets
-    bodies = [dice.randbytes(4000) for _ in range(300)]
-
-    def run(policy: PolicyName) -> list[str]:
-        stand = Stand(*workers(10, slots=3), rules=Rules(default=policy))
-        chosen: list[str] = []
-        held: list[Choice] = []
-        for number, body in zip(itertools.count(), bodies, strict=False):
-            choice = stand.take(call(body=body))
-            assert choice is not None
-            chosen.append(choice.worker.worker_id)
-            held.append(choice)
-            if len(held) > 20:
-                stand.give(held.pop(number % len(held)))
-        return chosen
-
-    assert run("prefix-affinity") == run("least-loaded")
+)
+def test_few_workers_are_ranked_as_the_pure_function_says(
+    facts: list[tuple[int, int, int, int]],
+) -> None:
+    offered = [
+        msgspec.structs.replace(
+            ready_worker(f"w{n}", 9001 + n, slots=slots), queued=queued, gpu_util_pct=float(gpu)
+        )
+        for n, (slots, _, queued, gpu) in enumerate(facts)
+    ]
+    stand = Stand(*offered)
+    stand.running = {f"w{n}": min(busy, slots) for n, (slots, busy, _, _) in enumerate(facts)}
+    serving = stand.colony.serving("m")
+    turns = [choose(serving, stand.running, turn=turn) for turn in range(len(facts))]
+    allowed = {choice.worker.worker_id for choice in turns if choice is not None}
+    choice = stand.router.choose("m", call(), stand.running)
+    assert (choice is None) == (not allowed)
+    if choice is not None:
+        assert choice.worker.worker_id in allowed

@@ -15,11 +15,11 @@ from rbee.queen.inference import prefixes
 from rbee.queen.inference.breaker import Breakers
 from rbee.queen.inference.call import Call
 from rbee.queen.inference.candidates import Candidates, Running
+from rbee.queen.inference.few import least_of_few
 from rbee.queen.inference.prefixes import Holder, PrefixIndex
 from rbee.queen.inference.ring import Ring
 from rbee.queen.inference.routing import (
     SHOWN_MAX,
-    SLOTS_WHEN_UNKNOWN,
     Choice,
     Pick,
     PolicyName,
@@ -103,7 +103,7 @@ class Router:
         if call.worker_id is not None:
             return self._named(state, call, running)
         if self._is_plain(state, model, call):
-            found = self._least_of_few(state, running)
+            found = least_of_few(state.candidates, state.turn, running)
             if found is not None:
                 return found
         if self._breakers.any_open:
@@ -178,44 +178,9 @@ class Router:
             and call.hive_id is None
             and not call.labels
             and not self._breakers.any_open
-            and not self._speeds.delays_s
+            and not self._speeds.far
             and not self._rules.prefer
             and self._rules.models.get(model, self._rules.default) == "least-loaded"
-        )
-
-    def _least_of_few(self, state: _State, running: Running) -> Choice | None:
-        """What ``least_loaded`` says of all that are free; None where somebody is full."""
-        candidates = state.candidates
-        workers = candidates.pool.workers
-        best, least = 2.0, (0, 0.0, False)
-        equals: list[RoutableWorker] = []
-        for place in candidates.free:
-            worker = workers[place]
-            busy = running.get(worker.worker_id, 0)
-            slots = worker.slots_total or SLOTS_WHEN_UNKNOWN
-            if busy >= slots:
-                return None
-            share = busy / slots
-            if share > best:
-                continue
-            rank = (worker.queued or 0, worker.gpu_util_pct or 0.0, not worker.local)
-            if share < best or rank < least:
-                best, least, equals = share, rank, [worker]
-            elif rank == least:
-                equals.append(worker)
-        if not equals:
-            return None
-        reason = "the least loaded, then by queue, GPU, distance"
-        if len(equals) > 1:
-            reason = f"round-robin among {len(equals)} equals"
-        shown = workers if len(workers) <= SHOWN_MAX else equals
-        return Choice(
-            equals[state.turn % len(equals)],
-            "least-loaded",
-            tuple(shown),
-            tuple([running.get(worker.worker_id, 0) for worker in shown]),
-            len(workers),
-            reason,
         )
 
     # ── whom to compare ──────────────────────────────────────────────────────
@@ -329,7 +294,8 @@ class Router:
             case "local-first":
                 pick = local_first(free, busy, state.turn)
             case _:
-                pick = least_loaded(free, busy, state.turn, self._speeds.delays_s)
+                far = self._speeds.far
+                pick = least_loaded(free, busy, state.turn, self._speeds.delays_s if far else None)
         decided = _Decided(free[pick.at], pick.reason, free, busy, bound, scores)
         if policy == "prefix-affinity":
             return self._by_prefix(state, call, decided, running)

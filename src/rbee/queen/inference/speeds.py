@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from rbee.queen.inference.routing import DELAY_STEP_S
+
 NEW_PART: Final = 0.2  # of a moving average: about the last ten values count
 LATE_PART: Final = 0.02  # of a way that seems longer now: a hundred connections to believe it
 HALF_LIFE_S: Final = 30.0  # an average nobody fed counts half after so long: it gets tried again
@@ -16,11 +18,12 @@ class _Mean(NamedTuple):
 class Speeds:
     """Fed by every answer; asked by the policies that want it."""
 
-    __slots__ = ("_first_bytes", "delays_s")
+    __slots__ = ("_first_bytes", "delays_s", "far")
 
     def __init__(self) -> None:
         self._first_bytes: dict[str, _Mean] = {}
         self.delays_s: dict[str, float] = {}  # the way to a hive, by its id
+        self.far: set[str] = set()  # hives whose way is long enough to count
 
     def answered(self, worker_id: str, seconds: float, now: float) -> None:
         """A worker's first byte came ``seconds`` after the request was sent."""
@@ -46,10 +49,15 @@ class Speeds:
         before = self.delays_s.get(hive_id)
         if before is None and len(self.delays_s) >= KEPT_MAX:
             self.delays_s.clear()
+            self.far.clear()
         if before is None or seconds < before:
             self.delays_s[hive_id] = seconds
         else:
             self.delays_s[hive_id] = before + LATE_PART * (seconds - before)
+        if self.delays_s[hive_id] >= DELAY_STEP_S:
+            self.far.add(hive_id)
+        else:
+            self.far.discard(hive_id)
 
 
 def _blended(before: float, now: float) -> float:
