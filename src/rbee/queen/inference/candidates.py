@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from rbee.contracts.workers import Task
-from rbee.queen.inference.routing import SLOTS_WHEN_UNKNOWN, scrambled
+from rbee.queen.inference.routing import SLOTS_WHEN_UNKNOWN, UPPER, next_dice, scrambled
 from rbee.queen.registry.serving import ServingPool
 from rbee.queen.registry.workers import RoutableWorker
 
@@ -100,10 +100,10 @@ class Candidates:
         free, workers, at = self.free, self.pool.workers, self._at
         found: list[RoutableWorker] = []
         drawn = 0
-        dice = turn
+        dice = scrambled(turn)
         while drawn < count and drawn < len(free):
-            dice = scrambled(dice)
-            spot = drawn + dice % (len(free) - drawn)
+            dice = next_dice(dice)
+            spot = drawn + (dice >> UPPER) % (len(free) - drawn)
             place = free[spot]
             worker = workers[place]
             if not _has_free(worker, running):
@@ -179,10 +179,10 @@ class Candidates:
         """Those with a free slot; of a long list a few by dice, and all only if dice fail."""
         if len(places) > _LOOKED_AT_MAX:
             found: dict[int, RoutableWorker] = {}
-            dice = turn
+            dice = scrambled(turn)
             for _ in range(_LOOKED_AT_MAX):
-                dice = scrambled(dice)
-                place = places[dice % len(places)]
+                dice = next_dice(dice)
+                place = places[(dice >> UPPER) % len(places)]
                 worker = self.pool.workers[place]
                 if self._at[place] != _OUT and _has_free(worker, running):
                     found[place] = worker

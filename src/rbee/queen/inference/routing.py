@@ -37,6 +37,8 @@ DELAY_STEP_S: Final = 0.005  # measured delays differ by less from noise alone
 
 _MASK: Final = (1 << 64) - 1
 _GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 ÷ φ, the increment of splitmix64
+_STEP: Final = 6364136223846793005  # Knuth's multiplier for 64 bits
+UPPER: Final = 32  # a dice's lower half is left away
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +101,11 @@ class Choice(msgspec.Struct, frozen=True):
 def slots_of(worker: RoutableWorker) -> int:
     """How many requests a worker takes at once."""
     return worker.slots_total or SLOTS_WHEN_UNKNOWN
+
+
+def next_dice(dice: int) -> int:
+    """The next throw after one of ``scrambled`` or of this; its upper bits are the good ones."""
+    return (dice * _STEP + _GOLDEN) & _MASK
 
 
 def scrambled(number: int) -> int:
