@@ -73,12 +73,6 @@ class Queen:
         directory = paths.data_dir() / "queen"
         self.colony = Colony(hostname=socket.gethostname())
         self.demand = Demand()
-        limits = Limits(
-            waiting_max=settings.queue_max,
-            waiting_per_model_max=settings.queue_per_model_max,
-            wait_max_s=settings.wait_max_s,
-            may_fetch=settings.auto_download,
-        )
         self.lines = HiveLines(key=key, http=hive_http)
         self.reconciler = Reconciler(
             colony=self.colony,
@@ -93,7 +87,7 @@ class Queen:
         admission = Admission(
             self.colony,
             self.demand,
-            limits,
+            _limits(settings),
             router=Router(self.colony, settings.routing),
             quiet=lambda: self.reconciler.quiet,
         )
@@ -117,15 +111,7 @@ class Queen:
         )
         self._settings = settings
         self._daemon = daemon
-        policy = make_policy(
-            settings.bind,
-            daemon.port,
-            key=key,
-            hosts=settings.allowed_hosts,
-            origins=settings.allowed_origins,
-            keys=settings.keys,
-            shared=_is_shared,
-        )
+        policy = _gate_policy(settings, daemon.port, key)
         self.door = OpenAIDoor(
             self.dispatcher, self.colony, self.tally, Rates(), traces=self.traces
         )
@@ -222,6 +208,27 @@ class Queen:
 def _is_shared(path: str) -> bool:
     """Whether the holder of a client's key may use a path: the doors to models, and no others."""
     return path == "/v1/info" or dialect_of(path) is not None
+
+
+def _gate_policy(settings: Settings, port: int, key: str | None) -> Policy:
+    return make_policy(
+        settings.bind,
+        port,
+        key=key,
+        hosts=settings.allowed_hosts,
+        origins=settings.allowed_origins,
+        keys=settings.keys,
+        shared=_is_shared,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        waiting_max=settings.queue_max,
+        waiting_per_model_max=settings.queue_per_model_max,
+        wait_max_s=settings.wait_max_s,
+        may_fetch=settings.auto_download,
+    )
 
 
 def _front(door: OpenAIDoor, control: ASGIApp) -> ASGIApp:
