@@ -65,9 +65,10 @@ class Reconciler:
         demand: Demand,
         lines: HiveLines,
         policy: Policy,
-        known_file: Path,
+        known_file: Path | None,
         quiet_s: float,
     ) -> None:
+        """``known_file`` keeps the hives over restarts; null: they are not kept."""
         self.hooks = Hooks()
         self._colony = colony
         self._demand = demand
@@ -91,7 +92,8 @@ class Reconciler:
     async def run(self) -> None:
         """Reconcile for ever."""
         self._started_at = anyio.current_time()
-        self._known = await anyio.to_thread.run_sync(known_hives.load, self._known_file)
+        if self._known_file is not None:
+            self._known = await anyio.to_thread.run_sync(known_hives.load, self._known_file)
         self._known_before = frozenset(hive.id for hive in self._known.hives)
         async with anyio.create_task_group() as tasks:
             while True:
@@ -271,6 +273,8 @@ class Reconciler:
             _log.warning("not stopped", worker_id=retire.worker_id, reason=error.message)
 
     async def _remember_hives(self, hives: Sequence[HiveView]) -> None:
+        if self._known_file is None:
+            return
         known = known_hives.merged(self._known, list(hives))
         if known is None:
             return

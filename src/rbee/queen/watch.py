@@ -20,17 +20,20 @@ _STATUS_OK = 200
 
 
 class Watch:
-    """Sweeps and probes; ``run`` never returns."""
+    """Sweeps and probes; ``run`` never returns. ``http`` swaps the wire to workers."""
 
-    def __init__(self, colony: Colony) -> None:
+    def __init__(self, colony: Colony, *, http: httpx2.AsyncBaseTransport | None = None) -> None:
         self._colony = colony
+        self._http = http
         self._room = anyio.CapacityLimiter(PROBES_AT_ONCE)
         self._asking: set[str] = set()
 
     async def run(self) -> None:
         """Sweep for ever."""
         async with (
-            httpx2.AsyncClient(timeout=PROBE_S, trust_env=False, verify=False) as http,
+            httpx2.AsyncClient(
+                timeout=PROBE_S, trust_env=False, verify=False, transport=self._http
+            ) as http,
             anyio.create_task_group() as tasks,
         ):
             while True:

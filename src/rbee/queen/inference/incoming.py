@@ -42,15 +42,19 @@ class Stale(WorkerGone):
 
 
 class Incoming(asyncio.Protocol):
-    """One connection's incoming side. ``Upstream`` adds what the relay calls."""
+    """One connection's incoming side. ``Upstream`` adds what the relay calls.
 
-    def __init__(self) -> None:
+    ``clock`` is that of ``sweep``: the monotonic one, but where time is simulated.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.exchanges = 0
         self.closed = False
-        self.heard_at = monotonic()
+        self.heard_at = clock()
         self._reset()
 
     def _reset(self) -> None:
@@ -90,7 +94,7 @@ class Incoming(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the head, then the body; what cannot be read ends the conversation."""
-        self.heard_at = monotonic()
+        self.heard_at = self._clock()
         write = self._write
         try:
             if write is not None:
@@ -138,7 +142,7 @@ class Incoming(asyncio.Protocol):
         """The client has caught up."""
         if self._paused and self._transport is not None:
             self._paused = False
-            self.heard_at = monotonic()
+            self.heard_at = self._clock()
             self._transport.resume_reading()
 
     def _take_head(self, data: bytes) -> bytes:

@@ -13,7 +13,6 @@ second for all connections: a timer per request would cost more than the request
 """
 
 from collections.abc import Callable
-from time import monotonic
 from typing import Final
 
 from rbee.errors import DeadlineExceeded, RbeeError, WorkerFailed
@@ -70,7 +69,7 @@ class Upstream(Incoming):
         answer has ended, when it has failed (``failed``), or when its head says that it
         is not ``short``.
         """
-        self.heard_at = monotonic()
+        self.heard_at = self._clock()
         self._reset()
         self.exchanges += 1
         self._settled = settled
