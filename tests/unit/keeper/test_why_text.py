@@ -48,6 +48,7 @@ def test_a_step_says_when_what_and_how_it_was_chosen() -> None:
     assert text.startswith("+2.5 s")
     assert "attempt 2, waited 1.5 s, 2 workers compared of 40 that serve the model" in text
     assert "lower is better" in text
+    assert step_text(STEP, 1_002.488).startswith("+12 ms ")
     lost = WhyStep(at=1_001.0, kind="lost", message="w0: it died")
     assert step_text(lost, 1_000.0) == "+1.0 s   lost     w0: it died"
 

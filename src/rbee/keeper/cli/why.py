@@ -51,16 +51,16 @@ def headline(found: Why) -> str:
     text = f"{found.job_id} for {found.model}, at {began}: "
     if found.ended_at is None:
         return f"{text}running"
-    return f"{text}{found.outcome} after {duration_text(found.ended_at - found.started_at)}"
+    return f"{text}{found.outcome} after {_span(found.ended_at - found.started_at)}"
 
 
 def step_text(step: WhyStep, started_at: float) -> str:
     """``+0.4 s  routed   worker-1 on hive-1: …``."""
-    line = f"+{duration_text(step.at - started_at):<7} {step.kind:<8} {step.message}"
+    line = f"+{_span(step.at - started_at):<7} {step.kind:<8} {step.message}"
     decision = step.decision
     if decision is None:
         return line
-    facts = [f"attempt {decision.attempt}", f"waited {duration_text(decision.waited_s)}"]
+    facts = [f"attempt {decision.attempt}", f"waited {_span(decision.waited_s)}"]
     compared = count_text(len(decision.candidates), "worker")
     if decision.serving > len(decision.candidates):
         compared = f"{compared} compared of {decision.serving} that serve the model"
@@ -82,6 +82,11 @@ def candidate_row(candidate: WhyCandidate) -> tuple[str, ...]:
         UNKNOWN if candidate.gpu_util_pct is None else percent_text(candidate.gpu_util_pct, 100),
         candidate.note or "",
     )
+
+
+def _span(seconds: float) -> str:
+    """``12 ms``, ``2.5 s``: routing happens in milliseconds."""
+    return f"{max(seconds, 0) * 1000:.0f} ms" if seconds < 1 else duration_text(seconds)
 
 
 def _print_candidates(decision: WhyDecision) -> None:

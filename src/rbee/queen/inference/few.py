@@ -30,9 +30,12 @@ def least_of_few(candidates: Candidates, turn: int, running: Running) -> Choice 
             equals.append(worker)
     if not equals:
         return None
-    reason = "the least loaded, then by queue, GPU, distance"
     if len(equals) > 1:
         reason = f"round-robin among {len(equals)} equals"
+    elif len(candidates.free) == 1:
+        reason = "the only one with a free slot"
+    else:
+        reason = "the least loaded, then by queue, GPU, distance"
     shown = workers if len(workers) <= SHOWN_MAX else equals
     return Choice(
         equals[turn % len(equals)],
