@@ -127,7 +127,7 @@ def test_garbage_is_the_workers_fault(bad: bytes) -> None:
 
 def test_only_the_two_stream_fields_change() -> None:
     body = b'{ "model":"m", "n": 1.50, "stream" : false, "x": {"stream":false,  "u": "\\u00e9"} }'
-    changed = as_streaming(body)
+    changed = as_streaming(body, "/v1/chat/completions")
     assert b'"n":1.50' in changed
     assert b'{"stream":false,  "u": "\\u00e9"}' in changed
     assert msgspec.json.decode(changed)["stream"] is True
@@ -136,4 +136,4 @@ def test_only_the_two_stream_fields_change() -> None:
 
 def test_a_body_that_is_no_object_is_refused() -> None:
     with pytest.raises(InvalidRequest):
-        as_streaming(b"[1]")
+        as_streaming(b"[1]", "/v1/chat/completions")

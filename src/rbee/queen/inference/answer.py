@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 from rbee.errors import RbeeError, WorkerFailed
 from rbee.foundation.http.exchange import Wire
 from rbee.queen.inference.admission import Grant
-from rbee.queen.inference.assemble import Assembler
+from rbee.queen.inference.assemble_named import assembler_for
 from rbee.queen.inference.continuation import Stitcher, Transcript
 from rbee.queen.inference.events import EventCutter
 from rbee.queen.inference.framing import LAST_CHUNK, as_chunk, payload
@@ -62,6 +62,7 @@ class Answer:
         "_last",
         "_leg",
         "_legs",
+        "_path",
         "_said",
         "continued",
         "events_sent",
@@ -77,6 +78,7 @@ class Answer:
         self,
         leg: Leg | Ending,
         *,
+        path: str,
         assembled: bool = False,
         legs: Legs | None = None,
         said: Transcript | None = None,
@@ -85,6 +87,7 @@ class Answer:
     ) -> None:
         self._leg = leg
         self._legs = legs
+        self._path = path
         self._assembled = assembled
         self._said = said
         self._begun = 0
@@ -203,10 +206,10 @@ class Answer:
             WorkerFailed: the worker died, or reported an error in its stream.
         """
         if self._assembled and self.ok:
-            assembler, begun = Assembler(), self._begun
+            assembler, begun = assembler_for(self._path), self._begun
             async for events in self.events():
                 if begun != self._begun:
-                    assembler, begun = Assembler(), self._begun
+                    assembler, begun = assembler_for(self._path), self._begun
                 assembler.feed(events)
             return assembler.answer()
         assert isinstance(self._leg, Leg)  # noqa: S101  only streams end without a worker
@@ -250,9 +253,11 @@ class Answer:
 
     def _note(self, data: bytes) -> None:
         """Remember what the client was sent, as far as going on may need it."""
-        self._last = data
         if not self.is_event_stream:
+            self._last = data
             return
+        # The usage comes before `[DONE]`, often in a read of its own.
+        self._last = (self._last + data)[-WITHIN_BYTES:]
         self.events_sent += data.count(b"\n\n")
         if self._legs is not None:
             if self._said is None:

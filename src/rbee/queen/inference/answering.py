@@ -14,7 +14,7 @@ from rbee.errors import ContextExceeded, RbeeError, WorkerFailed
 from rbee.foundation import logs
 from rbee.queen.inference.admission import Grant
 from rbee.queen.inference.answer import Answer, Ending, Leg
-from rbee.queen.inference.assemble import STREAMING_PATHS, as_streaming
+from rbee.queen.inference.assemble import ASSEMBLED_PATHS, STREAMING_PATHS, as_streaming
 from rbee.queen.inference.call import Call
 from rbee.queen.inference.continuation import (
     CONTINUATIONS_MAX,
@@ -99,9 +99,10 @@ class Answering:
         else:
             leg = await self._open(call.body, grant=taken)
             assembled = _is_assembled(call, leg.grant.worker)
-        may_go_on = call.path in STREAMING_PATHS and (call.stream or assembled)
+        may_go_on = assembled or (call.stream and call.path in STREAMING_PATHS)
         self._answer = Answer(
             leg,
+            path=call.path,
             assembled=assembled,
             legs=self if may_go_on else None,
             said=self._said,
@@ -155,10 +156,12 @@ class Answering:
         if self._continuations >= CONTINUATIONS_MAX:
             raise WorkerFailed(f"{error.message} It was the answer's fourth worker.") from None
         self._continuations += 1
+        if call.path not in STREAMING_PATHS:  # in one piece: its client has seen nothing yet
+            return await self._open(as_streaming(call.body, call.path), continuing=True)
         if (reason := unsafe(call.path, call.body, said)) is not None:
             if not call.stream:  # its client has seen nothing yet
                 _log.info("beginning anew", job=call.job_id, reason=error.message)
-                return await self._open(as_streaming(call.body), continuing=True)
+                return await self._open(as_streaming(call.body, call.path), continuing=True)
             raise WorkerFailed(
                 f"{error.message} The answer cannot go on elsewhere: {reason}."
             ) from None
@@ -168,12 +171,12 @@ class Answering:
         except CannotGoOn:
             if call.stream:
                 raise
-            return await self._open(as_streaming(call.body), continuing=True)
+            return await self._open(as_streaming(call.body, call.path), continuing=True)
 
     async def _goes_on(self, said: Transcript) -> Leg | Ending:
         """Ask what has to be asked of a worker that is left, then begin the next leg there."""
         call = self._call
-        body = call.body if call.stream else as_streaming(call.body)
+        body = call.body if call.stream else as_streaming(call.body, call.path)
         plan = resume(call.path, body, said)
         grant: Grant | None = None
         try:
@@ -296,7 +299,7 @@ class Answering:
         call, pool = self._call, self._plane.pool
         assembled = _is_assembled(call, worker)
         if assembled and not streamed:
-            body = as_streaming(body)
+            body = as_streaming(body, call.path)
         request = pool.request(worker, call.path, body)
         wants_done = (streamed or assembled) and call.path in STREAMING_PATHS
         upstream = pool.idle(worker)
@@ -345,4 +348,4 @@ async def _told_first_byte(upstream: Upstream, on_wait: OnWait) -> None:
 
 def _is_assembled(call: Call, worker: RoutableWorker) -> bool:
     """Whether a client that does not stream gets an answer put together from a stream."""
-    return not call.stream and not worker.unary_cancel and call.path in STREAMING_PATHS
+    return not call.stream and not worker.unary_cancel and call.path in ASSEMBLED_PATHS

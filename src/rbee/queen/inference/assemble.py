@@ -16,6 +16,9 @@ from rbee.contracts.decode import decode_json
 from rbee.errors import WorkerFailed
 
 STREAMING_PATHS = frozenset({"/v1/chat/completions", "/v1/completions"})
+"""Endpoints whose streams end with ``[DONE]`` and can be continued elsewhere."""
+
+ASSEMBLED_PATHS = STREAMING_PATHS | {"/v1/messages", "/v1/responses"}
 """Endpoints whose answers can be assembled from their streams."""
 
 _DELTA_LISTS = frozenset({"tool_calls"})
@@ -23,15 +26,16 @@ _WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
 _DONE = b"[DONE]"
 
 
-def as_streaming(body: bytes) -> bytes:
-    """The same request, asking for a stream that ends with its usage.
+def as_streaming(body: bytes, path: str) -> bytes:
+    """The same request to ``path``, asking for a stream that ends with its usage.
 
     Raises:
         InvalidRequest: the body is no JSON object.
     """
     fields = decode_json(body, dict[str, msgspec.Raw])
     fields["stream"] = msgspec.Raw(b"true")
-    fields["stream_options"] = _WITH_USAGE
+    if path in STREAMING_PATHS:  # the others tell it unasked
+        fields["stream_options"] = _WITH_USAGE
     return msgspec.json.encode(fields)
 
 
