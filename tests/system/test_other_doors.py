@@ -272,6 +272,34 @@ def test_a_reranker_writes_nothing(queen: DaemonUnderTest) -> None:
         client.chat.completions.create(model=RANKER, messages=[{"role": "user", "content": "hi"}])
 
 
+# ── what is logged ───────────────────────────────────────────────────────────
+
+
+def test_a_log_line_of_a_request_says_which(queen: DaemonUnderTest) -> None:
+    body = {
+        "model": STARTER,
+        "messages": [{"role": "user", "content": "a secret word"}],
+        "stream": True,
+        "ignore_eos": True,
+        "max_tokens": 500,
+    }
+    headers = {"x-request-id": "mine-42"}
+    with (
+        httpx2.Client(timeout=ANSWER_WITHIN_S, headers=headers) as client,
+        client.stream("POST", f"{queen.url}/v1/chat/completions", json=body) as answer,
+    ):
+        job_id = answer.headers["x-rbee-job"]
+        next(answer.iter_bytes())
+
+    def said() -> list[str]:
+        return [line for line in queen.log.read_text().splitlines() if "client gone" in line]
+
+    until_now(lambda: any("mine-42" in line for line in said()), within_s=10)
+    (line,) = [line for line in said() if "mine-42" in line]
+    assert job_id in line
+    assert "secret word" not in queen.log.read_text()
+
+
 # ── what was counted ─────────────────────────────────────────────────────────
 
 

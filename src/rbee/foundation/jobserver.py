@@ -35,6 +35,7 @@ from rbee.errors import (
     ShuttingDown,
     StorageError,
 )
+from rbee.foundation import logs
 from rbee.foundation.faults import unforeseen
 from rbee.foundation.job import Job
 from rbee.foundation.journal import Accepted, Forgotten, Found, Journal
@@ -282,6 +283,7 @@ class JobServer:
             self._tasks.start_soon(self._run, job, handler, name=job.id)
 
     async def _run(self, job: Job, handler: Handler) -> None:
+        logs.of_request(job.id)
         if (left_s := job.left_s) is not None:
             job.scope.deadline = anyio.current_time() + left_s
         try:

@@ -135,6 +135,7 @@ class OpenAIDoor:
         self, conversation: Conversation, principal: Principal, taken: Grant | Leg | None = None
     ) -> None:
         """One request to its end; every error leaves in the client's own shape."""
+        logs.of_request(conversation.job_id, conversation.request_id.decode("ascii"))
         try:
             call = await conversation.read_call(principal)
             if principal.limited:
