@@ -10,6 +10,7 @@ compiler; nginx and haproxy are taken from PATH, the peers are installed into
 """
 
 import argparse
+import contextlib
 import datetime as dt
 import os
 import platform
@@ -26,8 +27,17 @@ import msgspec
 from candidates import KNOWN, Candidate, start_all
 from charts import svg
 from figures import Results, cpu_us, per_s
-from native_tools import CancelFigures, LoadFigures, Mock, Unbuildable, program, running_mock
-from scenarios import LOAD_CPU, PROXY_CPU, SCENARIOS, Scenario, measure, write_bodies
+from native_tools import (
+    LOAD_CPU,
+    PROXY_CPU,
+    CancelFigures,
+    LoadFigures,
+    Mock,
+    Unbuildable,
+    program,
+    running_mock,
+)
+from scenarios import SCENARIOS, Scenario, measure, warm_up, write_bodies
 from tables import markdown
 
 ROUNDS: Final = 5
@@ -92,6 +102,9 @@ class _Run:
 
     def all(self, rounds: int) -> None:
         """All rounds; written after each, so that a run that dies leaves what it had."""
+        for candidate in self._running:
+            with contextlib.suppress(RuntimeError):  # it will fail again where it is measured
+                warm_up(candidate, self._bodies["unary-64"])
         for number in range(rounds):
             last = number == rounds - 1
             for at, scenario in enumerate(self._scenarios):
@@ -155,10 +168,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _prepare() -> None:
-    if (os.cpu_count() or 1) < 2:
+    if PROXY_CPU == LOAD_CPU:
         print("One core only: proxy and load share it, and no figure means much.", file=sys.stderr)
-    else:
-        os.sched_setaffinity(0, {LOAD_CPU})  # our beats and clocks stay off the proxy's core
+    os.sched_setaffinity(0, {LOAD_CPU})  # our beats and clocks stay off the proxy's core
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES_WANTED, hard), hard))
 

@@ -26,6 +26,9 @@ SOURCE: Final = Path(__file__).with_name("native")
 BUILT: Final = Path(__file__).parents[1] / "build" / "bench"
 MODEL: Final = "starter"
 BURST: Final = 1  # events a write of a stream without pauses: an engine sends them one by one
+_CPUS: Final = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else [0]
+PROXY_CPU: Final = _CPUS[0]
+LOAD_CPU: Final = _CPUS[-1]  # the same where there is only one: then no figure means much
 START_WITHIN_S: Final = 10.0
 LOAD_WITHIN_S: Final = 300.0  # the longest window is under a minute; this is where a run hangs
 _FLAGS: Final = ("-O2", "-Wall", "-Wextra")

@@ -92,7 +92,8 @@ def rig(backend: Backend, *, events: int) -> Generator[Rig]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rbee-bench-")))
         direct, pid = stack.enter_context(_worker(backend, home / "worker", events))
-        worker = BenchWorker(direct.port, direct.key or "", pid)
+        # llama.cpp goes on when a caller who does not stream leaves, and its hive says so.
+        worker = BenchWorker(direct.port, direct.key or "", pid, unary_cancel=backend != "real")
         queen = stack.enter_context(running_queen(home, [worker]))
         yield Rig(direct, Target("queen", queen.port), queen.process)
 

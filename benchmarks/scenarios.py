@@ -13,14 +13,21 @@ from typing import Final, Literal
 import msgspec
 import psutil
 from candidates import ASSEMBLED, KEY, Candidate
-from native_tools import MODEL, CancelFigures, LoadFigures, Mock, run_cancels, run_load
+from native_tools import (
+    LOAD_CPU,
+    MODEL,
+    CancelFigures,
+    LoadFigures,
+    Mock,
+    run_cancels,
+    run_load,
+)
 
 Unit = Literal["request", "event"]
 
-LOAD_CPU: Final = 1
-PROXY_CPU: Final = 0
 IDLE_SHARE: Final = 0.05  # a proxy that uses less has forgotten the scenario before
 SETTLE_MAX_S: Final = 10.0
+WARM_UP_S: Final = 2.0  # imports, compiled caches and pools are there after it
 _SETTLE_LOOK_S: Final = 0.1
 _SYSTEM: Final = "You are a friendly assistant who knows all about bees and their colonies. " * 11
 ENDLESS: Final = 1_000_000_000  # events: more than any window lets through
@@ -193,6 +200,17 @@ def measure(
         "pids": ",".join(map(str, candidate.pids)),
     }
     return run_load(scenario.mode, candidate.port, body, options)
+
+
+def warm_up(candidate: Candidate, body: Path) -> None:
+    """Let a proxy answer its first requests, which are like no others.
+
+    Raises:
+        RuntimeError: as ``measure``.
+    """
+    options = {"cpu": LOAD_CPU, "key": KEY, "connections": 8, "warm_s": 0.0, "seconds": WARM_UP_S}
+    run_load("loop", candidate.port, body, options)
+    settle(candidate)
 
 
 def settle(candidate: Candidate) -> None:

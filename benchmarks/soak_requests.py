@@ -18,7 +18,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from native_tools import MODEL, Mock, Unbuildable, run_load, running_mock
+from native_tools import (
+    LOAD_CPU,
+    MODEL,
+    PROXY_CPU,
+    Mock,
+    Unbuildable,
+    run_load,
+    running_mock,
+)
 from rig import BenchWorker, RunningQueen, running_queen
 
 KEY: Final = "soak-key"
@@ -67,7 +75,7 @@ def soak(
     samples: list[Sample] = []
     while done < count:
         options = {"connections": CONNECTIONS, "warm_s": 0.0, "seconds": SLICE_S, "key": KEY}
-        places = {"cpu": 1, "pids": queen.process.pid, "mock_pid": mock.pid}
+        places = {"cpu": LOAD_CPU, "pids": queen.process.pid, "mock_pid": mock.pid}
         seen = run_load("loop", queen.port, body, {**options, **places})
         done += seen.answers
         bad += seen.bad_status + seen.failures
@@ -88,11 +96,11 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="rbee-soak-") as name,
-            running_mock(WORKERS, cpu=1) as mock,
+            running_mock(WORKERS, cpu=LOAD_CPU) as mock,
         ):
             home = Path(name)
             workers = [BenchWorker(port, "worker-key", mock.pid) for port in mock.ports]
-            with running_queen(home, workers, key=KEY, cpu=0) as queen:
+            with running_queen(home, workers, key=KEY, cpu=PROXY_CPU) as queen:
                 seen = [soak("unary", UNARY, asked.requests, queen, mock, home)]
                 if asked.streams:
                     seen.append(soak("stream", STREAM, asked.streams, queen, mock, home))

@@ -15,9 +15,8 @@
  * that follows the warm-up. One thread, one epoll.
  */
 #include "net.h"
-
-#include <netdb.h>
-#include <sys/resource.h>
+/* after net.h, which asks for the GNU functions */
+#include "figures.h"
 
 #define READ_MAX (256 * 1024)
 #define HEAD_MAX 16384
@@ -25,8 +24,8 @@
 #define PIDS_MAX 64
 #define RSS_SAMPLES_MAX 1024
 #define RSS_EVERY_NS (NS_PER_S / 4)
-#define CANCEL_WAIT_NS (30 * NS_PER_S / 1000) /* a request without a first event is at work by then */
-#define CANCEL_LIMIT_NS (3 * NS_PER_S)        /* later is "never" */
+#define CANCEL_WAIT_NS (NS_PER_S / 30) /* a request that does not stream is at work by then */
+#define CANCEL_LIMIT_NS (3 * NS_PER_S) /* later is "never" */
 #define EVENTS_BEFORE_CANCEL 3
 
 typedef struct {
@@ -38,20 +37,11 @@ typedef struct {
   int head_size, tail_size;
 } Client;
 
-typedef struct {
-  uint32_t *us;
-  long count, room;
-} Samples;
-
-typedef struct {
-  long utime, stime, rss_kb;
-} Usage;
-
 /* what was asked */
 static int port, connections = 1, rounds = 30, cpu = -1, mock_port, mock_pid, fresh;
 static double warm_s = 0.5, window_s = 2, ramp_s;
 static int pids[PIDS_MAX], pids_count;
-static char *request;
+static char* request;
 static int request_size;
 static bool streaming;
 
@@ -63,62 +53,15 @@ static double rss_mb[RSS_SAMPLES_MAX];
 static int rss_count;
 
 static int epoll_fd;
-static Client *clients;
+static Client* clients;
 static char data[READ_MAX];
 
-/* ── figures ────────────────────────────────────────────────────────────── */
-
-static void sample(Samples *to, int64_t ns) {
-  if (to->count == to->room) {
-    to->room = to->room ? to->room * 2 : 4096;
-    to->us = realloc(to->us, to->room * sizeof *to->us);
-  }
-  to->us[to->count++] = (uint32_t)(ns / 1000);
-}
-
-static int by_size(const void *a, const void *b) {
-  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-  return x < y ? -1 : x > y;
-}
-
-static void print_samples(const char *name, Samples *of) {
-  if (!of->count) {
-    printf("\"%s\":null,", name);
-    return;
-  }
-  qsort(of->us, of->count, sizeof *of->us, by_size);
-  printf("\"%s\":{\"count\":%ld,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f},", name, of->count,
-         of->us[of->count / 2] / 1e3, of->us[of->count * 99 / 100] / 1e3, of->us[of->count - 1] / 1e3);
-}
-
-static void add_usage(int pid, Usage *to) {
-  char path[64], text[1024];
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  FILE *file = fopen(path, "r");
-  if (!file) return;
-  text[fread(text, 1, sizeof text - 1, file)] = 0;
-  fclose(file);
-  char *rest = strrchr(text, ')'); /* the command's name may hold anything */
-  long user = 0, system = 0, pages = 0;
-  if (rest &&
-      sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %*d %*d %*d %*d %*d %*d %*u %*u %ld",
-             &user, &system, &pages) == 3) {
-    to->utime += user;
-    to->stime += system;
-    to->rss_kb += pages * (sysconf(_SC_PAGESIZE) / 1024);
-  }
-}
+/* ── the processes watched ──────────────────────────────────────────────── */
 
 static Usage usage(void) {
   Usage all = {0};
   for (int n = 0; n < pids_count; n++) add_usage(pids[n], &all);
   return all;
-}
-
-static double own_cpu_s(void) {
-  struct rusage own;
-  getrusage(RUSAGE_SELF, &own);
-  return own.ru_utime.tv_sec + own.ru_stime.tv_sec + (own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
 }
 
 static void sample_rss(void) {
@@ -127,7 +70,7 @@ static void sample_rss(void) {
 
 /* ── one client ─────────────────────────────────────────────────────────── */
 
-static void ask(Client *one) {
+static void ask(Client* one) {
   one->in_body = one->chunked = false;
   one->head_size = one->tail_size = 0;
   one->first_ns = 0;
@@ -136,20 +79,20 @@ static void ask(Client *one) {
   if (sent != request_size) failures++; /* shows at once: no answer will come */
 }
 
-static void open_client(Client *one, bool first) {
+static void open_client(Client* one, bool first) {
   one->fd = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
   tune(one->fd);
   one->opening = first;
   one->begun_ns = now_ns();
   one->connecting = true;
   struct sockaddr_in address = loopback(port);
-  if (connect(one->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
+  if (connect(one->fd, (struct sockaddr*)&address, sizeof address) < 0 && errno != EINPROGRESS)
     die("cannot connect to port %d: %s", port, strerror(errno));
   struct epoll_event wish = {.events = EPOLLOUT, .data.ptr = one};
   epoll_ctl(epoll_fd, EPOLL_CTL_ADD, one->fd, &wish);
 }
 
-static void on_connected(Client *one, bool reads) {
+static void on_connected(Client* one, bool reads) {
   int error = 0;
   socklen_t size = sizeof error;
   getsockopt(one->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -160,7 +103,7 @@ static void on_connected(Client *one, bool reads) {
   ask(one);
 }
 
-static void finish(Client *one, bool reusable) {
+static void finish(Client* one, bool reusable) {
   answers++;
   int64_t now = now_ns();
   if (one->first_ns) sample(one->opening ? &opening : &firsts, one->first_ns - one->begun_ns);
@@ -174,13 +117,13 @@ static void finish(Client *one, bool reusable) {
   open_client(one, false);
 }
 
-static int take_head(Client *one, int got) {
+static int take_head(Client* one, int got) {
   int room = HEAD_MAX - 1 - one->head_size, taken = got < room ? got : room;
   int before = one->head_size;
   memcpy(one->head + before, data, taken);
   one->head_size += taken;
   one->head[one->head_size] = 0;
-  char *end = strstr(one->head, "\r\n\r\n");
+  char* end = strstr(one->head, "\r\n\r\n");
   if (!end) {
     if (taken == room) die("an answer's head is longer than %d bytes", HEAD_MAX);
     return got;
@@ -191,7 +134,7 @@ static int take_head(Client *one, int got) {
     bad_status++;
     status_seen = status;
   }
-  char *length = strcasestr(one->head, "\r\ncontent-length:");
+  char* length = strcasestr(one->head, "\r\ncontent-length:");
   one->chunked = strcasestr(one->head, "\r\ntransfer-encoding: chunked") != NULL;
   one->left = length ? strtol(length + 17, NULL, 10) : -1;
   one->in_body = true;
@@ -199,7 +142,7 @@ static int take_head(Client *one, int got) {
 }
 
 /* Whole events: empty lines, counted over the ends of reads too. */
-static void count_events(Client *one, const char *from, int size) {
+static void count_events(Client* one, const char* from, int size) {
   bool line = one->tail_size && one->tail[one->tail_size - 1] == '\n';
   for (const char *at = from, *end = from + size; at < end;) {
     if (*at == '\n' && line) {
@@ -208,7 +151,7 @@ static void count_events(Client *one, const char *from, int size) {
       at++;
       continue;
     }
-    const char *next = memchr(at, '\n', end - at);
+    const char* next = memchr(at, '\n', end - at);
     if (!next) break;
     line = true;
     at = next + 1;
@@ -216,7 +159,7 @@ static void count_events(Client *one, const char *from, int size) {
   }
 }
 
-static void keep_tail(Client *one, const char *from, int size) {
+static void keep_tail(Client* one, const char* from, int size) {
   const int most = 7; /* "\r\n0\r\n\r\n" */
   if (size >= most) {
     memcpy(one->tail, from + size - most, most);
@@ -229,7 +172,7 @@ static void keep_tail(Client *one, const char *from, int size) {
   one->tail_size = kept + size;
 }
 
-static void on_readable(Client *one) {
+static void on_readable(Client* one) {
   ssize_t got = recv(one->fd, data, sizeof data, 0);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) {
@@ -256,7 +199,7 @@ static void turn(int64_t until_ns, bool reads) {
   static struct epoll_event ready[EVENTS_A_TURN];
   int found = wait_ready(epoll_fd, ready, until_ns);
   for (int n = 0; n < found; n++) {
-    Client *one = ready[n].data.ptr;
+    Client* one = ready[n].data.ptr;
     if (one->connecting)
       on_connected(one, reads);
     else if (ready[n].events & EPOLLIN || reads)
@@ -270,7 +213,8 @@ static void run_until(int64_t end_ns, bool reads) {
   static int64_t begun, next_rss;
   if (!begun) begun = next_rss = now_ns();
   for (int64_t now; (now = now_ns()) < end_ns;) {
-    while (opened < connections && now >= begun + (int64_t)(ramp_s * NS_PER_S) * opened / connections)
+    while (opened < connections &&
+           now >= begun + (int64_t)(ramp_s * NS_PER_S) * opened / connections)
       open_client(&clients[opened++], true);
     if (now >= next_rss) {
       sample_rss();
@@ -281,7 +225,9 @@ static void run_until(int64_t end_ns, bool reads) {
   }
 }
 
-static void forget(Samples *of) { of->count = 0; }
+static void forget(Samples* of) {
+  of->count = 0;
+}
 
 static void loop(bool reads) {
   clients = calloc(connections, sizeof *clients);
@@ -301,14 +247,17 @@ static void loop(bool reads) {
     for (int n = 0; n < connections; n++) on_readable(&clients[n]);
   long starved = 0;
   for (int n = 0; n < connections; n++) {
-    Client *one = &clients[n];
+    Client* one = &clients[n];
     if (!one->opening) continue;
     if (!one->first_ns) starved++; /* counted as if its first token came now */
     sample(&opening, (one->first_ns ? one->first_ns : now_ns()) - one->begun_ns);
   }
-  printf("{\"window_s\":%.4f,\"answers\":%ld,\"events\":%ld,\"bytes\":%ld,", took_s, answers, events, bytes);
-  printf("\"failures\":%ld,\"bad_status\":%ld,\"status\":%d,\"starved\":%ld,", failures, bad_status, status_seen, starved);
-  printf("\"cpu_user_s\":%.3f,\"cpu_system_s\":%.3f,", (after.utime - before.utime) * tick_s, (after.stime - before.stime) * tick_s);
+  printf("{\"window_s\":%.4f,\"answers\":%ld,\"events\":%ld,\"bytes\":%ld,", took_s, answers,
+         events, bytes);
+  printf("\"failures\":%ld,\"bad_status\":%ld,\"status\":%d,\"starved\":%ld,", failures, bad_status,
+         status_seen, starved);
+  printf("\"cpu_user_s\":%.3f,\"cpu_system_s\":%.3f,", (after.utime - before.utime) * tick_s,
+         (after.stime - before.stime) * tick_s);
   printf("\"load_cpu_s\":%.3f,\"mock_cpu_s\":%.3f,", own_cpu_s() - own,
          (mock_after.utime + mock_after.stime - mock_before.utime - mock_before.stime) * tick_s);
   print_samples("opening", &opening);
@@ -323,18 +272,18 @@ static int connected_to(int where) {
   int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP), one = 1;
   struct sockaddr_in address = loopback(where);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+  if (connect(fd, (struct sockaddr*)&address, sizeof address) < 0)
     die("cannot connect to port %d: %s", where, strerror(errno));
   return fd;
 }
 
 /* How many answers the mock saw given up; `last_ns`: when the last one was. */
-static long closed_seen(int mock, long long *last_ns) {
-  static const char *wish = "GET /closed HTTP/1.1\r\nHost: mock\r\n\r\n";
+static long closed_seen(int mock, long long* last_ns) {
+  static const char* wish = "GET /closed HTTP/1.1\r\nHost: mock\r\n\r\n";
   if (send(mock, wish, strlen(wish), MSG_NOSIGNAL) < 0) die("the mock is gone");
   ssize_t got = recv(mock, data, sizeof data - 1, 0);
   data[got > 0 ? got : 0] = 0;
-  char *body = strstr(data, "\r\n\r\n");
+  char* body = strstr(data, "\r\n\r\n");
   long count = 0;
   if (!body || sscanf(body, " {\"closes\":%ld,\"last_close_ns\":%lld}", &count, last_ns) != 2)
     die("the mock's answer is not understood: %s", data);
@@ -352,7 +301,8 @@ static void cancel(void) {
   for (int n = 0; n < rounds; n++) {
     long long last_ns = 0;
     int fd = connected_to(port);
-    if (send(fd, request, request_size, MSG_NOSIGNAL) != request_size) die("the request was not taken");
+    if (send(fd, request, request_size, MSG_NOSIGNAL) != request_size)
+      die("the request was not taken");
     if (streaming) {
       Client one = {0};
       for (long seen = events; events < seen + EVENTS_BEFORE_CANCEL;) {
@@ -383,14 +333,23 @@ static void cancel(void) {
 
 static char key[512];
 
-static void set(char *pair) {
-  char *value = strchr(pair, '=');
+static void set(char* pair) {
+  char* value = strchr(pair, '=');
   if (!value) die("%s is not name=value", pair);
   *value++ = 0;
-  struct { const char *name; int *whole; double *real; } known[] = {
-      {"connections", &connections, NULL}, {"rounds", &rounds, NULL}, {"cpu", &cpu, NULL},
-      {"mock-port", &mock_port, NULL}, {"mock-pid", &mock_pid, NULL}, {"fresh", &fresh, NULL},
-      {"warm-s", NULL, &warm_s}, {"seconds", NULL, &window_s}, {"ramp-s", NULL, &ramp_s}};
+  struct {
+    const char* name;
+    int* whole;
+    double* real;
+  } known[] = {{"connections", &connections, NULL},
+               {"rounds", &rounds, NULL},
+               {"cpu", &cpu, NULL},
+               {"mock-port", &mock_port, NULL},
+               {"mock-pid", &mock_pid, NULL},
+               {"fresh", &fresh, NULL},
+               {"warm-s", NULL, &warm_s},
+               {"seconds", NULL, &window_s},
+               {"ramp-s", NULL, &ramp_s}};
   for (size_t n = 0; n < sizeof known / sizeof *known; n++) {
     if (strcmp(pair, known[n].name)) continue;
     if (known[n].whole) *known[n].whole = atoi(value);
@@ -400,15 +359,15 @@ static void set(char *pair) {
   if (!strcmp(pair, "key")) {
     snprintf(key, sizeof key, "%s", value);
   } else if (!strcmp(pair, "pids")) {
-    for (char *at = strtok(value, ","); at && pids_count < PIDS_MAX; at = strtok(NULL, ","))
+    for (char* at = strtok(value, ","); at && pids_count < PIDS_MAX; at = strtok(NULL, ","))
       pids[pids_count++] = atoi(at);
   } else {
     die("what is %s?", pair);
   }
 }
 
-static void build_request(const char *path) {
-  FILE *file = fopen(path, "r");
+static void build_request(const char* path) {
+  FILE* file = fopen(path, "r");
   if (!file) die("cannot read %s", path);
   static char body[READ_MAX];
   size_t size = fread(body, 1, sizeof body - 1, file);
@@ -424,7 +383,7 @@ static void build_request(const char *path) {
   request_size += (int)size;
 }
 
-int main(int count, char **given) {
+int main(int count, char** given) {
   if (count < 4) die("usage: load loop|stall|cancel PORT BODY-FILE [name=value ...]");
   port = atoi(given[2]);
   for (int n = 4; n < count; n++) set(given[n]);

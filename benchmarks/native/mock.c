@@ -18,12 +18,11 @@
  * (health, models, server info) gets a plain answer.
  */
 #include "net.h"
+/* after net.h, which asks for the GNU functions */
+#include "answers.h"
 
 #define INPUT_MAX (256 * 1024) /* the longest request: prompts of the benchmark have a few kB */
 #define CONNECTIONS_MAX 16384
-#define BURST_MAX 64
-#define EVENT_MAX 512 /* bytes of one event, its chunk's frame included */
-#define OUTPUT_MAX (BURST_MAX * EVENT_MAX)
 
 enum { LISTENER, IDLE, THINKING, PACED, GREEDY };
 
@@ -33,82 +32,28 @@ typedef struct {
   long left;               /* content events still to come */
   bool wants_out, closing; /* closing: nothing follows what is in `out` */
   bool keep;               /* false: close after the answer */
-  char *in;
+  char* in;
   int in_size, in_room;
-  char *out; /* what the socket did not take: OUTPUT_MAX bytes, or NULL */
+  char* out; /* what the socket did not take: OUTPUT_MAX bytes, or NULL */
   int out_at, out_size;
 } Connection;
 
-static int epoll_fd, burst;
-static Connection *timers[CONNECTIONS_MAX];
+static int epoll_fd;
+static Connection* timers[CONNECTIONS_MAX];
 static int timers_count;
 static long closes;
 static int64_t last_close_ns;
 
-static char event[EVENT_MAX], first[EVENT_MAX * 4], last[EVENT_MAX * 4];
-static char events[OUTPUT_MAX], unary[EVENT_MAX * 4];
-static int event_size, first_size, last_size, unary_size;
-static char model[128];
-
-/* ── prebuilt bytes ─────────────────────────────────────────────────────── */
-
-static int chunk(char *to, const char *data) {
-  return sprintf(to, "%zx\r\ndata: %s\n\n\r\n", strlen(data) + 8, data);
-}
-
-/* One event: the choice or usage that `what` is, among what every event says. */
-static int event_chunk(char *to, const char *what) {
-  char text[EVENT_MAX];
-  int size = snprintf(text, sizeof text - 32,
-                      "{%s,\"created\":1767225600,\"id\":\"chatcmpl-mZJ4vT0aQk2sXw9LrB7nHc5d\","
-                      "\"model\":\"%s\",\"system_fingerprint\":\"b6000-0a1b2c3d\","
-                      "\"object\":\"chat.completion.chunk\"}",
-                      what, model);
-  if (size >= (int)sizeof text - 32) die("the model's name is too long");
-  return chunk(to, text);
-}
-
-static void prebuild(void) {
-  event_size = event_chunk(
-      event, "\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"content\":\" bees\"}}]");
-  for (int n = 0; n < burst; n++) memcpy(events + n * event_size, event, event_size);
-  first_size = sprintf(first, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                              "Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n");
-  first_size += event_chunk(first + first_size,
-                            "\"choices\":[{\"finish_reason\":null,\"index\":0,"
-                            "\"delta\":{\"role\":\"assistant\",\"content\":null}}]");
-  last_size = event_chunk(
-      last, "\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"delta\":{}}]");
-  last_size += event_chunk(last + last_size,
-                           "\"choices\":[],\"usage\":{\"completion_tokens\":16,"
-                           "\"prompt_tokens\":200,\"total_tokens\":216}");
-  last_size += chunk(last + last_size, "[DONE]");
-  last_size += sprintf(last + last_size, "0\r\n\r\n");
-
-  char answer[EVENT_MAX * 3];
-  int size = snprintf(
-      answer, sizeof answer,
-      "{\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"message\":{\"role\":\"assistant\","
-      "\"content\":\"A colony is one family: a queen, her workers, and in summer some drones.\"}}],"
-      "\"created\":1767225600,\"model\":\"%s\",\"system_fingerprint\":\"b6000-0a1b2c3d\","
-      "\"object\":\"chat.completion\",\"usage\":{\"completion_tokens\":16,\"prompt_tokens\":200,"
-      "\"total_tokens\":216},\"id\":\"chatcmpl-mZJ4vT0aQk2sXw9LrB7nHc5dYe1fUgPi\"}",
-      model);
-  unary_size = sprintf(unary,
-                       "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                       "Content-Length: %d\r\n\r\n%s",
-                       size, answer);
-}
-
 /* ── timers: a binary heap by due time ──────────────────────────────────── */
 
-static void place(Connection *one, int at) {
+static void place(Connection* one, int at) {
   timers[at] = one;
   one->heap_at = at;
 }
 
-static void sift(Connection *one, int at) {
-  for (; at && timers[(at - 1) / 2]->due_ns > one->due_ns; at = (at - 1) / 2) place(timers[(at - 1) / 2], at);
+static void sift(Connection* one, int at) {
+  for (; at && timers[(at - 1) / 2]->due_ns > one->due_ns; at = (at - 1) / 2)
+    place(timers[(at - 1) / 2], at);
   for (int child; (child = 2 * at + 1) < timers_count; at = child) {
     if (child + 1 < timers_count && timers[child + 1]->due_ns < timers[child]->due_ns) child++;
     if (timers[child]->due_ns >= one->due_ns) break;
@@ -117,29 +62,30 @@ static void sift(Connection *one, int at) {
   place(one, at);
 }
 
-static void set_timer(Connection *one, int64_t due_ns) {
+static void set_timer(Connection* one, int64_t due_ns) {
   one->due_ns = due_ns;
   sift(one, one->heap_at < 0 ? timers_count++ : one->heap_at);
 }
 
-static void drop_timer(Connection *one) {
+static void drop_timer(Connection* one) {
   if (one->heap_at < 0) return;
   int at = one->heap_at;
   one->heap_at = -1;
-  Connection *moved = timers[--timers_count];
+  Connection* moved = timers[--timers_count];
   if (moved != one) sift(moved, at);
 }
 
 /* ── writing ────────────────────────────────────────────────────────────── */
 
-static void want_out(Connection *one, bool wanted) {
+static void want_out(Connection* one, bool wanted) {
   if (one->wants_out == wanted) return;
   one->wants_out = wanted;
-  struct epoll_event ask = {.events = EPOLLIN | EPOLLRDHUP | (wanted ? EPOLLOUT : 0), .data.ptr = one};
+  struct epoll_event ask = {.events = EPOLLIN | EPOLLRDHUP | (wanted ? EPOLLOUT : 0),
+                            .data.ptr = one};
   epoll_ctl(epoll_fd, EPOLL_CTL_MOD, one->fd, &ask);
 }
 
-static void bury(Connection *one) {
+static void bury(Connection* one) {
   if (one->state != IDLE) { /* its reader left in mid-answer */
     closes++;
     last_close_ns = now_ns();
@@ -152,7 +98,7 @@ static void bury(Connection *one) {
 }
 
 /* Write; what the socket does not take is kept. False: the connection is gone. */
-static bool put(Connection *one, const char *data, int size) {
+static bool put(Connection* one, const char* data, int size) {
   ssize_t sent = send(one->fd, data, size, MSG_NOSIGNAL);
   if (sent == size) return true;
   if (sent < 0) {
@@ -171,10 +117,10 @@ static bool put(Connection *one, const char *data, int size) {
   return true;
 }
 
-static void serve(Connection *one);
+static void serve(Connection* one);
 
 /* The answer is out: take the next request. */
-static void finish(Connection *one) {
+static void finish(Connection* one) {
   one->state = IDLE;
   want_out(one, false);
   if (!one->keep) {
@@ -184,7 +130,7 @@ static void finish(Connection *one) {
   if (one->in_size) serve(one);
 }
 
-static bool put_end(Connection *one, const char *data, int size) {
+static bool put_end(Connection* one, const char* data, int size) {
   one->closing = true;
   if (!put(one, data, size)) return false;
   if (one->out_size) return true;
@@ -193,7 +139,7 @@ static bool put_end(Connection *one, const char *data, int size) {
 }
 
 /* Greedy: a run of events no longer than what `out` can keep. */
-static void pour(Connection *one) {
+static void pour(Connection* one) {
   long count = one->left < burst ? one->left : burst;
   if (count == 0) {
     put_end(one, last, last_size);
@@ -203,7 +149,7 @@ static void pour(Connection *one) {
   put(one, events, (int)count * event_size);
 }
 
-static void step(Connection *one) { /* a timer is due */
+static void step(Connection* one) { /* a timer is due */
   if (one->state == THINKING) {
     put_end(one, unary, unary_size);
     return;
@@ -220,7 +166,7 @@ static void step(Connection *one) { /* a timer is due */
   if (put(one, event, event_size)) set_timer(one, one->due_ns + one->interval_ns);
 }
 
-static void on_writable(Connection *one) {
+static void on_writable(Connection* one) {
   if (one->out_size) {
     ssize_t sent = send(one->fd, one->out + one->out_at, one->out_size, MSG_NOSIGNAL);
     if (sent < 0) {
@@ -244,15 +190,15 @@ static void on_writable(Connection *one) {
 /* ── requests ───────────────────────────────────────────────────────────── */
 
 /* The value behind "name": in a JSON text, or NULL. Good enough for bodies of our own. */
-static const char *field(const char *body, const char *name) {
-  const char *at = strstr(body, name);
+static const char* field(const char* body, const char* name) {
+  const char* at = strstr(body, name);
   if (!at) return NULL;
   at += strlen(name);
   while (*at == ' ' || *at == ':') at++;
   return at;
 }
 
-static void answer_get(Connection *one, const char *path) {
+static void answer_get(Connection* one, const char* path) {
   char body[1024], out[2048];
   if (!strncmp(path, "/closed", 7))
     snprintf(body, sizeof body, "{\"closes\":%ld,\"last_close_ns\":%lld}", closes,
@@ -274,8 +220,8 @@ static void answer_get(Connection *one, const char *path) {
   put_end(one, out, size);
 }
 
-static void answer_post(Connection *one, const char *body) {
-  const char *stream = field(body, "\"stream\"");
+static void answer_post(Connection* one, const char* body) {
+  const char* stream = field(body, "\"stream\"");
   const char *count = field(body, "\"max_tokens\""), *pause = field(body, "\"seed\"");
   one->interval_ns = (pause ? strtol(pause, NULL, 10) : 0) * 1000LL;
   one->left = count ? strtol(count, NULL, 10) : 16;
@@ -301,17 +247,17 @@ static void answer_post(Connection *one, const char *body) {
 }
 
 /* Answer one whole request of `in`, if there is one; the rest stays. */
-static void serve(Connection *one) {
+static void serve(Connection* one) {
   one->in[one->in_size] = 0;
-  char *end = strstr(one->in, "\r\n\r\n");
+  char* end = strstr(one->in, "\r\n\r\n");
   if (!end) return;
   *end = 0; /* a header is looked for in the head alone */
-  char *length_at = strcasestr(one->in, "\r\ncontent-length:");
+  char* length_at = strcasestr(one->in, "\r\ncontent-length:");
   long length = length_at ? strtol(length_at + 17, NULL, 10) : 0;
   if (strcasestr(one->in, "\r\ntransfer-encoding:")) die("a request with chunks is not understood");
   one->keep = !strcasestr(one->in, "\r\nconnection: close") && !strstr(one->in, " HTTP/1.0");
   *end = '\r';
-  char *body = end + 4;
+  char* body = end + 4;
   long whole = body - one->in + length;
   if (one->in_size < whole) return;
   char rest = one->in[whole];
@@ -333,7 +279,7 @@ static void serve(Connection *one) {
     answer_get(one, path);
 }
 
-static void on_readable(Connection *one) {
+static void on_readable(Connection* one) {
   if (one->in_size + 1 >= one->in_room) {
     one->in_room = one->in_room ? one->in_room * 2 : 4096;
     if (one->in_room > INPUT_MAX) die("a request is longer than %d bytes", INPUT_MAX);
@@ -352,7 +298,7 @@ static void on_readable(Connection *one) {
 /* ── the loop ───────────────────────────────────────────────────────────── */
 
 static void watch(int fd, int state) {
-  Connection *one = calloc(1, sizeof *one);
+  Connection* one = calloc(1, sizeof *one);
   one->fd = fd;
   one->state = state;
   one->heap_at = -1;
@@ -364,7 +310,7 @@ static void listen_on(int port) {
   int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP), one = 1;
   struct sockaddr_in address = loopback(port);
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 4096) < 0)
+  if (bind(fd, (struct sockaddr*)&address, sizeof address) < 0 || listen(fd, 4096) < 0)
     die("cannot listen on port %d: %s", port, strerror(errno));
   fcntl(fd, F_SETFL, O_NONBLOCK);
   watch(fd, LISTENER);
@@ -377,7 +323,7 @@ static void take_new(int listener) {
   }
 }
 
-int main(int count, char **given) {
+int main(int count, char** given) {
   if (count < 5) die("usage: mock CPU BURST MODEL PORT [PORT ...]");
   pin(atoi(given[1]));
   burst = atoi(given[2]);
@@ -390,7 +336,7 @@ int main(int count, char **given) {
   for (;;) {
     int found = wait_ready(epoll_fd, ready, timers_count ? timers[0]->due_ns : -1);
     for (int n = 0; n < found; n++) {
-      Connection *one = ready[n].data.ptr;
+      Connection* one = ready[n].data.ptr;
       uint32_t what = ready[n].events;
       if (one->state == LISTENER)
         take_new(one->fd);
@@ -403,7 +349,7 @@ int main(int count, char **given) {
     }
     int64_t now = now_ns();
     for (int n = 0; n < EVENTS_A_TURN && timers_count && timers[0]->due_ns <= now; n++) {
-      Connection *one = timers[0];
+      Connection* one = timers[0];
       if (one->state == THINKING) drop_timer(one);
       step(one);
     }

@@ -30,7 +30,7 @@ static inline int64_t now_ns(void) {
   return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-static inline void die(const char *format, ...) {
+static inline void die(const char* format, ...) {
   va_list rest;
   va_start(rest, format);
   vfprintf(stderr, format, rest);
@@ -61,7 +61,7 @@ static inline struct sockaddr_in loopback(int port) {
 }
 
 /* Wait for ready sockets until `until_ns` (0: look once; -1: for ever). */
-static inline int wait_ready(int epoll, struct epoll_event *ready, int64_t until_ns) {
+static inline int wait_ready(int epoll, struct epoll_event* ready, int64_t until_ns) {
   struct timespec left = {0}, *limit = &left;
   if (until_ns < 0) {
     limit = NULL;
