@@ -186,7 +186,7 @@ class JobServer:
         if job is not None:
             return job
         if self._journal is not None and self._journal.fault is not None:
-            raise self._journal.fault
+            raise self._journal.fault.with_traceback(None)  # raised often: it must not grow
         raise JobNotFound(f"There is no job {job_id!r}.")
 
     def list(self) -> list[Job]:

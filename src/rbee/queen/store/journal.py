@@ -67,6 +67,7 @@ class StoreJournal:
         self._written = asyncio.Event()
         self._opened = asyncio.Event()
         self._closing = False
+        self._closed = False
         self._tidy_wanted = False
         self._broken = False
         self._fault: StorageError | None = StorageError(
@@ -95,6 +96,7 @@ class StoreJournal:
                 writer.cancel()
                 await asyncio.wait({writer})
                 await self._in_thread(self._store.close)
+                self._closed = True
                 self._thread.shutdown()
 
     async def opened(self) -> None:
@@ -123,7 +125,7 @@ class StoreJournal:
             StorageError: the store cannot be written now; the entry is withdrawn.
         """
         if self._fault is not None:
-            raise self._fault
+            raise self._fault.with_traceback(None)  # raised often: its trace must not grow
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[entry.row.job_id] = kept
         try:
@@ -304,4 +306,6 @@ class StoreJournal:
         self._written = asyncio.Event()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise StorageError(f"The store {self._store.name} is closed: the queen is stopping.")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
