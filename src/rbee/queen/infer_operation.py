@@ -31,6 +31,7 @@ from rbee.errors import (
 )
 from rbee.foundation.jobserver import Handler, Job
 from rbee.foundation.journal import Found
+from rbee.queen.infer_count import counted
 from rbee.queen.infer_reading import Reading, completed, read_stream, read_whole, summary
 from rbee.queen.infer_story import Story, read_story
 from rbee.queen.inference.admission import Waiting
@@ -149,11 +150,12 @@ class InferOperation:
         if story.path is None:
             data = {"model": operation.model, "path": call.path}
             job.emit("infer_start", f"Asking {operation.model}", data=data)
-        with ExitStack() as while_waiting:
+        with counted(self._dispatcher.plane.tally, call) as counting, ExitStack() as while_waiting:
             while_waiting.enter_context(
                 self._reconciler.following(operation.model, _relay_spawn(job))
             )
             async with self._dispatcher.answer(call, _Telling(job), said=said) as answer:
+                counting.answer = answer
                 while_waiting.close()
                 if not answer.ok:
                     raise await answer.problem()
