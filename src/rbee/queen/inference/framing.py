@@ -22,6 +22,7 @@ CHUNK_BYTES_MAX: Final = 64 * 1024 * 1024  # no answer is larger (upstream.ANSWE
 
 _SIZE_LINE_MAX: Final = 18  # sixteen hexadecimal digits are more bytes than there are
 _CRLF: Final = b"\r\n"
+_PREFIXES: Final = (b"x", b"X")  # Python reads 0x5 as a number, HTTP does not
 _EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -254,7 +255,7 @@ def _size(line: bytes) -> int:
         size = int(line, 16)
     except ValueError:
         size = CHUNK_BYTES_MAX + 1
-    if size > CHUNK_BYTES_MAX:
+    if size > CHUNK_BYTES_MAX or line[1:2] in _PREFIXES:
         raise WorkerFailed("The worker's answer is not framed in chunks that rbee reads.")
     return size
 
