@@ -6,6 +6,13 @@ from collections import Counter
 
 import msgspec
 
+from rbee.queen.inference.prefixes import (
+    BLOCK_BYTES,
+    BLOCKS_MAX,
+    Holder,
+    PrefixIndex,
+    blocks_of,
+)
 from rbee.queen.inference.routing import Choice, PolicyName, Rules
 from unit.queen.router_stand import Stand, call, workers
 
@@ -97,3 +104,38 @@ def test_without_overlap_prefix_affinity_chooses_as_least_loaded_does() -> None:
         return chosen
 
     assert run("prefix-affinity") == run("least-loaded")
+
+
+def test_the_memory_of_beginnings_is_bounded_and_keeps_what_is_used() -> None:
+    index = PrefixIndex(entries_max=100)
+    often = [-1, -2, -3]
+    holder = Holder("w0", 1)
+    index.learn(often, holder)
+    for number in range(2_000):
+        index.learn([number], holder)
+        if number % 20 == 0:
+            index.learn(often, holder)
+    assert len(index) <= 110
+    assert index.find(often).share == 1.0
+    assert index.find([0]).holders == ()
+
+
+def test_the_longest_beginning_and_its_latest_readers_are_found() -> None:
+    index = PrefixIndex()
+    index.learn([1, 2, 3, 4], Holder("a", 1))
+    index.learn([1, 2, 9], Holder("b", 1))
+    index.learn([1, 2, 9], Holder("b", 2))  # restarted: its older self is gone
+    assert index.find([1, 2, 3, 8]).holders == (Holder("a", 1),)
+    assert index.find([1, 2, 3, 8]).share == 0.75
+    assert index.find([1, 2, 7, 7]).holders == (Holder("b", 2), Holder("a", 1))
+    assert index.find([5]) == index.find([]) == (0.0, ())
+
+
+def test_a_body_is_known_by_its_whole_blocks_from_the_beginning() -> None:
+    body = bytes(range(256)) * 10
+    blocks = blocks_of(body)
+    assert len(blocks) == len(body) // BLOCK_BYTES
+    assert blocks_of(body + b"more") == blocks
+    changed = blocks_of(b"x" + body[1:])
+    assert not set(changed) & set(blocks)
+    assert len(blocks_of(b"y" * BLOCK_BYTES * (BLOCKS_MAX + 5))) == BLOCKS_MAX

@@ -55,21 +55,28 @@ def blocks_of(body: bytes) -> list[int]:
 
 
 class PrefixIndex:
-    """A bounded memory of beginnings; what was not seen for longest is forgotten first."""
+    """A bounded memory of beginnings, in two generations.
+
+    What is learned goes into the young one; when that holds half of what may be kept it
+    becomes the old one, and what was the old one is forgotten. So remembering something
+    costs a look, and nothing is forgotten that was used within the last half.
+    """
 
     def __init__(self, entries_max: int = ENTRIES_MAX) -> None:
-        self._holders: dict[int, tuple[Holder, ...]] = {}
-        self._entries_max = entries_max
+        self._young: dict[int, tuple[Holder, ...]] = {}
+        self._old: dict[int, tuple[Holder, ...]] = {}
+        self._young_max = max(1, entries_max // 2)
 
     def __len__(self) -> int:
-        return len(self._holders)
+        return len(self._young) + len(self._old)
 
     def find(self, blocks: Sequence[int]) -> Known:
         """The longest known beginning of a body with these blocks."""
+        young, old = self._young, self._old
         holders: tuple[Holder, ...] = ()
         depth = 0
         for block in blocks:
-            found = self._holders.get(block)
+            found = young.get(block) or old.get(block)
             if found is None:
                 break
             holders = found
@@ -78,16 +85,21 @@ class PrefixIndex:
 
     def learn(self, blocks: Sequence[int], holder: Holder) -> None:
         """This worker reads a body with these blocks now."""
-        entries = self._holders
-        for block in reversed(blocks):  # the end is the oldest: it is of least use alone
-            before = entries.pop(block, ())
-            if before[:1] == (holder,):
-                entries[block] = before
-            else:
+        young = self._young
+        alone = (holder,)
+        for block in blocks:
+            before = young.get(block)
+            if before is None:
+                before = self._old.get(block, ())
+            elif before[0] == holder:
+                continue
+            if before:
                 others = [other for other in before if other.worker_id != holder.worker_id]
-                entries[block] = (holder, *others[: HOLDERS_MAX - 1])
-        for _ in range(len(entries) - self._entries_max):
-            del entries[next(iter(entries))]
+                young[block] = (holder, *others[: HOLDERS_MAX - 1])
+            else:
+                young[block] = alone
+        if len(young) > self._young_max:
+            self._old, self._young = young, {}
 
 
 def allowed_share(least_share: float, known: Known, slots: int) -> float:

@@ -314,8 +314,8 @@ class Router:
         """The worker that knows the body's beginning, unless it has too much to do."""
         blocks = prefixes.blocks_of(call.body)
         known = self._prefixes.find(blocks)
-        decided = least
-        least_share = running.get(least.worker.worker_id, 0) / slots_of(least.worker)
+        taken, reason = least.worker, least.reason
+        least_share = running.get(taken.worker_id, 0) / slots_of(taken)
         best = 1.0
         for holder in known.holders:
             worker = _allowed(state, holder.worker_id, least, running)
@@ -324,13 +324,15 @@ class Router:
             slots = slots_of(worker)
             share = running.get(holder.worker_id, 0) / slots
             if share < best and share <= prefixes.allowed_share(least_share, known, slots):
-                best = share
-                reason = f"has read {known.share:.0%} of the request before"
-                decided = least._replace(worker=worker, reason=reason)
-        if decided is least and known.holders:
-            decided = least._replace(reason=f"{least.reason}; who read it before is busier")
-        self._prefixes.learn(blocks, Holder(decided.worker.worker_id, decided.worker.generation))
-        return decided
+                best, taken = share, worker
+                if share <= least_share:
+                    break  # nobody is less loaded
+        if best < 1.0:
+            reason = f"has read {known.share:.0%} of the request before"
+        elif known.holders:
+            reason = f"{least.reason}; who read it before is busier"
+        self._prefixes.learn(blocks, Holder(taken.worker_id, taken.generation))
+        return _Decided(taken, reason, least.free, least.busy, least.bound, least.scores)
 
     def _by_session(
         self, state: _State, session: str, least: _Decided, running: Running
