@@ -18,8 +18,9 @@ from typing import NamedTuple, get_args
 
 from rbee.queen.inference.call import Call
 from rbee.queen.inference.router import Router
-from rbee.queen.inference.routing import Choice, PolicyName, Rules
+from rbee.queen.inference.routing import Choice
 from rbee.queen.registry.colony import Colony
+from rbee.queen.routing_settings import PolicyName, Rules
 from rbee.testing.raw_worker import beat, ready_worker
 
 SIZES = (1, 10, 100, 1_000, 10_000)

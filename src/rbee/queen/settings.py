@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from rbee.contracts.principals import KeySetting
-from rbee.queen.inference.routing import Rules
 from rbee.queen.placement_settings import PlacementSettings
+from rbee.queen.routing_settings import Rules
 
 PORT: Final = 7833  # **S** in wire.md
 HIVE_PORT: Final = 7835  # **S**; named to people who send a hive's operation here

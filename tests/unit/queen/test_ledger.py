@@ -8,8 +8,9 @@ from rbee.errors import JobNotFound
 from rbee.queen.inference.call import Call
 from rbee.queen.inference.ledger import STEPS_MAX, Ledger
 from rbee.queen.inference.router import Router
-from rbee.queen.inference.routing import Choice, Rules
+from rbee.queen.inference.routing import Choice
 from rbee.queen.registry.colony import Colony
+from rbee.queen.routing_settings import Rules
 from rbee.testing.raw_worker import beat, ready_worker
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from rbee.queen.inference.breaker import FAILURES_MAX, PAUSE_FIRST_S
 from rbee.queen.inference.router import FEW
-from rbee.queen.inference.routing import Choice, PolicyName, Rules, choose
+from rbee.queen.inference.routing import Choice, choose
+from rbee.queen.routing_settings import PolicyName, Rules
 from rbee.testing.raw_worker import ready_worker
 from unit.queen.router_stand import Stand, call, remote, workers
 

@@ -13,7 +13,8 @@ from rbee.queen.inference.prefixes import (
     PrefixIndex,
     blocks_of,
 )
-from rbee.queen.inference.routing import Choice, PolicyName, Rules
+from rbee.queen.inference.routing import Choice
+from rbee.queen.routing_settings import PolicyName, Rules
 from unit.queen.router_stand import Stand, call, workers
 
 

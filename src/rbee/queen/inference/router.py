@@ -22,8 +22,6 @@ from rbee.queen.inference.routing import (
     SHOWN_MAX,
     Choice,
     Pick,
-    PolicyName,
-    Rules,
     least_loaded,
     local_first,
     quickest,
@@ -35,6 +33,7 @@ from rbee.queen.inference.speeds import Speeds
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.serving import ServingPool
 from rbee.queen.registry.workers import RoutableWorker
+from rbee.queen.routing_settings import PolicyName, Rules
 
 FEW: Final = 8  # up to here all are compared: it costs little and beats any dice
 CHOICES: Final = 2  # two by dice are nearly as good as all (power of two choices)

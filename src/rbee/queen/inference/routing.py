@@ -12,22 +12,12 @@ this machine before others, and turns among equals.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from rbee.contracts.workers import Task
 from rbee.queen.registry.workers import RoutableWorker
-
-PolicyName = Literal[
-    "least-loaded",
-    "round-robin",
-    "weighted",
-    "latency-aware",
-    "prefix-affinity",
-    "session-affinity",
-    "local-first",
-]
 
 SLOTS_WHEN_UNKNOWN: Final = 1  # an engine that does not tell gets one request at a time
 SHOWN_MAX: Final = 16  # a decision keeps every candidate up to here, else those considered
@@ -39,21 +29,6 @@ _MASK: Final = (1 << 64) - 1
 _GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 ÷ φ, the increment of splitmix64
 _STEP: Final = 6364136223846793005  # Knuth's multiplier for 64 bits
 UPPER: Final = 32  # a dice's lower half is left away
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[queen.routing]``: how the colony routes, and models that do it otherwise.
-
-    ``weights`` multiply a hive's share under ``weighted`` (1 where unnamed).
-    ``prefer`` names labels of hives that a model's requests go to while one of these
-    has a free slot; what a request itself asks for comes before. Models are named by
-    their ids.
-    """
-
-    default: PolicyName = "least-loaded"
-    models: dict[str, PolicyName] = msgspec.field(default_factory=dict[str, PolicyName])
-    weights: dict[str, float] = msgspec.field(default_factory=dict[str, float])
-    prefer: dict[str, frozenset[str]] = msgspec.field(default_factory=dict[str, frozenset[str]])
 
 
 class Pick(NamedTuple):
