@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from rbee.testing.colony import Colony
 from rbee.testing.killing import Tally, drill
 from rbee.testing.real_kills import CONTEXT_TOKENS, real_drill, starter_colony
@@ -70,6 +72,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="of the real engine")
     parser.add_argument("--at-once", type=int, default=2, help="answers at once, scripted")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="keep the figures as JSON")
     asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as root:
@@ -82,6 +85,8 @@ def main() -> int:
                 Path(root), kills=asked.kills or 100, workers=asked.workers, seed=asked.seed
             )
     show(found, time.monotonic() - began)
+    if asked.out is not None:
+        asked.out.write_bytes(msgspec.json.encode(found))
     return 1 if found.bad else 0
 
 
