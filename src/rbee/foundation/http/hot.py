@@ -20,6 +20,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rbee.foundation.http.body import BODY_BYTES_MAX
+from rbee.foundation.http.reads import read_less
 from rbee.foundation.http.wire import Handle, Hot, PlainHead, WireExchange
 
 HEAD_BYTES_MAX: Final = 64 * 1024  # common servers allow 8 to 64 KiB; cookies are the largest part
@@ -73,6 +74,11 @@ class HotProtocol(HttpToolsProtocol):
         return self in self.connections
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  as uvicorn has it
+        """A client connected."""
+        read_less(transport)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """The door: take a plain hot request, hand everything else to uvicorn."""

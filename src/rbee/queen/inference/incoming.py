@@ -12,6 +12,7 @@ from typing import Final
 
 from rbee.errors import RbeeError, WorkerFailed
 from rbee.foundation.http.exchange import Wire
+from rbee.foundation.http.reads import read_less
 from rbee.queen.inference.framing import (
     LAST_CHUNK,
     Body,
@@ -90,6 +91,7 @@ class Incoming(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport to write to and to pause."""
+        read_less(transport)
         self._transport = transport  # pyright: ignore[reportAttributeAccessIssue]  TCP gives no other
 
     def data_received(self, data: bytes) -> None:
