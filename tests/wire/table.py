@@ -304,6 +304,7 @@ REQUEST_HEADERS = [
     Word("X-Hive-Preference", 4),
     Word("X-Priority", 4),
     Word("X-Session-Id", 4),
+    Word("X-Labels", 4),
     Word("X-Deadline-S", 4),
 ]
 RESPONSE_HEADERS = [

@@ -91,3 +91,24 @@ async def test_an_unknown_job_is_404_and_says_what_is_kept() -> None:
     assert answer.status_code == 404
     assert answer.json()["code"] == "job_not_found"
     assert "X-Rbee-Job" in answer.json()["remedy"]
+
+
+async def test_labels_are_an_order_and_where_none_runs_it_is_said_at_once() -> None:
+    async with (
+        raw_worker(speak) as plain,
+        raw_worker(speak) as labelled,
+        running_queen(settings=settings()) as running,
+    ):
+        tell(running, plain)
+        message = beat([ready_worker("eu", labelled)], hive_id="eu-1", names=["alias"])
+        message.hive_info.labels = ["eu", "big"]
+        running.queen.colony.beat(message, anyio.current_time())
+        headers = {"x-labels": "big, eu"}
+        for _ in range(3):
+            answer = await running.http.post("/v1/chat/completions", json=CHAT, headers=headers)
+            assert (answer.status_code, answer.headers["x-rbee-worker"]) == (200, "eu")
+        answer = await running.http.post(
+            "/v1/chat/completions", json=CHAT, headers={"x-labels": "moon"}
+        )
+    assert answer.status_code == 503
+    assert "moon" in answer.json()["error"]["message"]

@@ -92,6 +92,7 @@ class Conversation:
             principal=principal,
             hive_id=self.header(b"x-hive-preference"),
             session=self.header(b"x-session-id"),
+            labels=_labels(self.header(b"x-labels")),
             priority=priority_for(principal, self.header(b"x-priority")),
             deadline_s=self._deadline_s(),
         )
@@ -199,6 +200,13 @@ class Conversation:
                 param="X-Deadline-S",
             )
         return seconds
+
+
+def _labels(text: str | None) -> frozenset[str]:
+    """``eu, big`` as a set: each must be a label of the hive that serves."""
+    if text is None:
+        return frozenset()
+    return frozenset(part for label in text.split(",") if (part := label.strip()))
 
 
 def _about(answer: Answer) -> Headers:

@@ -32,6 +32,7 @@ _CLIENT_GONE: Final = 499
 _OF_THE_API: Final = (
     b"x-hive-preference",
     b"x-session-id",
+    b"x-labels",
     b"x-priority",
     b"x-deadline-s",
     b"x-request-id",

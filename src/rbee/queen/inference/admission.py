@@ -21,6 +21,7 @@ from rbee.contracts.principals import PRIORITY_MAX
 from rbee.errors import (
     DeadlineExceeded,
     ModelNotFound,
+    NoCapacity,
     QueueFull,
     RbeeError,
     ShuttingDown,
@@ -286,12 +287,22 @@ class Admission:
             raise ModelNotFound(f"No hive has the model {call.model!r}.", param="model")
 
     def _check_known(self, model: str, call: Call) -> None:
-        """Refuse what no slot that becomes free would ever serve."""
+        """Refuse what no slot that becomes free would ever serve.
+
+        Labels choose among what runs; placement starts nothing for them.
+        """
         serving = self._colony.serving(model)
         if call.worker_id is not None and all(
             worker.worker_id != call.worker_id for worker in serving
         ):
             raise WorkerNotFound(f"No worker {call.worker_id!r} serves {model!r} now.")
+        if call.labels and not any(call.labels <= worker.labels for worker in serving):
+            wanted = ", ".join(sorted(call.labels))
+            raise NoCapacity(
+                f"No worker of {model!r} runs on a hive with the labels {wanted}.",
+                remedy="Start one there (`rbee worker spawn`), or ask without X-Labels; a hive's "
+                "labels stand in its settings.",
+            )
         if call.task != self._colony.usual_task(model) and not (
             any(worker.task == call.task for worker in serving)
             or self._colony.coming(model, call.task)
