@@ -86,11 +86,15 @@ def imported() -> set[str]:
     return names - set(sys.stdlib_module_names) - {"rbee"}
 
 
+def providers_of(top: str) -> set[str]:
+    """The distributions behind a top-level name; of a shared one those that we declare."""
+    found = metadata.packages_distributions().get(top, [f"({top})"])
+    names = {canonicalize_name(name) for name in found}
+    return names & (DECLARED | EXTRAS) or names
+
+
 def test_what_is_imported_is_declared_and_the_reverse() -> None:
-    providers = metadata.packages_distributions()
-    used = {
-        canonicalize_name(name) for top in imported() for name in providers.get(top, [f"({top})"])
-    }
+    used = {name for top in imported() for name in providers_of(top)}
     assert used - DECLARED - EXTRAS == set()
     assert DECLARED - used == set(IMPORTED_LATE)
 
