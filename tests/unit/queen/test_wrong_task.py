@@ -4,6 +4,7 @@ from itertools import permutations
 from typing import get_args
 
 from rbee.contracts.workers import Task
+from rbee.queen.inference.refusals import refusal
 from rbee.queen.inference.wrong_task import wrong_task
 
 
@@ -17,3 +18,10 @@ def test_every_mismatch_has_its_words_and_a_way_out() -> None:
     assert "reranker" in said["rerank", "generate"].remedy
     assert "--task embeddings" in said["embeddings", "generate"].remedy
     assert "`rerank`" in said["generate", "rerank"].remedy
+
+
+def test_an_engine_without_the_endpoint_is_named_as_the_cause() -> None:
+    error = refusal(404, b'{"error":{"message":"File Not Found","type":"not_found_error"}}')
+    assert (error.status, error.code) == (400, "invalid_request")
+    assert "File Not Found" in error.message
+    assert "endpoint" in error.remedy

@@ -5,6 +5,7 @@ import msgspec
 from rbee.errors import ContextExceeded, EngineError, InvalidRequest, RbeeError
 
 _NOT_SUPPORTED = 501  # llama.cpp's word for "started without that feature"
+_NO_SUCH_PATH = frozenset({404, 405})
 _CONTEXT_EXCEEDED = "exceed_context_size_error"
 
 
@@ -30,6 +31,11 @@ def refusal(status: int, body: bytes) -> RbeeError:
             f"The prompt has {said.n_prompt_tokens} tokens and the worker's context {said.n_ctx}."
         )
     message = said.message.rstrip(".") or "it gave no reason"
+    if status in _NO_SUCH_PATH:
+        return InvalidRequest(
+            f"The worker's engine does not know this: {message}.",
+            remedy="It may lack this endpoint; llama.cpp's server has all that is passed on.",
+        )
     if 400 <= status < 500 or status == _NOT_SUPPORTED:  # noqa: PLR2004  4xx
         return InvalidRequest(f"The engine refused the request: {message}.")
     return EngineError(f"The engine failed: {message}.")
