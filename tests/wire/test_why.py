@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from rbee.contracts.why import Why
+from rbee.queen.inference.breaker import FAILURES_MAX
 from rbee.queen.settings import Settings
 from rbee.testing.queens import RunningQueen, running_queen
 from rbee.testing.raw_worker import Conversation, beat, raw_worker, ready_worker
@@ -112,3 +113,28 @@ async def test_labels_are_an_order_and_where_none_runs_it_is_said_at_once() -> N
         )
     assert answer.status_code == 503
     assert "moon" in answer.json()["error"]["message"]
+
+
+async def test_an_engine_that_fails_in_a_row_is_set_aside_and_why_says_so() -> None:
+    async def fail(wire: Conversation) -> None:
+        await wire.answer(500, {"error": {"message": "out of memory", "type": "server_error"}})
+
+    async with (
+        raw_worker(fail) as broken,
+        raw_worker(speak) as well,
+        running_queen(settings=settings()) as running,
+    ):
+        tell(running, broken, well)
+        seen: list[int] = []
+        last = None
+        while seen[-4:] != [200] * 4:  # turns are taken until the broken one is left out
+            last = await running.http.post("/v1/chat/completions", json=CHAT)
+            seen.append(last.status_code)
+            assert len(seen) < 4 * FAILURES_MAX, seen
+        assert last is not None
+        assert seen.count(200) < len(seen)
+        found = await why(running, last.headers["x-rbee-job"])
+    decision = found.steps[0].decision
+    assert decision is not None
+    notes = {one.worker_id: one.note for one in decision.candidates}
+    assert "failures in a row" in (notes["w0"] or "")

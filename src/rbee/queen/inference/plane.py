@@ -5,6 +5,8 @@ and its end are told here, once each: the slot, the connection, routing's measur
 ledger behind ``why``, the counters behind ``/metrics``.
 """
 
+from typing import Final
+
 from rbee.foundation import logs
 from rbee.queen.inference.admission import Admission, Grant
 from rbee.queen.inference.answer import Leg
@@ -15,6 +17,9 @@ from rbee.queen.inference.retries import RetryBudget
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
 from rbee.queen.tally import Tally
+
+_WORKERS_FAULT: Final = frozenset({500, 502, 504})
+"""Statuses that count against a worker; 501 and 503 say what it cannot do, or not yet."""
 
 _log = logs.get(__name__)
 
@@ -54,7 +59,7 @@ class Plane:
             worker.model,
             first_byte_s=upstream.first_byte_s,
             whole_s=whole_s,
-            ok=not upstream.failed,
+            ok=not upstream.failed and upstream.status not in _WORKERS_FAULT,
         )
         self.pool.give_back(upstream, worker)
         leg.grant.release(served=whole_s is not None)
