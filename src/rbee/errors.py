@@ -16,6 +16,7 @@
     │  ├─ MethodNotAllowed      405
     │  ├─ Conflict              409  e.g. deleting a model that is loaded
     │  ├─ TooLarge              413
+    │  ├─ ClientGone            499  logged and counted: nobody is there to read it
     │  └─ NotYet                501  described in wire.md, not delivered yet
     ├─ CapacityError            503  try again later: carries retry_after_s
     │  ├─ NoCapacity
@@ -170,6 +171,14 @@ class TooLarge(ContractError):
     code = "too_large"
     status = 413
     remedy = "Send less at once."
+
+
+class ClientGone(ContractError):
+    """The client left before its answer's end."""
+
+    code = "client_gone"
+    status = 499
+    remedy = "Nothing: its work was stopped. Longer time limits of clients and proxies may help."
 
 
 class NotYet(ContractError):

@@ -14,6 +14,7 @@ import msgspec
 
 from rbee.contracts import daemon, hives, jobs, models, openai, plan, why, worker_details, workers
 from rbee.errors import (
+    ClientGone,
     DeadlineExceeded,
     Forbidden,
     InvalidApiKey,
@@ -283,7 +284,7 @@ ERRORS: list[ErrorLine] = [
     ErrorLine(413, "too_large", TooLarge),
     ErrorLine(429, "rate_limited", RateLimited, 4),
     ErrorLine(429, "quota_exceeded", None, 7),
-    ErrorLine(499, "client_gone", None, 4),
+    ErrorLine(499, "client_gone", ClientGone, 4),
     ErrorLine(501, "not_yet", NotYet),
     ErrorLine(502, "worker_error", WorkerFailed),
     ErrorLine(503, "no_capacity", NoCapacity),

@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio
 
-from rbee.errors import RbeeError
+from rbee.errors import ClientGone, RbeeError
 from rbee.queen.inference.answer import Answer
 from rbee.queen.inference.call import Call
 from rbee.queen.tally import Tally
@@ -14,7 +14,6 @@ from rbee.queen.tally import Tally
 ENDPOINT: Final = "infer"
 
 _OK: Final = 200
-_CANCELLED: Final = 499  # wire.md's number for a client that does not want it any more
 
 
 class Counted:
@@ -28,7 +27,7 @@ def counted(tally: Tally, call: Call) -> Generator[Counted]:
     """Count one inference, however the block ends."""
     arrived = anyio.current_time()
     counting = Counted()
-    status = _CANCELLED
+    status = ClientGone.status
     try:
         yield counting
         status = _OK

@@ -9,7 +9,6 @@ that leaves cancels it, streaming or not; nothing is stored.
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Final
 from urllib.parse import unquote
 
 import msgspec
@@ -18,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from rbee.contracts.openai import ModelObject, ModelObjects
 from rbee.contracts.principals import LOCAL, Principal
-from rbee.errors import DeadlineExceeded, MethodNotAllowed, ModelNotFound, RbeeError
+from rbee.errors import ClientGone, DeadlineExceeded, MethodNotAllowed, ModelNotFound, RbeeError
 from rbee.foundation import logs
 from rbee.foundation.faults import unforeseen
 from rbee.foundation.http.exchange import AsgiExchange
@@ -36,8 +35,6 @@ from rbee.queen.registry.colony import Colony
 from rbee.queen.scheduling.rates import Rates, estimated_tokens
 from rbee.queen.tally import Tally
 from rbee.queen.tracing import Request, Traces
-
-_CLIENT_GONE: Final = 499  # nginx's number for it, as wire.md has it
 
 _log = logs.get(__name__)
 
@@ -146,8 +143,8 @@ class OpenAIDoor:
             return
         except (ClientDisconnect, asyncio.CancelledError) as gone:
             if not conversation.exchange.finished:
-                conversation.status = _CLIENT_GONE
-                _log.info("client gone", job=conversation.job_id, status=_CLIENT_GONE)
+                conversation.status = ClientGone.status
+                _log.info("client gone", job=conversation.job_id, status=ClientGone.status)
             self._count(conversation)
             if isinstance(gone, asyncio.CancelledError):
                 raise

@@ -16,7 +16,7 @@ import msgspec
 
 from rbee.contracts.openai import RequestPeek
 from rbee.contracts.principals import Principal
-from rbee.errors import RbeeError
+from rbee.errors import ClientGone, RbeeError
 from rbee.foundation.http.gate import Policy, admit
 from rbee.foundation.http.wire import PlainHead, WireExchange
 from rbee.queen.api.dialects import ENDPOINTS, Endpoint
@@ -28,7 +28,6 @@ from rbee.queen.inference.upstream import Stale, Upstream
 from rbee.queen.inference.usage import usage_in
 
 _OK: Final = 200
-_CLIENT_GONE: Final = 499
 _OF_THE_API: Final = (
     b"x-hive-preference",
     b"x-session-id",
@@ -163,7 +162,7 @@ class _Flight:
     def left(self) -> None:
         """The client left: so does its request."""
         self._upstream.abort()
-        self._end(_CLIENT_GONE)
+        self._end(ClientGone.status)
 
     def _answer(self, upstream: Upstream, exchange: WireExchange) -> None:
         body = upstream.taken()
