@@ -24,12 +24,13 @@ from rbee.contracts import (
     workers,
 )
 from rbee.contracts.aliases import Alias, ModelSource
+from rbee.contracts.principals import KeySetting, Principal
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = 1_790_000_000.5
 
-# In contracts, but never sent: tables and answers of pure functions.
-NOT_ON_THE_WIRE = {Alias, ModelSource}
+# In contracts, but never sent: tables, settings and what pure functions give.
+NOT_ON_THE_WIRE = {Alias, KeySetting, ModelSource, Principal}
 
 GPU = hives.GpuStats(
     id="GPU-0",
