@@ -152,7 +152,9 @@ async def test_a_connection_that_the_worker_closed_meanwhile_is_no_dead_worker()
 
 
 async def test_a_worker_that_dies_under_a_request_is_replaced_unseen() -> None:
-    dying: Say = lambda n: whole() if n == 0 else None  # noqa: E731  shorter than a function
+    def dying(number: int) -> bytes | None:
+        return whole() if number == 0 else None
+
     async with door(dying, lambda _: whole()) as at:
         for _ in range(6):
             assert (await ask(at)).content == ANSWER
@@ -162,7 +164,9 @@ async def test_a_worker_that_dies_under_a_request_is_replaced_unseen() -> None:
 
 
 async def test_half_an_answer_is_not_shown_but_asked_for_again() -> None:
-    half: Say = lambda n: whole() if n == 0 else whole()[:-5]  # noqa: E731
+    def half(number: int) -> bytes:
+        return whole() if number == 0 else whole()[:-5]
+
     async with door(half, lambda _: whole()) as at:
         await ask(at)
         await ask(at)

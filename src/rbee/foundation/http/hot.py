@@ -28,7 +28,6 @@ PIPELINED_BYTES_MAX: Final = 64 * 1024  # beyond it the client is not read until
 HEAD_S: Final = 10.0  # a head is one packet: who takes longer holds connections open on purpose
 BODY_S: Final = 120.0  # 32 MiB over 2.2 Mbit/s, a slow home uplink
 UNREAD_S: Final = 60.0  # a client that takes nothing for so long will not take the rest either
-SWEEP_EVERY_S: Final = 1.0
 
 _HEAD_END: Final = b"\r\n\r\n"
 _UNUSUAL: Final = (b"origin", b"expect", b"transfer-encoding", b"upgrade")

@@ -17,7 +17,7 @@ from rbee.foundation.http.exchange import EVENT_STREAM
 HEAD_BYTES_MAX: Final = 64 * 1024  # an engine's head has ten lines
 
 _KEPT_MAX: Final = 256  # a head with a date is new each second: minutes of a few engines
-_KEPT_BYTES_MAX: Final = 2048
+_KEPT_BYTES_MAX: Final = 2048  # an engine's own head has 300; what is longer is made to fill us
 _LENGTH_LINE: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,12})(?=\r\n)")
 
 _HOP_BY_HOP: Final = frozenset(

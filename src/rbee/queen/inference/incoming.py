@@ -99,10 +99,10 @@ class Incoming(asyncio.Protocol):
         self.heard_at = self._clock()
         write = self._write
         try:
-            if write is not None:
+            body = self._body
+            if write is not None and body is not None:
                 # The rest of this module, written out for the one case that is the load.
-                body = self._body
-                ready = body.feed(data)  # pyright: ignore[reportOptionalMemberAccess]  it is there
+                ready = body.feed(data)
                 if ready:
                     write(ready)
                     self._last = ready
@@ -110,7 +110,7 @@ class Incoming(asyncio.Protocol):
                     self._poured_bytes += len(ready)
                     if self._poured_bytes > POURED_BYTES_MAX:
                         self._fold_poured()
-                if body.ended:  # pyright: ignore[reportOptionalMemberAccess]
+                if body.ended:
                     self._end_of_body()
                 return
             if self._body is None:
