@@ -26,6 +26,7 @@ from rbee.errors import (
     HiveNotFound,
     ModelNotFound,
     QueenRestarted,
+    QueueFull,
     ShuttingDown,
     WorkerNotFound,
 )
@@ -44,6 +45,12 @@ from rbee.queen.registry.colony import Colony
 RETURN_S: Final = 30.0
 """A restarted queen waits so long for the hives that had the model: after a power cut
 they start with her, and one that needs longer would find its job failed."""
+
+ROOM_AGAIN_S: Final = 1.0
+"""After a restart all jobs ask for a place at once; who finds the queue full asks again
+so often, because it had its place before."""
+
+ROOM_WITHIN_S: Final = 300.0  # as long as the longest wait in the queue itself
 
 _RELAYED_TYPES = frozenset({"narration", "progress"})
 """Of a spawn's events; its ``data`` belongs to whoever asked the hive."""
@@ -119,16 +126,29 @@ class InferOperation:
         news = InferResumed(reason="queen_restarted", pieces=story.pieces, restarts=job.restarts)
         job.emit("infer_resumed", f"The queen restarted; the answer {where}.", data=news)
         await self._return_of(asked.operation)
+        begun = story.path is not None
         try:
-            await self._run(job, asked, story)
+            await self._run_with_room(job, asked, story)
         except ShuttingDown:
             raise
         except (ModelNotFound, WorkerNotFound, CapacityError) as error:
-            if story.path is None:  # it had not begun: the error is the job's own
+            if not begun:  # the error is the job's own
                 raise
             raise QueenRestarted(
                 f"The queen restarted in the middle of this job. {error.message}"
             ) from None
+
+    async def _run_with_room(self, job: Job, asked: Asked, story: Story) -> None:
+        give_up_at = anyio.current_time() + ROOM_WITHIN_S
+        while True:
+            asked_at = anyio.current_time()
+            try:
+                return await self._run(job, asked, story)
+            except QueueFull:
+                now = anyio.current_time()
+                if now - asked_at > ROOM_AGAIN_S or now > give_up_at:
+                    raise  # it had a place and waited too long there, or everybody does
+            await anyio.sleep(ROOM_AGAIN_S)
 
     async def _return_of(self, operation: Infer) -> None:
         """Return when what the job was asked of is there again, or is late."""
@@ -150,6 +170,7 @@ class InferOperation:
         if story.path is None:
             data = {"model": operation.model, "path": call.path}
             job.emit("infer_start", f"Asking {operation.model}", data=data)
+            story.path = call.path
         with counted(self._dispatcher.plane.tally, call) as counting, ExitStack() as while_waiting:
             while_waiting.enter_context(
                 self._reconciler.following(operation.model, _relay_spawn(job))

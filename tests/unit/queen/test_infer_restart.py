@@ -62,7 +62,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def queen_after(
-    tmp_path: Path, events: Sequence[KeptEvent], request: bytes | None = None
+    tmp_path: Path, events: Sequence[KeptEvent], request: bytes | None = None, **settings: int
 ) -> AsyncIterator[RunningQueen]:
     """A queen whose predecessor was killed when the job had said ``events``."""
     if request is None:
@@ -76,8 +76,8 @@ async def queen_after(
     entries: list[Entry] = [Accepted(row), *(Happened(JOB, event) for event in events)]
     store.write(entries)
     store.close()
-    settings = Settings(quiet_s=0.1, auto_download=False)
-    async with running_queen(settings=settings) as queen:
+    chosen = Settings(quiet_s=0.3, auto_download=False, **settings)
+    async with running_queen(settings=chosen) as queen:
         yield queen
 
 
@@ -113,6 +113,21 @@ async def test_a_job_that_had_not_begun_fails_with_its_own_reason(tmp_path: Path
     async with queen_after(tmp_path, []) as queen:
         rest = await rest_of(queen, after=0)
         assert failure(rest)[0] in {"no_capacity", "model_not_found"}
+
+
+async def test_a_job_that_had_its_place_finds_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(infer_operation, "ROOM_AGAIN_S", 0.05)
+    events = log(START, CHOSEN)
+    async with queen_after(tmp_path, events, queue_per_model_max=1, queue_max=1) as queen:
+        await queen.queen.jobs.ready()
+        # Somebody else has the only place, until it is told that there is no hive at all.
+        other = b'{"operation": "infer", "model": "org/other", "prompt": "p"}'
+        await queen.http.post("/v1/jobs", content=other)
+        code, message = failure(await rest_of(queen, after=len(events)))
+        assert code == "queen_restarted"
+        assert "wait" not in message, "the queue was never too full for it"
 
 
 async def test_a_job_that_lacked_only_its_end_gets_it(tmp_path: Path) -> None:
