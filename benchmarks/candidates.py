@@ -64,7 +64,7 @@ def start_all(
 
 @contextmanager
 def _direct(mock: Mock, _cpu: int, _home: Path) -> Generator[Candidate]:
-    yield Candidate("direct", "", mock.ports[0], [mock.pid])
+    yield Candidate("direct", "", mock.ports[0], [])  # no proxy: nothing to weigh
 
 
 @contextmanager

@@ -17,6 +17,7 @@ PANELS: Final[tuple[tuple[str, str, Metric], ...]] = (
     ("CPU an event, 64 paced streams, µs", "paced-64", cpu_us),
     ("CPU an event, 256 paced streams, µs", "paced-256", cpu_us),
     ("Events/s, 1,000 saturated streams", "saturated-1000", per_s),
+    ("Events/s, 200,000 offered on 1,000 streams", "offered-1000", per_s),
     ("First token p99, 1,000 new streams, ms", "new-1000", opening_p99_ms),
     ("First token p50, 1 connection, ms", "first-1", first_p50_ms),
     ("Requests/s, 64 connections", "unary-64", per_s),

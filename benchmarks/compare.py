@@ -106,9 +106,8 @@ class _Run:
             with contextlib.suppress(RuntimeError):  # it will fail again where it is measured
                 warm_up(candidate, self._bodies["unary-64"])
         for number in range(rounds):
-            last = number == rounds - 1
             for at, scenario in enumerate(self._scenarios):
-                if not (scenario.every_round or last):
+                if number and not scenario.every_round:
                     continue
                 fitting = [one for one in self._running if scenario.fits(one.name)]
                 turn = (number + at) % max(len(fitting), 1)

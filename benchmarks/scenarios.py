@@ -67,6 +67,18 @@ def _stream(events: int, every_us: int) -> dict[str, object]:
 _RBEE: Final = frozenset({"rbee", "rbee-uvloop"})
 
 SCENARIOS: Final = (
+    # First, while no other scenario has stretched the heap already.
+    Scenario(
+        name="never-reads",
+        title="4 clients that never read a stream as fast as it goes",
+        mode="stall",
+        body=_stream(ENDLESS, 0),
+        connections=4,
+        warm_s=1.0,
+        window_s=6.0,
+        never=frozenset({"direct"}),
+        every_round=False,
+    ),
     Scenario(
         name="unary-64",
         title="unary, 64 connections",
@@ -118,6 +130,14 @@ SCENARIOS: Final = (
         never=_RUSH_NOT,
     ),
     Scenario(
+        name="offered-1000",
+        title="1,000 streams of 200 events/s: 200,000 offered",
+        body=_stream(ENDLESS, 5_000),
+        connections=1_000,
+        warm_s=1.5,
+        never=_RUSH_NOT,
+    ),
+    Scenario(
         name="new-1000",
         title="1,000 new streams at once, 20 events/s each",
         body=_stream(ENDLESS, 50_000),
@@ -148,17 +168,6 @@ SCENARIOS: Final = (
         mode="cancel",
         body=_unary(model=ASSEMBLED, seed=10_000, max_tokens=ENDLESS),
         only=_RBEE,
-        every_round=False,
-    ),
-    Scenario(
-        name="never-reads",
-        title="4 clients that never read a stream as fast as it goes",
-        mode="stall",
-        body=_stream(ENDLESS, 0),
-        connections=4,
-        warm_s=1.0,
-        window_s=6.0,
-        never=frozenset({"direct"}),
         every_round=False,
     ),
 )
