@@ -1,8 +1,8 @@
 """``GET /metrics``: figures of a daemon as Prometheus reads them.
 
-Nothing is counted here. A room gives a source, which makes families of figures from
-its own state when somebody asks, so that counting costs nothing between scrapes and a
-figure cannot differ from what it is about. What every daemon has is added: its build
+Nothing is counted here. A room gives a source, which notes its own state when somebody
+asks, so that nothing is computed between scrapes and a figure cannot differ from what
+it is about. What every daemon has is added: its build
 and its process. Names follow Prometheus' own rules (base units, ``_total`` for what
 only grows). The rule each source keeps: a bounded number of lines, whatever happens.
 """
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
+import anyio.to_thread
 import psutil
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -32,7 +33,10 @@ MIB: Final = 1024 * 1024
 PERCENT: Final = 100.0  # what is told in percent is shown as a ratio, Prometheus' base unit
 
 Labels: TypeAlias = tuple[str, ...]
-Source: TypeAlias = Callable[[], Iterable[Metric]]
+Families: TypeAlias = Callable[[], Iterable[Metric]]
+Source: TypeAlias = Callable[[], Families]
+"""Called in the daemon's loop, where it notes what is so, quickly; what it gives is called in
+a thread, and makes families of that: a large colony's page takes a second to write."""
 
 
 class Spread(Protocol):
@@ -84,12 +88,17 @@ def scaled(value: float | None, factor: float) -> float | None:
 def metrics_route(service: str, source: Source) -> Route:
     """``GET /metrics``, behind the gate like every route: model names are the colony's own."""
     own = _Daemon(service)
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(lambda: [*own.families(), *source()]))
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        body = encode(registry)
+        families = source()
+
+        def write() -> bytes:
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_Figures(lambda: [*own.families(), *families()]))
+            return encode(registry)
+
+        body = await anyio.to_thread.run_sync(write)
         return Response(body, headers={"content-type": content_type, "cache-control": "no-store"})
 
     return Route("/metrics", metrics, methods=["GET"])
@@ -98,12 +107,12 @@ def metrics_route(service: str, source: Source) -> Route:
 class _Figures(Collector):
     """The bridge to the library."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, families: Families) -> None:
+        self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        """All families, as they are now."""
-        return self._source()
+        """All families."""
+        return self._families()
 
 
 class _Daemon:

@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from rbee.contracts.hives import NodeStats
 from rbee.contracts.jobs import JobState
 from rbee.contracts.workers import WorkerStats, WorkerStatus
-from rbee.foundation.metrics import MIB, gauge, scaled
+from rbee.foundation.metrics import MIB, Families, gauge, scaled
 from rbee.foundation.node_metrics import node_families
 
 
@@ -33,25 +33,28 @@ class Figures:
         self._workers = workers
         self._jobs = jobs
 
-    def __call__(self) -> Iterator[Metric]:
-        """All families, as they are now."""
-        workers = self._workers()
+    def __call__(self) -> Families:
+        """Note what is so now; the families are made later."""
+        node, workers, states = self._node(), self._workers(), Counter(self._jobs())
         statuses = Counter(worker.status for worker in workers)
-        yield gauge(
-            "rbee_hive_workers",
-            "Workers of this hive.",
-            ("status",),
-            [((status,), statuses[status]) for status in get_args(WorkerStatus)],
-        )
-        yield from _by_model(workers)
-        states = Counter(self._jobs())
-        yield gauge(
-            "rbee_hive_jobs",
-            "Jobs that are kept, by state.",
-            ("state",),
-            [((state,), states[state]) for state in get_args(JobState)],
-        )
-        yield from node_families([(self._hive_id, self._node())])
+
+        def families() -> Iterator[Metric]:
+            yield gauge(
+                "rbee_hive_workers",
+                "Workers of this hive.",
+                ("status",),
+                [((status,), statuses[status]) for status in get_args(WorkerStatus)],
+            )
+            yield from _by_model(workers)
+            yield gauge(
+                "rbee_hive_jobs",
+                "Jobs that are kept, by state.",
+                ("state",),
+                [((state,), states[state]) for state in get_args(JobState)],
+            )
+            yield from node_families([(self._hive_id, node)])
+
+        return families
 
 
 def _by_model(workers: list[WorkerStats]) -> Iterator[Metric]:

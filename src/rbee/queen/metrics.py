@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 from rbee.contracts.jobs import JobState
 from rbee.contracts.status import HiveLiveness
 from rbee.contracts.workers import WorkerStatus
-from rbee.foundation.metrics import counter, gauge, histogram
+from rbee.foundation.metrics import Families, counter, gauge, histogram
 from rbee.foundation.node_metrics import node_families
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.hives import HiveView
@@ -56,42 +56,52 @@ class Figures:
         self._running = running
         self._jobs = jobs
 
-    def __call__(self) -> Iterator[Metric]:
-        """All families, as they are now."""
-        rows = self._tally.rows()
-        hives = self._colony.hives()
-        yield from _requests(rows)
-        yield from _tokens(rows)
-        yield from _decisions(self._tally)
-        yield from self._load()
-        yield from _colony(hives)
-        yield from _slots(hives, self._running())
-        yield from node_families((str(hive.id), hive.node) for hive in hives[:HIVES_MAX])
+    def __call__(self) -> Families:
+        """Note what is so now; the families are made later."""
+        tally, hives, running = self._tally.copied(), self._colony.hives(), dict(self._running())
+        waiting, states = self._waiting(), Counter(self._jobs())
 
-    def _load(self) -> Iterator[Metric]:
+        def families() -> Iterator[Metric]:
+            rows = tally.rows()
+            yield from _requests(rows)
+            yield from _tokens(rows)
+            yield from _decisions(tally)
+            yield from _load(waiting, running, states)
+            yield from _colony(hives)
+            yield from _slots(hives, running)
+            yield from node_families((str(hive.id), hive.node) for hive in hives[:HIVES_MAX])
+
+        return families
+
+    def _waiting(self) -> Counter[str]:
         waiting: Counter[str] = Counter()
         for name in self._queue.models():
             # A name that no hive has is its client's invention: it gets no line of its own.
             waiting[self._colony.resolve(name) or OTHER] += self._queue.waiting(name)
-        yield gauge(
-            "rbee_waiting_requests",
-            "Requests that wait for a slot.",
-            ("model",),
-            [((model,), count) for model, count in waiting.items()],
-        )
-        yield gauge(
-            "rbee_running_requests",
-            "Requests that are with a worker.",
-            (),
-            [((), sum(self._running().values()))],
-        )
-        states = Counter(self._jobs())
-        yield gauge(
-            "rbee_jobs",
-            "Jobs that are kept, by state.",
-            ("state",),
-            [((state,), states[state]) for state in get_args(JobState)],
-        )
+        return waiting
+
+
+def _load(
+    waiting: Counter[str], running: Mapping[str, int], states: Counter[JobState]
+) -> Iterator[Metric]:
+    yield gauge(
+        "rbee_waiting_requests",
+        "Requests that wait for a slot.",
+        ("model",),
+        [((model,), count) for model, count in waiting.items()],
+    )
+    yield gauge(
+        "rbee_running_requests",
+        "Requests that are with a worker.",
+        (),
+        [((), sum(running.values()))],
+    )
+    yield gauge(
+        "rbee_jobs",
+        "Jobs that are kept, by state.",
+        ("state",),
+        [((state,), states[state]) for state in get_args(JobState)],
+    )
 
 
 def _requests(rows: list[Row]) -> Iterator[Metric]:

@@ -42,6 +42,12 @@ class Buckets:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def copied(self) -> "Buckets":
+        """The same, at rest."""
+        copy = Buckets(self.bounds)
+        copy.counts, copy.total = self.counts.copy(), self.total
+        return copy
+
     def cumulative(self) -> Iterator[tuple[str, float]]:
         """Prometheus' own form: (upper bound, values up to it), ending with ``+Inf``."""
         seen = 0
@@ -77,6 +83,16 @@ class Row:
         self.first_s = Buckets(FIRST_S)
         self.gap_s = Buckets(GAP_S)
         self.whole_s = Buckets(WHOLE_S)
+
+    def copied(self) -> "Row":
+        """The same, at rest."""
+        copy = Row(self.model, self.endpoint)
+        copy.statuses = self.statuses.copy()
+        copy.events = self.events
+        copy.prompt_tokens, copy.completion_tokens = self.prompt_tokens, self.completion_tokens
+        copy.queue_s, copy.first_s = self.queue_s.copied(), self.first_s.copied()
+        copy.gap_s, copy.whole_s = self.gap_s.copied(), self.whole_s.copied()
+        return copy
 
 
 class Words:
@@ -193,6 +209,17 @@ class Tally:
     def rows(self) -> list[Row]:
         """All rows, in the order of their first request."""
         return list(self._rows.values())
+
+    def copied(self) -> "Tally":
+        """The same, at rest: a scrape's text is written in a thread."""
+        copy = Tally(models_max=self._models_max)
+        copy._rows = {key: row.copied() for key, row in self._rows.items()}
+        copy.retries = self.retries.copy()
+        copy.continued_streams = self.continued_streams.copy()
+        for name in ("routes", "refusals", "spawns", "evictions"):
+            getattr(copy, name).counts = getattr(self, name).counts.copy()
+        copy.load_s = self.load_s.copied()
+        return copy
 
     # ── bounds ───────────────────────────────────────────────────────────────
 

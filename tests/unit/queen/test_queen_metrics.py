@@ -183,7 +183,7 @@ def test_the_board_asks_only_for_figures_that_exist() -> None:
 
 
 def test_the_board_shows_every_figure_of_ours() -> None:
-    families: list[Metric] = list(complete(busy_tally())())
+    families: list[Metric] = list(complete(busy_tally())()())
     asked = BOARD.read_text(encoding="utf-8")
     assert [family.name for family in families if family.name not in asked] == []
 
