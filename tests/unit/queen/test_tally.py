@@ -96,3 +96,23 @@ def test_a_million_answers_need_no_more_memory_than_one() -> None:
     finally:
         tracemalloc.stop()
     assert grown < 4096
+
+
+def test_a_copy_is_at_rest() -> None:
+    tally = Tally()
+    tally.answered("m", _CHAT, 200, queue_s=0.2, first_s=0.5, whole_s=1.5, events=11)
+    tally.tokens("m", _CHAT, 7, 10)
+    tally.continued("m", ok=True)
+    copy = tally.copied()
+    (before,) = copy.rows()
+    tally.answered("m", _CHAT, 500, queue_s=0.2, first_s=0.5, whole_s=1.5, events=11)
+    tally.tokens("m", _CHAT, 1, 1)
+    tally.continued("m", ok=False)
+    tally.routed("x")
+    tally.spawned(ok=True, load_s=1.0)
+    assert before.statuses == {200: 1}
+    assert (before.prompt_tokens, before.completion_tokens, before.events) == (7, 10, 11)
+    assert sum(before.whole_s.counts) == sum(before.gap_s.counts) == 1
+    assert copy.continued_streams == {("m", True): 1}
+    assert copy.routes.counts == {}
+    assert copy.spawns.counts["started"] == sum(copy.load_s.counts) == 0
