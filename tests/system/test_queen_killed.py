@@ -27,6 +27,7 @@ KILLS = 4  # of whoever; by hand with more
 WITHIN_S = 60.0
 CANARY = "canary-prompt-that-stands-in-no-log"
 PROMPT = f'{CANARY} [[script {{"tokens": {TOKENS}, "delay_token_s": 0.06}}]]'
+CRASHING = f'{CANARY} [[script {{"tokens": {TOKENS}, "crash_at_token": 10}}]]'
 SLOW = f'{CANARY} [[script {{"tokens": {TOKENS}, "delay_token_s": 0.2}}]]'
 
 
@@ -100,6 +101,19 @@ async def test_a_queen_that_is_stopped_lets_go_of_her_jobs(colony: Colony) -> No
                 await until(lambda: "infer_resumed" in reader.actions)
                 await client.jobs.cancel(reader.job_id)
         assert reader.actions[-1] == "cancelled"
+
+
+async def test_a_job_says_that_its_worker_was_lost(colony: Colony) -> None:
+    queen = colony.queen()
+    colony.hive()
+    async with QueenClient(queen.url, key=None) as client:
+        reader = Reader((await client.jobs.submit(asked(CRASHING))).job_id)
+        with anyio.fail_after(WITHIN_S):
+            await reader.read(client)
+    resumed = reader.actions.index("infer_resumed")
+    assert reader.events[resumed].data["reason"] == "worker_lost"
+    assert reader.events[resumed].data["pieces"] == reader.actions[:resumed].count("token") == 9
+    assert (reader.tokens, reader.actions[-1]) == (TOKENS, "infer_complete")
 
 
 async def test_whoever_is_killed_every_job_is_answered_once(colony: Colony) -> None:
