@@ -170,6 +170,11 @@ def _prepare() -> None:
     if PROXY_CPU == LOAD_CPU:
         print("One core only: proxy and load share it, and no figure means much.", file=sys.stderr)
     os.sched_setaffinity(0, {LOAD_CPU})  # our beats and clocks stay off the proxy's core
+    allow_many_files()
+
+
+def allow_many_files() -> None:
+    """Raise our own limit on open files, which the daemons that we start inherit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES_WANTED, hard), hard))
 
