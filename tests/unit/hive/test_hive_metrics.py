@@ -20,7 +20,7 @@ def worker(worker_id: str, **fields: object) -> WorkerStats:
         status="ready",
         port=9001,
         device="CPU-0",
-        **fields,  # type: ignore[arg-type]  a test's own fields
+        **fields,
     )
 
 
