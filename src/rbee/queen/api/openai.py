@@ -196,8 +196,9 @@ class OpenAIDoor:
             self._traces.ended(_traced(conversation, now))
         tally, endpoint = self._tally, conversation.endpoint.path
         if answer is None or answer.worker is None:
+            name = "" if call is None else call.model
             tally.answered(
-                call.model if call is not None else "",
+                self._colony.resolve(name) or name,
                 endpoint,
                 conversation.status,
                 whole_s=now - conversation.arrived,
