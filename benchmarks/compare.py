@@ -56,14 +56,14 @@ def main() -> int:
     except Unbuildable as error:
         print(error, file=sys.stderr)
         return 1
+    machine = _machine()
     _prepare()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rbee-compare-")))
         mock = stack.enter_context(running_mock(WORKERS, cpu=LOAD_CPU))
         running, absent = start_all(asked.candidates, mock, PROXY_CPU, stack)
         results = Results(
-            machine=f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, "
-            f"Python {platform.python_version()}",
+            machine=machine,
             date=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
             hurry=QUICK if asked.quick else 1.0,
             rounds=0,
@@ -164,6 +164,14 @@ def _arguments() -> argparse.Namespace:
     help_text = "where to write, without the suffix"
     parser.add_argument("--output", type=Path, default=RESULTS / "compare", help=help_text)
     return parser.parse_args()
+
+
+def _machine() -> str:
+    """What the figures were made on, and how busy it was before: over 0.5 is not quiet."""
+    python = f"Python {platform.python_version()}"
+    system = f"{platform.machine()}, Linux {platform.release()}"
+    load = f"load average {os.getloadavg()[0]:.1f} at the start"
+    return f"{os.cpu_count()} cores, {system}, {python}, {load}"
 
 
 def _prepare() -> None:
