@@ -3,7 +3,7 @@
 Two workers run the starter model in llama.cpp; two queens know both of them, one routes by
 ``least-loaded``, one by ``prefix-affinity``. The same kind of trace goes to each in turn, with
 words of its own every time, so that nothing is remembered from one run to the next. More
-conversations are open than there are slots, as in life. What an engine had to read is
+conversations are open than are asked at once, as in life. What an engine had to read is
 what its own timings say (``prompt_n``); the first token is timed at the client.
 
 A second trace has no overlap at all: there the two must not differ by more than noise.
@@ -32,10 +32,10 @@ from rbee.testing.workers import running_worker
 
 POLICIES = ("least-loaded", "prefix-affinity")
 WORKERS = 2
-SLOTS = 2
+SLOTS = 4  # as hives start them
 CONTEXT = 8_192
-AT_ONCE = 3  # of four slots: there is a choice to make
-WORDS_A_TURN = 220  # about 1,500 bytes
+AT_ONCE = 3  # of eight slots: there is a choice to make
+WORDS_A_TURN = 160  # about 1,100 bytes
 ANSWER_TOKENS = 12
 TIMEOUT_S = 300.0
 _WORDS = [
