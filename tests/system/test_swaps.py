@@ -104,7 +104,7 @@ def test_a_second_hive_is_used_before_anybody_gives_way(colony: Colony) -> None:
         assert ask(queen, model)
     assert loads(queen) == 2
     assert "stopping" not in queen.said
-    assert outcome(queen, MODELS[2]) == "evict"
+    until_now(lambda: outcome(queen, MODELS[2]) == "evict", within_s=30)
     assert ask(queen, MODELS[2])
     assert queen.said.count("reason=room") == 1
 

@@ -158,7 +158,7 @@ class Spawning:
             self._failed(key, flight, error)
         else:
             self._troubles.succeeded({key, self.key(flight.model)}, hive_id)
-            self._hooks.on_spawn(flight.model, True, anyio.current_time() - flight.began_at)  # noqa: FBT003
+            self._hooks.on_spawn(flight.model, True, anyio.current_time() - flight.began_at)  # noqa: FBT003  positional, as a hook is called
         finally:
             del self._flights[key]
 
@@ -203,7 +203,7 @@ class Spawning:
         keys = {key, self.key(flight.model)}
         now = anyio.current_time()
         self._troubles.failed(keys, hive_id, cause, told, now)
-        self._hooks.on_spawn(flight.model, False, now - flight.began_at)  # noqa: FBT003
+        self._hooks.on_spawn(flight.model, False, now - flight.began_at)  # noqa: FBT003  positional, as a hook is called
 
     def _tell(self, key: str, flight: _Spawning, news: News) -> None:
         keys = {key, self.key(flight.model)}

@@ -93,7 +93,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     ``spawning`` holds the keys (``source_key``) of models whose spawn is in flight;
     ``oldest_waiting`` says since when somebody waits for a model; ``doubt`` is why
-    nobody may be stopped now, null when there is none.
+    nobody may be stopped now, null when there is none, ``doubt_since`` when that began:
+    for who waits, hives are silent since then at the earliest.
     """
 
     hives: Sequence[HiveView]
@@ -106,6 +107,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     now: float
     reserved: Sequence[Reserved] = ()
     doubt: str | None = None
+    doubt_since: float | None = None
     quiet: bool = False
 
 
@@ -124,6 +126,7 @@ class _Round:
         self._taken = set(world.spawning)
         self._reserved = list(world.reserved)
         self._leaving: set[str] = set()
+        self._served_s: dict[str, float] | None = None
 
     def run(self, wanted: Sequence[Wanted]) -> list[Action]:
         actions: list[Action] = []
@@ -160,7 +163,10 @@ class _Round:
         failure = world.troubles.latest(source_key(row.model), world.now)
         if failure is not None:
             return Refuse(row.model, too_soon(failure, world.now))
-        if found.transient and world.now - row.oldest_since < SILENCE_PATIENCE_S:
+        since = row.oldest_since
+        if world.doubt_since is not None:  # who waited long for a load has not waited for hives
+            since = max(since, world.doubt_since)
+        if found.transient and world.now - since < SILENCE_PATIENCE_S:
             return None
         return Refuse(row.model, found.error)
 
@@ -247,8 +253,10 @@ class _Round:
         if world.doubt is not None:
             return None
 
+        load_s = usual_load_s([one for one in options if one.blocked == "memory"])
+
         def may_displace(model: str) -> bool:
-            return waiting_since is not None and self._turn_is_over(model, options, waiting_since)
+            return waiting_since is not None and self._turn_is_over(model, load_s, waiting_since)
 
         found = find_eviction(
             options,
@@ -273,25 +281,28 @@ class _Round:
             return msgspec.structs.replace(standing, spare=0)
         return standing
 
-    def _turn_is_over(self, model: str, options: Sequence[Option], waiting_since: float) -> bool:
+    def _turn_is_over(self, model: str, load_s: float | None, waiting_since: float) -> bool:
         world = self._world
-        served_s = max(
-            (
-                world.standing(hive, worker).serving_s
-                for hive in world.hives
-                for worker in hive.workers
-                if worker.model == model
-            ),
-            default=0.0,
-        )
-        tight = [one for one in options if one.blocked == "memory"]
         return is_over(
-            Turn(serving_s=served_s, oldest_waiting=world.oldest_waiting(model)),
+            Turn(
+                serving_s=self._served().get(model, 0.0), oldest_waiting=world.oldest_waiting(model)
+            ),
             waiting_since=waiting_since,
-            load_s=usual_load_s(tight),
+            load_s=load_s,
             settings=world.policy.settings,
             now=world.now,
         )
+
+    def _served(self) -> dict[str, float]:
+        """For how long each model has been served: by its oldest worker, looked up once."""
+        if self._served_s is None:
+            self._served_s = {}
+            for hive in self._world.hives:
+                for worker in hive.workers:
+                    now_s = self._world.standing(hive, worker).serving_s
+                    known_s = self._served_s.get(worker.model, 0.0)
+                    self._served_s[worker.model] = max(now_s, known_s)
+        return self._served_s
 
     # ── workers that nobody needs ────────────────────────────────────────────
 

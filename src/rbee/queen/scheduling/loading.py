@@ -25,33 +25,33 @@ class LoadTime(msgspec.Struct, frozen=True):
     source: LoadSource
 
 
-def load_time(model: str, hive: HiveView, hives: Sequence[HiveView]) -> LoadTime | None:
-    """What a load of ``model`` on ``hive`` will take; None when nothing is known."""
-    here = _row(model, hive)
-    if here is not None and here.load_s is not None:
-        return LoadTime(here.load_s, "measured")
-    elsewhere = [
-        row.load_s
-        for other in hives
-        if (row := _row(model, other)) is not None and row.load_s is not None
-    ]
-    if elsewhere:
-        return LoadTime(round(median(elsewhere), 3), "measured_elsewhere")
-    size_bytes = _size_bytes(model, hives)
-    paces = [
-        row.size_bytes / row.load_s
-        for row in hive.models
-        if row.size_bytes and row.load_s and row.size_bytes >= PACE_BYTES_MIN
-    ]
-    if size_bytes is None or not paces:
-        return None
-    return LoadTime(round(size_bytes / median(paces), 3), "estimated")
+class LoadTimes:
+    """The load times of one model over the colony: what is the same for all hives, once."""
+
+    def __init__(self, model: str, hives: Sequence[HiveView]) -> None:
+        """Looks at every hive's row of ``model``."""
+        self._model = model
+        rows = [row for hive in hives if (row := _row(model, hive)) is not None]
+        measured = [row.load_s for row in rows if row.load_s is not None]
+        self._elsewhere_s = round(median(measured), 3) if measured else None
+        self._size_bytes = next((row.size_bytes for row in rows if row.size_bytes), None)
+
+    def on(self, hive: HiveView) -> LoadTime | None:
+        """What a load on ``hive`` will take; None when nothing is known."""
+        here = _row(self._model, hive)
+        if here is not None and here.load_s is not None:
+            return LoadTime(here.load_s, "measured")
+        if self._elsewhere_s is not None:
+            return LoadTime(self._elsewhere_s, "measured_elsewhere")
+        paces = [
+            row.size_bytes / row.load_s
+            for row in hive.models
+            if row.size_bytes and row.load_s and row.size_bytes >= PACE_BYTES_MIN
+        ]
+        if self._size_bytes is None or not paces:
+            return None
+        return LoadTime(round(self._size_bytes / median(paces), 3), "estimated")
 
 
 def _row(model: str, hive: HiveView) -> Model | None:
     return next((row for row in hive.models if row.id == model), None)
-
-
-def _size_bytes(model: str, hives: Sequence[HiveView]) -> int | None:
-    sizes = (row.size_bytes for hive in hives if (row := _row(model, hive)) is not None)
-    return next((size for size in sizes if size), None)

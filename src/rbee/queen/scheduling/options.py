@@ -18,7 +18,7 @@ from rbee.contracts.workers import SERVING
 from rbee.queen.placement_settings import PlacementSettings
 from rbee.queen.registry.hives import HiveView
 from rbee.queen.registry.liveness import may_spawn
-from rbee.queen.scheduling.loading import LoadTime, load_time
+from rbee.queen.scheduling.loading import LoadTime, LoadTimes
 from rbee.queen.scheduling.memory import Fit, Reserved, Room, fits, needed_bytes, ram, rooms
 
 Blocked = Literal["hive", "settings", "failed", "source", "corrupt", "device", "memory"]
@@ -76,7 +76,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_options(ask: Ask, hives: Sequence[HiveView], policy: Policy) -> list[Option]:
     """All options for ``ask``, hive by hive."""
-    return [option for hive in hives for option in _of_hive(ask, hive, hives, policy)]
+    known, loads = known_row(ask.model, hives), LoadTimes(ask.model, hives)
+    return [option for hive in hives for option in _of_hive(ask, hive, policy, known, loads)]
 
 
 def is_fetchable(model: str) -> bool:
@@ -108,19 +109,21 @@ def expected_bytes(model: str, hives: Sequence[HiveView]) -> int:
     return 0 if row is None else needed_bytes(row) or 0
 
 
-def _of_hive(ask: Ask, hive: HiveView, hives: Sequence[HiveView], policy: Policy) -> list[Option]:
+def _of_hive(
+    ask: Ask, hive: HiveView, policy: Policy, known: Model | None, loads: LoadTimes
+) -> list[Option]:
     blocked = _blocked(ask, hive, policy)
     if blocked is not None:
         return [Option(hive=hive, device=None, blocked=blocked[0], reason=blocked[1])]
     here = next((row for row in hive.models if row.id == ask.model), None)
-    facts = here or known_row(ask.model, hives)
+    facts = here or known
     on_disk = here is not None and here.status == "available"
     bare = Option(
         hive=hive,
         device=None,
         on_disk=on_disk,
         download_bytes=0 if on_disk else (None if facts is None else facts.size_bytes),
-        load=load_time(ask.model, hive, hives),
+        load=loads.on(hive),
         passed_over=hive.id in ask.passed_over,
     )
     return [_of_device(bare, room, facts, ask) for room in rooms(hive, ask.reserved)]

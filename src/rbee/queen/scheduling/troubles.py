@@ -28,7 +28,7 @@ otherwise be driven by every client's retry."""
 
 BACKOFF_MAX_S: Final = 160.0  # the fifth failure in a row; below the longest wait of 300 s
 PASSED_OVER_S: Final = 30.0  # a hive's restart or a driver's reset is over by then
-PASSED_OVER_MAX_S: Final = 480.0
+PASSED_OVER_MAX_S: Final = 480.0  # who mends a machine does not want to wait for longer
 FORGOTTEN_AFTER_S: Final = 300.0  # what failed so long before the last pause ended was another day
 _DOUBLINGS_MAX: Final = 8  # both pauses are at their longest before
 
