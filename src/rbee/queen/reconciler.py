@@ -81,6 +81,7 @@ class Reconciler:
         self._quiet_over = False
         self._looked_at: float | None = None
         self._doubt: tuple[str, float] | None = None
+        self._doubt_since: float | None = None
         self._activity = Activity()
         self._troubles = Troubles()
         self._evicting = Evicting(colony, lines, self.hooks)
@@ -196,6 +197,7 @@ class Reconciler:
             now=now,
             reserved=self._spawning.reserved(),
             doubt=self._is_in_doubt(hives, now),
+            doubt_since=self._doubt_since,
             quiet=self._is_quiet(hives, now),
         )
 
@@ -237,8 +239,10 @@ class Reconciler:
         found = doubt(hives, lag_s)
         if found is not None:
             self._doubt = (found, now + DOUBT_S)
+            if self._doubt_since is None:
+                self._doubt_since = now
         if self._doubt is None or now >= self._doubt[1]:
-            self._doubt = None
+            self._doubt = self._doubt_since = None
             return None
         return self._doubt[0]
 
