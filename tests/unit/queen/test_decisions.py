@@ -57,6 +57,7 @@ def decided(
     standings: Mapping[str, Standing] | None = None,
     policy: Policy | None = None,
     doubt: str | None = None,
+    doubt_since: float | None = None,
     quiet: bool = False,
     now: float = 100.0,
 ) -> list[Action]:
@@ -75,6 +76,7 @@ def decided(
         oldest_waiting=waiting.get,
         now=now,
         doubt=doubt,
+        doubt_since=doubt_since,
         quiet=quiet,
     )
     return decide(wanted, world)
@@ -139,6 +141,14 @@ def test_a_silent_hive_is_waited_for_a_little() -> None:
     silent = [a_hive("m", state="degraded")]
     assert decided(wants("m", since=99.0), hives=silent) == []
     (action,) = decided(wants("m", since=90.0), hives=silent)
+    assert isinstance(action, Refuse)
+
+
+def test_after_a_shock_who_waited_long_already_waits_for_the_hives_too() -> None:
+    silent = [a_hive("m", state="degraded"), a_hive("n", state="degraded")]
+    late = "the queen herself was 4.0 s late"
+    assert decided(wants("m", since=10.0), hives=silent, doubt=late, doubt_since=99.0) == []
+    (action,) = decided(wants("m", since=10.0), hives=silent, doubt=late, doubt_since=90.0)
     assert isinstance(action, Refuse)
 
 

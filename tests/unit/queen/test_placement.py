@@ -147,6 +147,13 @@ def test_a_silent_hive_gets_nothing_new_and_the_refusal_may_pass() -> None:
     ).transient
 
 
+def test_a_hive_that_has_not_told_its_models_may_still_have_it() -> None:
+    untold = msgspec.structs.replace(a_hive("new"), told_models=False)
+    refusal = refused(place(Ask(model="m"), [untold], Policy()))
+    assert refusal.transient
+    assert refusal.reasons == {"new": "it has not told its models yet"}
+
+
 def test_a_stopping_hive_and_one_without_engine_are_no_candidates() -> None:
     stopping = a_hive("s", models=[a_model()])
     assert stopping.info is not None

@@ -180,6 +180,8 @@ def _takes_nothing(hive: HiveView) -> str | None:
     """Why a hive starts no worker at all now, whatever the model; None when it does."""
     if not may_spawn(hive.state):
         return f"its beats are missing ({hive.state}), so nothing new is started there"
+    if not hive.told_models:
+        return "it has not told its models yet"
     if hive.info is not None and hive.info.operational_status != "ready":
         return f"it is {hive.info.operational_status}"
     engines = hive.capabilities.engines if hive.capabilities is not None else []

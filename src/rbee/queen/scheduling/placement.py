@@ -59,8 +59,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """It cannot run now, and why not, hive by hive.
 
-    ``transient`` is true when a hive that might take it is merely silent: wait a
-    little before telling anyone.
+    ``transient`` is true when a hive that might take it is merely silent, or has not
+    told its models yet: wait a little before telling anyone.
     """
 
     error: RbeeError
@@ -187,7 +187,10 @@ def _refuse(
             remedy="`rbee up` starts a hive on this machine.",
         )
         return Refusal(error=error, reasons=reasons)
-    silent = any(hive.state == "degraded" for hive in hives)
+    silent = any(
+        hive.state == "degraded" or (hive.state == "fresh" and not hive.told_models)
+        for hive in hives
+    )
     told = " ".join(f"{hive}: {reason}." for hive, reason in reasons.items())
     rows = [found for hive in hives for found in hive.models if found.id == model]
     if not rows and not (is_fetchable(model) and policy.auto_download):
