@@ -32,6 +32,7 @@ from rbee.queen.inference.router import Router
 from rbee.queen.inference.upstream import Upstream
 from rbee.queen.lines import HiveLines
 from rbee.queen.operations import Operations
+from rbee.queen.placement_settings import ModelPlacement
 from rbee.queen.reconciler import Reconciler
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
@@ -89,6 +90,10 @@ class Queen:
         clock = asyncio.get_running_loop().time
         self._world, self._hives, self._parts, self._clock = world, hives, parts, clock
         settings = parts.settings
+        kept = ModelPlacement(replicas_min=world.scenario.replicas)
+        placement = msgspec.structs.replace(
+            settings.placement, models=dict.fromkeys(world.models, kept)
+        )
         self.colony = Colony()
         self.demand = Demand()
         self.tally = Tally()
@@ -97,7 +102,7 @@ class Queen:
             colony=self.colony,
             demand=self.demand,
             lines=self.lines,
-            policy=PlacementPolicy(auto_download=False, settings=settings.placement),
+            policy=PlacementPolicy(auto_download=False, settings=placement),
             known_file=None,
             quiet_s=settings.quiet_s,
         )

@@ -55,9 +55,12 @@ class Rules:
             notes.breach(f"a loop of the queen ended: {queen.fault!r}")
 
     def wanted(self, queen: Queen) -> None:
-        """Note what somebody waits for."""
-        for model in queen.demand.models():
-            self._world.last_wanted[model] = self._world.now
+        """Note which models are wanted: somebody waits, or the settings want more workers."""
+        models = set(queen.demand.models())
+        for model in self._world.models:
+            there = len(queen.colony.serving(model)) + queen.colony.coming(model, "generate")
+            if model in models or there < self._world.scenario.replicas:
+                self._world.last_wanted[model] = self._world.now
 
     def spawn_ordered(self, hive: Hive, asked: WorkerSpawn) -> None:
         """The queen's command to spawn leaves her."""

@@ -21,6 +21,8 @@ from rbee.testing.simulation.world import Scenario, World
 
 SETTLE_S: Final = 5.0  # the quiet time and two beats: the hives are known
 PATIENCE_S: Final = 1_000.0  # the longest wait is 300 s, a hung worker takes 60 s, three times
+_NUMBERS: Final = re.compile(r"hive-\d+\S*|\d+")
+
 SLOWNESS: Final = 3.0  # of a slow machine
 
 
@@ -112,6 +114,7 @@ class Stage:
             watched(self.world, self._parts.router),
         )
         queen.demand.subscribe(lambda: self._rules.wanted(queen))
+        queen.colony.subscribe(lambda: self._rules.wanted(queen))
         return queen
 
     def _beat(self, heartbeat: Heartbeat) -> HeartbeatAck | None:
@@ -185,4 +188,6 @@ class Stage:
 
 def _short(verdict: str) -> str:
     """A verdict without its details, for counting."""
-    return re.sub(r"hive-\d+\S*|\d+", "…", verdict)[:200] if verdict.startswith("told: ") else verdict.partition(":")[0][:32]
+    if verdict.startswith("told: "):
+        return _NUMBERS.sub("…", verdict).partition(" Try again")[0]
+    return verdict.partition(":")[0]

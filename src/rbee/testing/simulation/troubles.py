@@ -10,7 +10,7 @@ from rbee.testing.simulation.workers import Worker
 from rbee.testing.simulation.world import World
 
 AGAIN_S: Final = 0.3  # when nobody is there to be struck: a worker is back in seconds
-TRIES_MAX: Final = 100
+PAUSE_SHARE: Final = 0.2  # of the mean time between two strikes
 BUSY_SHARE: Final = 0.8  # most kills strike a worker in the middle of an answer
 
 _AWAY_S: Final = (0.5, 8.0)  # a daemon's restart
@@ -36,10 +36,13 @@ class Troublemaker:
 
     async def run(self) -> None:
         """All faults, and the return of what went away."""
-        began = self._world.now
-        for at_s, name, strike in self._schedule():
-            await asyncio.sleep(max(0.0, began + at_s - self._world.now))
-            for _ in range(TRIES_MAX):
+        began, lasts_s = self._world.now, self._world.scenario.lasts_s
+        rows = self._schedule()
+        pause_s = PAUSE_SHARE * lasts_s / max(1, len(rows))
+        for at_s, name, strike in rows:
+            # Who was late does not catch up by striking everybody at once.
+            await asyncio.sleep(max(pause_s, began + at_s - self._world.now))
+            while self._world.now - began < lasts_s:
                 done = strike()
                 if done if isinstance(done, bool) else await done:
                     self._world.notes.counts[name] += 1

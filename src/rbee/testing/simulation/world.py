@@ -33,12 +33,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     requests: int = 200
     kills: int = 20
-    hives: int = 5
+    hives: int = 6
     models: int = 3
     rooms: int = 2
     """How many workers fit into a hive."""
+    replicas: int = 3
+    """How many workers of each model the settings want, whether or not anybody waits."""
     slots: int = 4
-    rate_per_s: float = 10.0
+    rate_per_s: float = 5.0
     hive_crashes: int = 1
     losses: int = 0
     partitions: int = 1
