@@ -14,6 +14,10 @@ T = TypeVar("T")
 
 STARTS_AT_S: Final = 1_000.0  # not 0: "never yet" must not look like "just now"
 
+STEP_S: Final = 1e-7
+"""What a turn of the loop takes. Where it took nothing, a wait that is over but for the
+last digit of a float would be waited for again and again, at one and the same instant."""
+
 
 class Deadlock(Exception):
     """Somebody waits for what cannot come: nothing is ready and no timer is set."""
@@ -34,8 +38,7 @@ class _Jumps(selectors.DefaultSelector):
         """
         if timeout is None:
             raise Deadlock("Everybody waits and no timer is set.")
-        if timeout > 0:
-            self.jump(timeout)
+        self.jump(max(timeout, STEP_S))
         return []
 
 
