@@ -225,9 +225,7 @@ async def test_a_client_that_leaves_stops_the_worker_and_frees_the_slot(stream: 
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         body = msgspec.json.encode({**CHAT, "stream": stream})
-        head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         if stream:
             assert b"200 OK" in await reader.readline()
