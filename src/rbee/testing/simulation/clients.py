@@ -181,6 +181,10 @@ def judged_job(ask: Ask, row: JobRow, events: list[KeptEvent], ends: int) -> str
     """The verdict on a job by what the disk kept of it."""
     if row.status not in ENDED or ends != 1:
         return f"lost: it is {row.status} and ended {ends} times"
+    return _judged_events(ask, row, events)
+
+
+def _judged_events(ask: Ask, row: JobRow, events: list[KeptEvent]) -> str:
     *kept, last = [event.data for event in events]
     if last.decode() != DONE:
         return "wrong: its last event is not the end"

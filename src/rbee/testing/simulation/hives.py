@@ -49,7 +49,7 @@ Beat = Callable[[Heartbeat], HeartbeatAck | None]
 
 
 class Hive:
-    """One machine. ``careless`` ones trust every order: for tests of the rules."""
+    """One machine."""
 
     def __init__(
         self,
@@ -57,8 +57,6 @@ class Hive:
         number: int,
         beat: Beat,
         on_refused: "Callable[[Hive], None]",
-        *,
-        careless: bool = False,
     ) -> None:
         self.id = f"hive-{number}"
         self.address = f"10.0.0.{number + 1}"
@@ -72,7 +70,6 @@ class Hive:
         self._world = world
         self._beat = beat
         self._on_refused = on_refused
-        self._careless = careless
         self._commands: dict[str, str] = {}
         self._told: set[str] = set()
         self._pids: dict[tuple[str, int], int] = {}
@@ -93,6 +90,10 @@ class Hive:
     def promised_bytes(self) -> int:
         """That, and what starts again will need."""
         return sum(one.size_bytes for one in self.workers.values() if one.status != "error")
+
+    def has_room(self) -> bool:
+        """Whether one more worker fits."""
+        return self.promised_bytes + self._world.worker_bytes <= self.total_bytes
 
     def start(self) -> None:
         """Start the daemon."""
@@ -177,7 +178,7 @@ class Hive:
 
     def _made_for(self, asked: WorkerSpawn) -> str:
         world = self._world
-        if not self._careless and self.promised_bytes + world.worker_bytes > self.total_bytes:
+        if not self.has_room():
             world.notes.counts["refused for memory"] += 1
             self._on_refused(self)
             raise OutOfMemory(f"{self.id} has no room for {asked.model}.")
@@ -300,7 +301,8 @@ class Hive:
             idle_s=self._world.now - (worker.idle_since or 0.0) if idle else None,
         )
 
-    def _heartbeat(self) -> Heartbeat:
+    def heartbeat(self) -> Heartbeat:
+        """What it tells the queen now."""
         world, wanted = self._world, set(self._wanted)
         keys = dict.fromkeys(self.workers, "secret")
         fresh = "worker_keys" in wanted or not keys.keys() <= self._told
@@ -323,7 +325,7 @@ class Hive:
         )
 
     def _send_beat(self) -> None:
-        world, beat = self._world, self._heartbeat()
+        world, beat = self._world, self.heartbeat()
         world.notes.counts["beats"] += 1
         loop = asyncio.get_running_loop()
         copies = 2 if world.dice.random() < world.scenario.doubled else 1

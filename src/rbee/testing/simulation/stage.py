@@ -21,6 +21,9 @@ from rbee.testing.simulation.world import Scenario, World
 
 SETTLE_S: Final = 5.0  # the quiet time and two beats: the hives are known
 PATIENCE_S: Final = 1_000.0  # the longest wait is 300 s, a hung worker takes 60 s, three times
+NEVER_TRUE: Final = ("told: no_capacity", "told: model_not_found", "told: out_of_memory")
+"""Of a colony with all models on all hives, and more hives than are ever away at once."""
+
 _NUMBERS: Final = re.compile(r"hive-\d+\S*|\d+")
 
 SLOWNESS: Final = 3.0  # of a slow machine
@@ -41,13 +44,7 @@ class Stage:
         self._refused: Counter[str] = Counter()
         self._posting: set[asyncio.Task[None]] = set()
         for number in range(scenario.hives):
-            hive = Hive(
-                self.world,
-                number,
-                self._beat,
-                self._rules.refused_for_memory,
-                careless=self._parts.careless_hives,
-            )
+            hive = self._parts.hive(self.world, number, self._beat, self._rules.refused_for_memory)
             hive.slowness = SLOWNESS if number < scenario.slow_hives else 1.0
             self._hives[hive.address] = hive
         self._commands = Commands(self.world, self._hives, self._rules.spawn_ordered)
@@ -55,10 +52,18 @@ class Stage:
 
     # ── the play ──────────────────────────────────────────────────────────────
 
-    async def play(self) -> None:
-        """All of it, until the last request has ended or time is up."""
+    def start(self) -> None:
+        """The hives start."""
         for hive in self._hives.values():
             hive.start()
+
+    def admit(self, client: Client) -> None:
+        """A client connects to the queen of the moment."""
+        self.queen.accept(client, self._front)
+
+    async def play(self) -> None:
+        """All of it, until the last request has ended or time is up."""
+        self.start()
         looking = asyncio.create_task(self._look())
         await asyncio.sleep(SETTLE_S)
         troubles = Troublemaker(self.world, list(self._hives.values()), self.restart_queen)
@@ -136,7 +141,7 @@ class Stage:
             else:
                 client = Client(self.world, ask)
                 self.clients.append(client)
-                self.queen.accept(client, self._front)
+                self.admit(client)
 
     async def _post(self, ask: Ask) -> None:
         try:
@@ -163,6 +168,8 @@ class Stage:
         for client in self.clients:
             if client.verdict is None:
                 notes.breach(f"request {client.ask.number} was lost: it never ended")
+            elif client.verdict.startswith(NEVER_TRUE):
+                notes.breach(f"request {client.ask.number} was {_short(client.verdict)}")
         for job_id, ask in self.jobs.items():
             verdict = self._verdict_of(job_id, ask)
             if verdict != "whole" and not verdict.startswith("told: "):
