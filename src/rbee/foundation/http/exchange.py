@@ -104,6 +104,14 @@ class Wire(Protocol):
         """``write`` without anything around it, once the head is out."""
         ...
 
+    async def send(self, data: bytes) -> None:
+        """As ``Exchange.send``: framed here, and waiting while the client is behind."""
+        ...
+
+    async def finish(self, data: bytes = b"") -> None:
+        """As ``Exchange.finish``."""
+        ...
+
     def draw_from(self, source: Source | None) -> None:
         """Pause and resume this source as the client falls behind and catches up."""
         ...

@@ -15,7 +15,7 @@ from rbee.queen.inference.admission import Grant
 from rbee.queen.inference.assemble_named import assembler_for
 from rbee.queen.inference.continuation import Stitcher, Transcript
 from rbee.queen.inference.events import EventCutter
-from rbee.queen.inference.framing import LAST_CHUNK, as_chunk, payload
+from rbee.queen.inference.framing import payload
 from rbee.queen.inference.refusals import refusal
 from rbee.queen.inference.upstream import Upstream
 from rbee.queen.inference.usage import WITHIN_BYTES, Usage, usage_in
@@ -176,9 +176,8 @@ class Answer:
             self._fold()
             await self._go_on(error)
             async for events in self.events():
-                wire.write(as_chunk(events))
-            wire.write(LAST_CHUNK)
-            wire.end()
+                await wire.send(events)
+            await wire.finish()
         else:
             poured = b"".join(upstream.poured)
             self.events_sent += poured.count(b"\n\n")
@@ -234,7 +233,11 @@ class Answer:
         self._legs.over(self._leg)
         if self._said is None:
             self._said = Transcript()
-        following = await self._legs.following(self._said, error)
+        try:
+            following = await self._legs.following(self._said, error)
+        except BaseException:
+            self._leg = Ending(b"")  # the dead one's slot was given back already
+            raise
         self.continued += 1
         if isinstance(following, Leg):
             self._take(following)
