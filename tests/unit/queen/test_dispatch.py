@@ -165,7 +165,10 @@ async def test_another_worker_goes_on_where_one_died_in_mid_answer(stream: bool)
         else:
             await wire.stream(text("b"), text("", "stop"))
 
-    async with stand(play, play) as (made, _), made.dispatcher.answer(call(stream=stream)) as answer:
+    async with (
+        stand(play, play) as (made, _),
+        made.dispatcher.answer(call(stream=stream)) as answer,
+    ):
         if stream:
             said = b"".join([events async for events in answer.events()])
             assert said.count(b'"text":"a"') == said.count(b'"text":"b"') == 1
