@@ -202,7 +202,7 @@ def test_fifty_first_requests_make_one_spawn_and_get_fifty_answers(
         answers = list(pool.map(ask, range(50)))
     assert all(answers)
     assert len(status_of(queen)["workers"]) == 1
-    assert queen.said.count("spawning") == 1
+    assert queen.said.count("] spawning ") == 1
 
 
 # ── strangers ────────────────────────────────────────────────────────────────

@@ -190,7 +190,7 @@ def test_workers_and_models_by_hand(colony: Operator) -> None:
     assert again["worker_id"] != own["worker_id"]
     assert (kept["model"], kept["slots_total"], kept["context_length"]) == (MODEL, 2, 1024)
     assert kept["asked"]["device"] == "cpu"
-    assert "needed" in kept["fit"]
+    assert "fit" in kept  # null here: the scripted engine is not judged
     done(colony.rbee("worker", "stop", "--all"))
     left = json.loads(done(colony.rbee("worker", "list", "--json")).stdout)
     assert not [worker for worker in left if worker["pid"]]

@@ -251,10 +251,14 @@ def rebuild(
 
 
 def _classes_below(kind: type[RbeeError]) -> list[type[RbeeError]]:
-    """``kind`` and all its subclasses, the nearer before the farther."""
+    """``kind`` and its subclasses in ``rbee.errors``, the nearer before the farther.
+
+    A room's own refinements (a worker that is gone) travel as what they refine.
+    """
     found = [kind]
     for child in kind.__subclasses__():
-        found += _classes_below(child)
+        if child.__module__ == RbeeError.__module__:
+            found += _classes_below(child)
     return found
 
 

@@ -41,7 +41,9 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 
 
 def every_error_class(kind: type[RbeeError] = RbeeError) -> list[type[RbeeError]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in every_error_class(child))]
+    """All that travel: a room's own refinements arrive as what they refine."""
+    children = [one for one in kind.__subclasses__() if one.__module__ == RbeeError.__module__]
+    return [kind, *(found for child in children for found in every_error_class(child))]
 
 
 def event(seq: int, action: str = "token", **fields: object) -> bytes:

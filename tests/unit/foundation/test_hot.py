@@ -248,7 +248,7 @@ async def test_a_client_that_never_reads_is_cut_off_after_a_while_and_costs_boun
     None
 ):
     async with served() as at, client(at.port) as one:
-        one.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
+        one.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]  typed as a writer's
         one.writer.write(request(b"flood"))
         await until(lambda: at.server.server_state.connections)
         connection = at.connection

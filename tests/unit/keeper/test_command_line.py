@@ -60,7 +60,7 @@ def test_wrong_usage_is_two_lines_and_code_2(
     "words",
     [[name] for name in LATER]
     + [["hive", name] for name in ("install", "uninstall", "join", "approve")]
-    + [["plan", "search", "--x", "y"], ["why", "job-1", "--json"]]
+    + [["drill", "search", "--x", "y"], ["keys", "list", "--json"]]
     + [["hive", "start", "--host", "gaming-pc"]],
 )
 def test_commands_of_later_versions_say_so(

@@ -34,13 +34,13 @@ from rbee.foundation.jobserver import Job, JobServer
 from rbee.testing.simulation.workers import MIB, Pace, Worker
 from rbee.testing.simulation.world import World
 
-BEAT_S: Final = 1.0
+BEAT_S: Final = 1.0  # as real hives beat (wire.md)
 LOOK_S: Final = 1.0  # a death is seen within this
 DRAIN_S: Final = 30.0  # then a worker ends whatever it is at
-RESTARTS_MAX: Final = 3
-RESTARTS_IN_S: Final = 60.0
+RESTARTS_MAX: Final = 3  # rule 5 of reliability.md
+RESTARTS_IN_S: Final = 60.0  # the same rule
 SETTLED_S: Final = 10.0  # rule 5 of reliability.md: a death so long after ready costs no budget
-ERROR_SHOWN_S: Final = 30.0
+ERROR_SHOWN_S: Final = 30.0  # long enough for every beat that may be lost
 
 HIVE_PORT: Final = 7835
 

@@ -20,7 +20,8 @@ from rbee.contracts.principals import LOCAL, KeySetting
 from rbee.errors import RbeeError
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.hot import HotProtocol
-from rbee.foundation.http.server import make_server
+from rbee.foundation.http.server import DaemonServer, make_server
+from rbee.foundation.http.wire import Hot
 from rbee.foundation.jobserver import Job, JobServer
 from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.infer_operation import InferOperation
@@ -126,16 +127,21 @@ class Queen:
         )
         self._journal = parts.journal(disk)
         self.jobs = JobServer(actor="queen", now=world.wall, journal=self._journal)
-        infer = InferOperation(
-            colony=self.colony, dispatcher=dispatcher, reconciler=self.reconciler
-        )
         self.operations = Operations(
             jobs=self.jobs,
             colony=self.colony,
             demand=self.demand,
             lines=self.lines,
-            infer=infer,
+            infer=InferOperation(
+                colony=self.colony, dispatcher=dispatcher, reconciler=self.reconciler
+            ),
         )
+        self._hot, self._server = self._doors(dispatcher, settings)
+        self._wires: list[End] = []
+        self._task = asyncio.create_task(self._live(), name=_NAME)
+
+    def _doors(self, dispatcher: Dispatcher, settings: Settings) -> tuple[Hot, DaemonServer]:
+        """The real ways in; whose bytes they read is simulated."""
         policy = make_policy(
             "127.0.0.1",
             _PORT,
@@ -146,11 +152,10 @@ class Queen:
             shared=lambda _path: True,
         )
         door = OpenAIDoor(dispatcher, self.colony, self.tally, Rates())
-        self._hot = door.hot(policy)
-        self._server = make_server(door, self._hot)
-        self._server.config.load()
-        self._wires: list[End] = []
-        self._task = asyncio.create_task(self._live(), name=_NAME)
+        hot = door.hot(policy)
+        server = make_server(door, hot)
+        server.config.load()
+        return hot, server
 
     # ── her life ──────────────────────────────────────────────────────────────
 

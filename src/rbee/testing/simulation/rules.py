@@ -20,7 +20,7 @@ from rbee.testing.simulation.hives import Hive
 from rbee.testing.simulation.queen import Clock, Queen
 from rbee.testing.simulation.world import Notes, World
 
-LOOK_EVERY_S: Final = 0.1
+LOOK_EVERY_S: Final = 0.1  # between events; nothing in the colony changes faster by itself
 WANTED_WITHIN_S: Final = 2.0  # between a decision to spawn and its command: a client may leave
 FORGIVEN_S: Final = 90.0
 """Who lost a command's answer, or a hive, cannot know what became of it: for so long
@@ -35,6 +35,7 @@ class Rules:
         self._world = world
         self._hives = hives
         self._queen_died_at = float("-inf")
+        self._queen: Queen | None = None
 
     def queen_died(self) -> None:
         """What an earlier life of hers had ordered, the next one has to find out."""
@@ -56,6 +57,7 @@ class Rules:
 
     def wanted(self, queen: Queen) -> None:
         """Note which models are wanted: somebody waits, or the settings want more workers."""
+        self._queen = queen
         models = set(queen.demand.models())
         for model in self._world.models:
             there = len(queen.colony.serving(model)) + queen.colony.coming(model, "generate")
@@ -66,6 +68,8 @@ class Rules:
         """The queen's command to spawn leaves her."""
         notes, now = self._world.notes, self._world.now
         notes.counts["spawns ordered"] += 1
+        if self._queen is not None:
+            self.wanted(self._queen)
         wanted_at = self._world.last_wanted.get(asked.model, float("-inf"))
         if now - wanted_at > WANTED_WITHIN_S:
             notes.breach(f"{asked.model} is spawned and nobody wants it")
@@ -103,7 +107,7 @@ def leaked(allowed: set["asyncio.Task[object]"]) -> list[str]:
 def watched(world: World, kind: type[Router]) -> Callable[[Colony, Clock], Router]:
     """Makes routers of a kind, each decision of which is looked at."""
 
-    class WatchedRouter(kind):  # pyright: ignore[reportGeneralTypeIssues,reportUntypedBaseClass]
+    class WatchedRouter(kind):  # pyright: ignore[reportGeneralTypeIssues,reportUntypedBaseClass]  known when called
         def __init__(self, colony: Colony, clock: Clock) -> None:
             super().__init__(colony, clock=clock)
             self._seen = colony
