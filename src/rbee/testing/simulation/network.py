@@ -201,7 +201,7 @@ def connect(
     here: asyncio.Protocol, there: asyncio.Protocol, path: Path, names: tuple[str, str]
 ) -> tuple[End, End]:
     """A connection, made: both ends know. ``names`` are the machines', here and there."""
-    near, far = End(here, path, names), End(there, path, names[::-1])
+    near, far = End(here, path, names), End(there, path, (names[1], names[0]))
     near.peer, far.peer = far, near
     there.connection_made(far)
     here.connection_made(near)

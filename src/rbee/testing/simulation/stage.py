@@ -6,7 +6,7 @@
 import asyncio
 import re
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 from rbee.contracts.hives import Heartbeat, HeartbeatAck
 from rbee.errors import RbeeError
@@ -53,7 +53,8 @@ class Stage:
     # ── the play ──────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """The hives start."""
+        """The hives start; from now on no error is nobody's."""
+        asyncio.get_running_loop().set_exception_handler(self._unforeseen)
         for hive in self._hives.values():
             hive.start()
 
@@ -124,6 +125,9 @@ class Stage:
 
     def _beat(self, heartbeat: Heartbeat) -> HeartbeatAck | None:
         return self.queen.beat(heartbeat)
+
+    def _unforeseen(self, _loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+        self.world.notes.breach(f"nobody took an error: {what.get('exception') or what}")
 
     async def _look(self) -> None:
         while True:
