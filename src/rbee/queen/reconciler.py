@@ -68,7 +68,10 @@ class Reconciler:
         known_file: Path | None,
         quiet_s: float,
     ) -> None:
-        """``known_file`` keeps the hives over restarts; null: they are not kept."""
+        """``known_file`` keeps the hives over restarts.
+
+        Null: they are not kept, and the quiet time after a start is always waited out.
+        """
         self.hooks = Hooks()
         self._colony = colony
         self._demand = demand
@@ -82,6 +85,7 @@ class Reconciler:
         self._looked_at: float | None = None
         self._doubt: tuple[str, float] | None = None
         self._doubt_since: float | None = None
+        self._shocked = False
         self._activity = Activity()
         self._troubles = Troubles()
         self._evicting = Evicting(colony, lines, self.hooks)
@@ -221,7 +225,9 @@ class Reconciler:
         )
 
     def _is_quiet(self, hives: Sequence[HiveView], now: float) -> bool:
-        if not self._quiet_over:
+        if not self._quiet_over and self._known_file is None:
+            self._quiet_over = now - self._started_at >= self._quiet_s
+        elif not self._quiet_over:
             beaten = {str(hive.id) for hive in hives if hive.told_models}
             self._quiet_over = not is_quiet(
                 now=now,
@@ -239,8 +245,9 @@ class Reconciler:
         found = doubt(hives, lag_s)
         if found is not None:
             self._doubt = (found, now + DOUBT_S)
-            if self._doubt_since is None:
+            if not self._shocked:
                 self._doubt_since = now
+        self._shocked = found is not None
         if self._doubt is None or now >= self._doubt[1]:
             self._doubt = self._doubt_since = None
             return None
