@@ -15,11 +15,11 @@ KEPT = [line for line in LINES if line and not line.startswith("#")]
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_is_lost_whatever_dies(seed: int) -> None:
-    report = run(Scenario(seed=seed, requests=150, kills=15, hangs=1, stalls=1, queen_kills=1))
+    report = run(Scenario(seed=seed, requests=100, kills=12, hangs=1, stalls=1, queen_kills=1))
     assert report.ok, report.told()
-    assert report.counts["workers killed"] >= 10
+    assert report.counts["workers killed"] >= 8
     assert report.counts["continued"] > 0
-    assert report.verdicts["whole"] > 75
+    assert report.verdicts["whole"] > 50
 
 
 @pytest.mark.parametrize("line", KEPT)
@@ -29,7 +29,7 @@ def test_what_once_went_wrong_goes_well(line: str) -> None:
 
 
 def test_a_seed_tells_the_same_story_twice() -> None:
-    scenario = Scenario(seed=5, requests=60, kills=6)
+    scenario = Scenario(seed=5, requests=40, kills=4)
     first, second = run(scenario), run(scenario)
     assert first.virtual_s == second.virtual_s
     assert first.counts == second.counts

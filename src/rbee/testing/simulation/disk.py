@@ -57,7 +57,7 @@ class DiskJournal:
     """A ``foundation.journal.Journal`` for one life of the queen."""
 
     def __init__(self, disk: Disk) -> None:
-        self.fault: StorageError | None = None
+        self.fault: StorageError | None = StorageError("The store is not open yet.")
         self._disk = disk
         self._pending: list[tuple[Entry, Callable[[], None] | None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -79,6 +79,7 @@ class DiskJournal:
         await asyncio.sleep(OPEN_S)
         disk = self._disk
         owner.found([Found(row, list(disk.events[job_id])) for job_id, row in disk.rows.items()])
+        self.fault = None
         self._open.set()
 
     async def opened(self) -> None:
@@ -94,7 +95,13 @@ class DiskJournal:
             self._timer = asyncio.get_running_loop().call_later(GROUP_S, self._keep)
 
     async def commit(self, entry: Accepted) -> None:
-        """Keep it; return when it is kept."""
+        """Keep it; return when it is kept.
+
+        Raises:
+            StorageError: it is not open yet.
+        """
+        if self.fault is not None:
+            raise self.fault
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def then() -> None:

@@ -173,13 +173,12 @@ class Queen:
             with anyio.CancelScope(shield=True):
                 await self.lines.close()
 
-    async def kill(self) -> None:
-        """End the process: nothing is said, nothing is kept any more."""
+    def die(self) -> None:
+        """The process is killed: nothing is said, nothing is kept any more. Then ``end``."""
         self._journal.die()
         for wire in self._wires:
             wire.sever()
         self.pool.close()
-        await self.end()
 
     async def end(self) -> None:
         """Cancel all that runs and wait for it."""
@@ -220,11 +219,12 @@ class Queen:
         return near
 
     async def submit(self, body: bytes) -> Job:
-        """A job is posted.
+        """A job is posted, as the route does it.
 
         Raises:
             RbeeError: it was refused.
         """
+        await self.jobs.ready()
         return await self.operations.submit(body, LOCAL)
 
     # ── what goes out ─────────────────────────────────────────────────────────

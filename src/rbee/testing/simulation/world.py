@@ -56,6 +56,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     slow_hives: int = 1
 
     @property
+    def roomy(self) -> bool:
+        """Whether there is room for all models although a machine is away.
+
+        And the queen is not stopped while she finds out, after a start, what there is.
+        """
+        spare = self.hives * self.rooms - self.models * self.replicas
+        return spare > self.rooms and not (self.stalls and self.queen_kills)
+
+    @property
     def lasts_s(self) -> float:
         """How long requests and faults keep coming."""
         return self.requests / self.rate_per_s
