@@ -167,14 +167,14 @@ class Client(asyncio.Protocol):
         if body is None:
             if self.queen_killed:
                 return "queen died"
-            return f"silently cut after {len(self._got)} bytes: {self._got[-80:]!r}"
+            return f"silently cut: after {len(self._got)} bytes: {self._got[-80:]!r}"
         status = int(head.split(b" ", 2)[1])
         if status != HTTPStatus.OK:
             return _refused(body)
         if (code := _told(self.ask, body)) is not None:
             return code
         if self.ask.stream and b"data: " not in body:
-            return f"silently cut before its first event: {body[-80:]!r}"
+            return f"silently cut: before its first event: {body[-80:]!r}"
         faults = faults_of(self.ask, Seen(status=status, body=body, whole_s=0.0))
         return "whole" if not faults else f"wrong: {'; '.join(faults)}"
 
