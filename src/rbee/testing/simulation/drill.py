@@ -36,11 +36,12 @@ class Report(msgspec.Struct, kw_only=True):
         words = [what for _, what in self.breaches]
         lost = sum(count for what, count in self.verdicts.items() if what.endswith("lost"))
         twice = sum("times" in what or "twice" in what for what in words)
-        lines = [
+        head = (
             f"seed {self.scenario.seed}: {self.scenario.requests} requests, "
             f"{lost} lost, {twice} ended twice, "
             f"{self.verdicts['silently cut']} silently cut, {len(words)} rules broken"
-        ]
+        )
+        lines = [head]
         lines += [f"  {count:>7} {what}" for what, count in sorted(self.verdicts.items())]
         lines.append("what happened:")
         lines += [f"  {count:>7} {what}" for what, count in sorted(self.counts.items())]
