@@ -7,7 +7,7 @@ blank line that ends an event; an unfinished tail waits for its end.
 
 TAIL_BYTES_MAX = 64 * 1024  # design.md; a longer tail is one huge event and goes on as it comes
 
-_ENDS = (b"\n\n", b"\r\n\r\n")
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class EventCutter:
@@ -21,10 +21,10 @@ class EventCutter:
     def feed(self, chunk: bytes) -> bytes:
         """The whole events that are complete with this chunk; ``b""`` when none is."""
         data = self._tail + chunk if self._tail else chunk
-        if data.endswith(_ENDS):
+        if data.endswith(EVENT_ENDS):
             self._tail = b""
             return data
-        end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS)
+        end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in EVENT_ENDS)
         if len(data) - end > TAIL_BYTES_MAX:
             end = len(data)
         self._tail = data[end:]

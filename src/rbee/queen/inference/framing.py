@@ -14,16 +14,15 @@ worker's death never leaves half a frame on a client's wire.
 from typing import Final, Protocol
 
 from rbee.errors import WorkerFailed
+from rbee.queen.inference.events import EVENT_ENDS, TAIL_BYTES_MAX, EventCutter
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
-TAIL_BYTES_MAX: Final = 64 * 1024  # design.md; a longer event goes on as it comes
 
 CHUNK_BYTES_MAX: Final = 64 * 1024 * 1024  # no answer is larger (upstream.ANSWER_BYTES_MAX)
 
 _SIZE_LINE_MAX: Final = 18  # sixteen hexadecimal digits are more bytes than there are
 _CRLF: Final = b"\r\n"
 _PREFIXES: Final = (b"x", b"X")  # Python reads 0x5 as a number, HTTP does not
-_EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Body(Protocol):
@@ -111,11 +110,11 @@ class WholeChunks:
     is framed anew from then on (``reframed``): one chunk for all events that are whole.
     """
 
-    __slots__ = ("_held", "_payload", "ended", "reframed")
+    __slots__ = ("_cutter", "_held", "ended", "reframed")
 
     def __init__(self) -> None:
         self._held: bytes = b""
-        self._payload: bytes = b""
+        self._cutter = EventCutter()
         self.ended = False
         self.reframed: ChunkedBody | None = None
 
@@ -141,7 +140,7 @@ class WholeChunks:
             if size == 0 or following > end:
                 break
             at = following
-        if at == end and size and data.endswith(_EVENT_ENDS, 0, end - 2):
+        if at == end and size and data.endswith(EVENT_ENDS, 0, end - 2):
             if not data.endswith(_CRLF):
                 raise WorkerFailed("A chunk of the worker's answer is longer than it said.")
             self._held = b""
@@ -160,7 +159,7 @@ class WholeChunks:
                     raise WorkerFailed("The worker sent more than its answer.")
                 self._held = b""
                 return data[:before]  # a regular end: an engine may leave out the last blank line
-            if data.endswith(_EVENT_ENDS, start, end):
+            if data.endswith(EVENT_ENDS, start, end):
                 whole = at
         if whole < at and self._is_cut_inside(data, whole):
             self.reframed = ChunkedBody()
@@ -173,15 +172,13 @@ class WholeChunks:
 
     def _is_cut_inside(self, data: bytes, whole: int) -> bool:
         """Whether complete chunks after the last whole event hold the end of another one."""
-        return any(mark in payload(data[whole:]) for mark in _EVENT_ENDS)
+        return any(mark in payload(data[whole:]) for mark in EVENT_ENDS)
 
     def _feed_anew(self, data: bytes, body: ChunkedBody) -> bytes:
-        self._payload += body.feed(data)
+        events = self._cutter.feed(body.feed(data))
         self.ended = body.ended
-        end = len(self._payload) if self.ended else _whole_events(self._payload)
-        if not self.ended and len(self._payload) - end > TAIL_BYTES_MAX:
-            end = len(self._payload)
-        events, self._payload = self._payload[:end], self._payload[end:]
+        if self.ended:
+            events += self._cutter.rest()
         return as_chunk(events) if events else b""
 
 
@@ -258,8 +255,3 @@ def _size(line: bytes) -> int:
     if size > CHUNK_BYTES_MAX or line[1:2] in _PREFIXES:
         raise WorkerFailed("The worker's answer is not framed in chunks that rbee reads.")
     return size
-
-
-def _whole_events(data: bytes) -> int:
-    """How many bytes of ``data`` are whole events."""
-    return max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _EVENT_ENDS)
