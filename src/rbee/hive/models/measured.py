@@ -11,14 +11,12 @@ from typing import Final
 
 import msgspec
 
-from rbee.errors import StorageError
 from rbee.fit.memory import Measured
-from rbee.foundation.files import make_private_dir, read_struct, write_struct
+from rbee.hive.models.kept import read_kept, write_kept
 
 ENTRIES_MAX: Final = 512  # some 150 kB; a hive with 20 models in 20 settings has 400
 KEY_LENGTH_MAX: Final = 1_024  # of each part; ids have some 100
 GROWTH_WORTH_A_WRITE: Final = 0.01  # a peak wanders by less from look to look
-FILE_BYTES_MAX: Final = 4 * 1024 * 1024  # nothing of ours is that large, so it is not read
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,24 +100,10 @@ class MeasuredRuns:
             del self._entries[oldest.run]
 
     def _write(self) -> None:
-        try:
-            make_private_dir(self._path.parent)
-            write_struct(self._path, _File(entries=list(self._entries.values())))
-        except OSError as error:
-            raise StorageError(
-                f"{self._path} cannot be written: {error.strerror or error}.",
-                remedy="Check the folder's permissions and the disk.",
-            ) from None
+        write_kept(self._path, _File(entries=list(self._entries.values())))
 
 
 def _read(path: Path) -> list[_Entry]:
-    try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            return []
-    except OSError:
-        return []
-    file = read_struct(path, _File)
-    if file is None or file.format != _File().format:
-        return []
-    newest = sorted(file.entries, key=lambda entry: entry.seen_at, reverse=True)
+    entries = read_kept(path, _File).entries
+    newest = sorted(entries, key=lambda entry: entry.seen_at, reverse=True)
     return newest[:ENTRIES_MAX]
