@@ -177,7 +177,7 @@ SHAPES: list[Shape] = [
     Shape(
         hives.HiveInfo,
         "id hostname address port version operational_status health_status",
-        "labels",
+        "labels outbound_only",
     ),
     Shape(hives.NodeStats, "cpu_pct ram_used_mb ram_total_mb disk_free_mb gpus"),
     Shape(hives.GpuStats, "id util_pct vram_used_mb vram_total_mb temp_c power_w"),
@@ -186,7 +186,8 @@ SHAPES: list[Shape] = [
         "worker_id pid model engine device port address status slots_total slots_busy queued"
         " cpu_pct rss_mb io_r_mb_s io_w_mb_s uptime_s gpu_util_pct vram_mb total_vram_mb"
         " tokens_per_s requests_total",
-        "generation restarts context_length unary_cancel manual load_s idle_s reason task isolation",
+        "generation restarts context_length unary_cancel manual load_s idle_s reason task isolation"
+        " tls_port",
     ),
     Shape(
         worker_details.WorkerDetails,
@@ -194,7 +195,7 @@ SHAPES: list[Shape] = [
         " cpu_pct rss_mb io_r_mb_s io_w_mb_s uptime_s gpu_util_pct vram_mb total_vram_mb"
         " tokens_per_s requests_total",
         "generation restarts context_length unary_cancel manual load_s idle_s reason task isolation"
-        " asked fit",
+        " asked fit tls_port",
     ),
     Shape(workers.Protection, "name in_force reason"),
     Shape(
@@ -223,7 +224,7 @@ SHAPES: list[Shape] = [
     Shape(
         why.WhyCandidate,
         "worker_id hive_id taken slots_in_use slots_total score",
-        "queued gpu_util_pct local note",
+        "queued gpu_util_pct local note route",
     ),
     Shape(hives.HiveReady, "hive_id hive_url token"),
     Shape(hives.HiveReadyAck, "status message"),

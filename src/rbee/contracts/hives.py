@@ -85,7 +85,8 @@ class HiveInfo(msgspec.Struct, kw_only=True):
     """Who the hive is. ``address`` and ``port`` are where others reach it.
 
     ``labels`` are the operator's own words for it (``gpu``, ``room-2``): a model or a
-    request may be kept to hives that have them.
+    request may be kept to hives that have them. ``outbound_only``: nothing of this hive
+    listens for others; all goes over the link that it opened.
     """
 
     id: str
@@ -96,6 +97,7 @@ class HiveInfo(msgspec.Struct, kw_only=True):
     operational_status: Literal["ready", "starting", "stopping"] = "ready"
     health_status: Literal["healthy", "degraded"] = "healthy"
     labels: list[str] = msgspec.field(default_factory=list[str])
+    outbound_only: bool = False
 
 
 class GpuStats(msgspec.Struct, kw_only=True):

@@ -29,10 +29,15 @@ class HiveRow(msgspec.Struct, kw_only=True):
 
 
 class WorkerRow(msgspec.Struct, kw_only=True):
-    """A worker at a glance: its hive, and what that says of it."""
+    """A worker at a glance: its hive, what that says of it, and the queen's ``route`` to it.
+
+    ``route``: ``local``, ``direct`` (TLS that ends in the worker), ``plain`` (on a network
+    declared trusted), ``tunnel`` (through its hive's link); null: there is none now.
+    """
 
     hive_id: str
     worker: WorkerStats
+    route: str | None = None
 
 
 class StatusComplete(msgspec.Struct, kw_only=True):

@@ -12,7 +12,8 @@ class WhyCandidate(msgspec.Struct, kw_only=True):
 
     ``slots_in_use`` counts the requests that this queen had there, exactly; ``queued``
     and ``gpu_util_pct`` are of the last beat. ``score`` is what the policy compared
-    (``WhyDecision.score_means``). ``note`` says why it was no candidate, if so.
+    (``WhyDecision.score_means``). ``note`` says why it was no candidate, if so. ``route`` is
+    how the queen reached it then (``local``, ``direct``, ``tunnel``).
     """
 
     worker_id: str
@@ -25,6 +26,7 @@ class WhyCandidate(msgspec.Struct, kw_only=True):
     gpu_util_pct: float | None = None
     local: bool = False
     note: str | None = None
+    route: str | None = None
 
 
 class WhyDecision(msgspec.Struct, kw_only=True):

@@ -40,7 +40,9 @@ class WorkerStats(msgspec.Struct, kw_only=True):
     tell. ``load_s`` is how long this very process took from its start to its first
     token. ``reason`` explains ``error``.
     ``isolation`` is told of one worker at a time (``worker_process_get``), not in
-    each beat.
+    each beat. ``port`` is the engine's own, on its machine's loopback; ``tls_port`` is
+    where the worker takes the queen's TLS connections from other machines, null where
+    it does not.
     """
 
     worker_id: str
@@ -74,6 +76,7 @@ class WorkerStats(msgspec.Struct, kw_only=True):
     idle_s: float | None = None
     reason: str | None = None
     isolation: list[Protection] | None = None
+    tls_port: int | None = None
 
 
 class WorkerProcess(msgspec.Struct, kw_only=True):
