@@ -13,9 +13,12 @@ from typing import Final, Literal
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from rbee.contracts.ids import is_hive_id
+from rbee.foundation.identity.keys import key_fingerprint
 
 Role = Literal["queen", "hive"]
 
@@ -31,13 +34,16 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a certificate names. ``id`` is the hive's id, or ``queen``.
 
     ``serial`` is the certificate's number in hex, ``fingerprint`` the SHA-256 of its
-    DER form in hex; ``not_before`` and ``not_after`` are Unix times in seconds.
+    DER form in hex, ``key_fingerprint`` that of its public key: the key is what a hive is
+    known by, since renewed certificates keep it. ``not_before`` and ``not_after`` are Unix
+    times in seconds.
     """
 
     role: Role
     id: str
     serial: str
     fingerprint: str
+    key_fingerprint: str
     not_before: float
     not_after: float
 
@@ -75,9 +81,12 @@ def peer_in(certificate: x509.Certificate) -> Peer | None:
     A certificate with two of our URIs names nobody: it could be taken for either.
     """
     try:
+        key = certificate.public_key()
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
         return None
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return None  # no key of ours
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if len(uris) != 1 or (found := _named(uris[0])) is None:
         return None
@@ -87,6 +96,7 @@ def peer_in(certificate: x509.Certificate) -> Peer | None:
         id=id_,
         serial=serial_text(certificate),
         fingerprint=sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
+        key_fingerprint=key_fingerprint(key),
         not_before=certificate.not_valid_before_utc.timestamp(),
         not_after=certificate.not_valid_after_utc.timestamp(),
     )

@@ -43,6 +43,7 @@ def test_a_hives_certificate_names_it_and_lasts_thirty_days(authority: Authority
     assert peer.not_before == NOW - SKEW_S
     assert peer.not_after == NOW + LIFETIME_S
     assert len(peer.fingerprint) == 64
+    assert peer.key_fingerprint == key_fingerprint(key.public_key())
 
 
 def test_no_certificate_outlives_its_ca(authority: Authority) -> None:
