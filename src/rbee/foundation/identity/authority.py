@@ -7,6 +7,7 @@ for herself as a client. The names in them are written here, never taken from a 
 
 import contextlib
 import ipaddress
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -40,6 +41,7 @@ SKEW_S: Final = 3600.0
 KEY_FILE: Final = "key.pem"
 CERT_FILE: Final = "cert.pem"
 
+_SERIAL_RANDOM_BITS: Final = 80  # 64 for the membership before them: 144 of the 159 allowed
 _TITLE_CHARS_MAX: Final = 64  # X.509 allows no longer common name
 _CLIENT: Final = ExtendedKeyUsageOID.CLIENT_AUTH
 _SERVER: Final = ExtendedKeyUsageOID.SERVER_AUTH
@@ -54,13 +56,16 @@ class Authority:
         self.pem = certificate.public_bytes(Encoding.PEM)
         self.fingerprint = sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
-    def issue_hive(self, key: PublicKey, hive_id: str, now_s: float) -> bytes:
-        """A hive's certificate in PEM form, for both directions, valid for 30 days."""
+    def issue_hive(self, key: PublicKey, hive_id: str, now_s: float, membership: int = 0) -> bytes:
+        """A hive's certificate in PEM form, for both directions, valid for 30 days.
+
+        ``membership`` (up to 64 bits) stands in its serial number: see ``membership_of``.
+        """
         names = [
             x509.UniformResourceIdentifier(hive_uri(hive_id)),
             x509.DNSName(hive_name(hive_id)),
         ]
-        return self._issue(key, f"hive {hive_id}", names, [_CLIENT, _SERVER], now_s)
+        return self._issue(key, f"hive {hive_id}", names, [_CLIENT, _SERVER], now_s, membership)
 
     def issue_queen_server(self, key: PublicKey, hosts: Iterable[str], now_s: float) -> bytes:
         """Her server's certificate; ``hosts`` are the names and addresses she is reached by."""
@@ -83,9 +88,12 @@ class Authority:
         names: Sequence[x509.GeneralName],
         uses: list[x509.ObjectIdentifier],
         now_s: float,
+        membership: int = 0,
     ) -> bytes:
+        end_s = min(now_s + LIFETIME_S, _end(self.certificate))
         builder = (
-            _base(_name(title), key, now_s, min(now_s + LIFETIME_S, _end(self.certificate)))
+            _base(_name(title), key, now_s, end_s)
+            .serial_number(_serial(membership))
             .issuer_name(self.certificate.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
@@ -99,6 +107,15 @@ class Authority:
         return builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
 
 
+def membership_of(serial: int) -> int:
+    """The membership in a certificate's serial number.
+
+    Each time a hive joins it gets another one and keeps it through renewals. So one number
+    in the queen's books says which of the certificates that name a hive still count.
+    """
+    return serial >> _SERIAL_RANDOM_BITS
+
+
 def make_authority(now_s: float) -> tuple[Authority, Key]:
     """A new CA and its key, which the caller has to keep."""
     key = make_key()
@@ -106,6 +123,7 @@ def make_authority(now_s: float) -> tuple[Authority, Key]:
     name = _name(f"rbee colony {key_fingerprint(key.public_key())[:8]}")
     builder = (
         _base(name, key.public_key(), now_s, now_s + CA_LIFETIME_S)
+        .serial_number(_serial(0))
         .issuer_name(name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
@@ -156,6 +174,11 @@ def _damaged(folder: Path, what: str) -> StorageError:
     )
 
 
+def _serial(membership: int) -> int:
+    """A positive number of at most 20 bytes that no other certificate of this CA has."""
+    return membership << _SERIAL_RANDOM_BITS | secrets.randbits(_SERIAL_RANDOM_BITS) | 1
+
+
 def _name(title: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title[:_TITLE_CHARS_MAX])])
 
@@ -165,7 +188,6 @@ def _base(name: x509.Name, key: PublicKey, now_s: float, end_s: float) -> x509.C
         x509.CertificateBuilder()
         .subject_name(name)
         .public_key(key)
-        .serial_number(x509.random_serial_number())
         .not_valid_before(_when(now_s - SKEW_S))
         .not_valid_after(_when(end_s))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

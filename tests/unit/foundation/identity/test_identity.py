@@ -17,6 +17,7 @@ from rbee.foundation.identity.authority import (
     SKEW_S,
     Authority,
     make_authority,
+    membership_of,
     open_authority,
 )
 from rbee.foundation.identity.keys import key_fingerprint, make_key, pairing_code
@@ -44,6 +45,18 @@ def test_a_hives_certificate_names_it_and_lasts_thirty_days(authority: Authority
     assert peer.not_after == NOW + LIFETIME_S
     assert len(peer.fingerprint) == 64
     assert peer.key_fingerprint == key_fingerprint(key.public_key())
+
+
+def test_a_membership_stands_in_the_number_of_the_certificate(authority: Authority) -> None:
+    numbers: set[int] = set()
+    for membership in (1, 2**64 - 1):
+        for _ in range(2):
+            pem = authority.issue_hive(make_key().public_key(), "a", NOW, membership)
+            number = x509.load_pem_x509_certificate(pem).serial_number
+            assert membership_of(number) == membership
+            assert 0 < number < 2**159
+            numbers.add(number)
+    assert len(numbers) == 4
 
 
 def test_no_certificate_outlives_its_ca(authority: Authority) -> None:
