@@ -15,6 +15,7 @@ from rbee.contracts import (
     daemon,
     hives,
     jobs,
+    keys,
     models,
     openai,
     plan,
@@ -170,6 +171,18 @@ WHY_STEP = why.WhyStep(
     at=AT, kind="routed", message="worker-1 on hive-1: the least loaded", decision=WHY_DECISION
 )
 
+API_KEY = keys.ApiKey(
+    id="key-1f2e3d4c",
+    name="alice",
+    hint="rbee_1a2b",
+    scopes=["inference", "jobs"],
+    models=["llama-*"],
+    created_at=AT,
+    created_by="colony",
+    expires_at=AT,
+    requests_per_min=60,
+)
+
 PLAN_EVICTION = plan.PlanEviction(
     worker_id="worker-2",
     model="org/other:o.gguf",
@@ -205,6 +218,16 @@ PLAN = plan.Plan(
 )
 
 SAMPLES: list[msgspec.Struct] = [
+    API_KEY,
+    keys.KeyWish(name="alice", scopes=["inference", "jobs"], models=["llama-*"], expires_in_s=60.0),
+    keys.KeyList(keys=[API_KEY]),
+    keys.KeyMade(key="rbee_made-up", about=API_KEY),
+    keys.KeyRevoked(id="key-1f2e3d4c", name="alice"),
+    keys.SignIn(key="rbee_made-up"),
+    keys.Session(
+        name="alice", scopes=["inference"], models=[], csrf_token="made up", expires_at=AT
+    ),
+    keys.SignedOut(signed_out=True),
     PLAN,
     PLAN_OPTION,
     PLAN_EVICTION,

@@ -27,6 +27,7 @@ from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import advertised
+from rbee.hive.api.access import scopes_for
 from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.devices.cpu import CPU_ID, cpu_cores
 from rbee.hive.devices.inventory import Inventory
@@ -192,6 +193,7 @@ class _Hive:
                 key=self._key,
                 hosts=self._settings.allowed_hosts,
                 origins=self._settings.allowed_origins,
+                needs=scopes_for,
             )
             parts = Parts(
                 jobs=jobs,

@@ -27,6 +27,7 @@ from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import as_problem, make_problem_response
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import metrics_route
+from rbee.queen.api.access import scopes_for
 from rbee.queen.api.control import control_routes
 from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
@@ -205,11 +206,6 @@ class Queen:
         return Gate(_front(self.door, control), policy, render)
 
 
-def _is_shared(path: str) -> bool:
-    """Whether the holder of a client's key may use a path: the doors to models, and no others."""
-    return path == "/v1/info" or dialect_of(path) is not None
-
-
 def _gate_policy(settings: Settings, port: int, key: str | None) -> Policy:
     return make_policy(
         settings.bind,
@@ -218,7 +214,7 @@ def _gate_policy(settings: Settings, port: int, key: str | None) -> Policy:
         hosts=settings.allowed_hosts,
         origins=settings.allowed_origins,
         keys=settings.keys,
-        shared=_is_shared,
+        needs=scopes_for,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from rbee.contracts.principals import (
     ANYBODY,
     COLONY,
+    INFERENCE_ONLY,
     LOCAL,
     KeySetting,
     Principal,
@@ -81,7 +82,7 @@ def test_a_clients_key_opens_the_shared_paths_only() -> None:
         hosts=[],
         origins=[],
         keys=[entry()],
-        shared=lambda path: path == "/v1/models",
+        needs=lambda _method, path: INFERENCE_ONLY if path == "/v1/models" else frozenset(),
     )
     assert admit(policy, "/v1/models", bearer(ALICE)).name == "alice"
     with pytest.raises(Forbidden, match="alice"):

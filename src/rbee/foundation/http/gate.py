@@ -4,49 +4,91 @@ A page in the operator's browser must not be able to drive an unauthenticated
 loopback server, neither from another origin (Origin and Sec-Fetch-Site) nor by
 a name that resolves to 127.0.0.1 (Host). curl and other programs send no Origin
 and pass. ``admit`` is the decision, and costs dictionary look-ups only; ``Gate``
-applies it as ASGI middleware and puts who asks into ``scope[PRINCIPAL]``. Below
-it, a key of one client opens the doors to models; the rest is the operator's.
+applies it as ASGI middleware and puts who asks into ``scope[PRINCIPAL]``. Who may use
+a route besides operators stands in each room's ``api/access``; a route that stands there
+not is the operators' alone.
 """
 
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 import psutil
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
 
-from rbee.contracts.principals import ANYBODY, KeySetting, Principal
-from rbee.errors import Forbidden, RbeeError, UnsafeBind
+from rbee.contracts.principals import (
+    ANYBODY,
+    QUEEN,
+    KeySetting,
+    Principal,
+    Scope,
+    hive_principal,
+)
+from rbee.errors import Forbidden, InvalidApiKey, RbeeError, UnsafeBind
 from rbee.foundation.http.keys import Keyring, make_keyring
 from rbee.foundation.http.problems import send_problem
 
 PRINCIPAL: Final = "rbee.principal"
 """Where a request's ``Principal`` stands in its ASGI scope."""
 
+PEER: Final = "rbee.peer"
+"""Where the server puts whom a connection's client certificate names; absent without one."""
+
+OPEN: Final[frozenset[Scope]] = frozenset({"open"})
+"""What a route says that wants no key."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_QUEEN_URI: Final = "rbee://queen"  # as her certificate has it
 _OPEN_PATHS = frozenset({"/health"})  # a load balancer's probe has no key and learns nothing
+_GUARDED: Final = frozenset({"http", "websocket"})
+_POLICY_VIOLATION: Final = 1008  # RFC 6455's code for it
 _PREFLIGHT_AGE_S = b"600"  # browsers cap it at two hours (Chromium) anyway
 _HOSTS_KEPT_MAX = 1024  # parsed Host headers: clients use a handful of names, forgers any
 
 
-def _operators_only(_path: str) -> bool:
-    return False
+Needs: TypeAlias = Callable[[str, str], frozenset[Scope]]
+"""From method and path to the scopes of which one is enough; none: operators only."""
+
+
+class Peer(Protocol):
+    """Whom a client certificate of the colony's CA names (``foundation.http.tls``)."""
+
+    @property
+    def uri(self) -> str:
+        """``rbee://queen`` or ``rbee://hive/ID``."""
+        ...
+
+    @property
+    def hive_id(self) -> str | None:
+        """The hive's id, if it is one."""
+        ...
+
+
+def _operators_only(_method: str, _path: str) -> frozenset[Scope]:
+    return frozenset()
+
+
+def _every_peer(_peer: Peer) -> bool:
+    return True
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Who may come in. ``hosts`` without ports, ``origins`` whole.
 
-    ``shared`` says of a path whether holders of a client's key may use it too.
+    ``needs`` says of a route what scopes open it; ``accepts`` whether a certificate
+    that is good for TLS still counts (it may have been revoked).
     """
 
     hosts: frozenset[str]
     origins: frozenset[str]
     keyring: Keyring
-    shared: Callable[[str], bool] = _operators_only
+    needs: Needs = _operators_only
+    accepts: Callable[[Peer], bool] = _every_peer
 
     @property
     def locked(self) -> bool:
@@ -62,12 +104,13 @@ def make_policy(
     hosts: list[str],
     origins: list[str],
     keys: Iterable[KeySetting] = (),
-    shared: Callable[[str], bool] = _operators_only,
+    needs: Needs = _operators_only,
+    accepts: Callable[[Peer], bool] = _every_peer,
 ) -> Policy:
     """The policy of a server bound to ``bind:port``, with the operator's additions.
 
-    ``key`` is the colony's, ``keys`` those of single clients, ``shared`` the paths
-    that are open to these.
+    ``key`` is the colony's, ``keys`` those of single clients, ``needs`` and
+    ``accepts`` as in ``Policy``.
 
     Raises:
         UnsafeBind: others could reach the address, and there is no colony key.
@@ -83,7 +126,8 @@ def make_policy(
         hosts=frozenset(names | {host.lower() for host in hosts}),
         origins=frozenset(own | {origin.rstrip("/").lower() for origin in origins}),
         keyring=make_keyring(key, keys),
-        shared=shared,
+        needs=needs,
+        accepts=accepts,
     )
 
 
@@ -97,26 +141,67 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def admit(policy: Policy, path: str, headers: Mapping[bytes, bytes]) -> Principal:
+def admit(
+    policy: Policy,
+    path: str,
+    headers: Mapping[bytes, bytes],
+    method: str = "POST",
+    *,
+    peer: Peer | None = None,
+) -> Principal:
     """Decide on one request. Returns who asks; about a microsecond.
 
-    ``headers`` has lower-case names. The order matters: a forged Host is refused
-    before the key is looked at, so that a page cannot probe for keys.
+    ``headers`` has lower-case names; ``peer`` is whom the connection's certificate
+    names: it speaks for that one, whatever key is shown beside it. The order
+    matters: a forged Host is refused before the key is looked at, so that a page
+    cannot probe for keys.
 
     Raises:
         Forbidden: the Host, the Origin, or what this key may not do.
         InvalidApiKey: no key, or one that is not known here.
+        StorageError: not all keys are known at the moment.
     """
     check_origin(policy, headers)
     if path in _OPEN_PATHS:
         return ANYBODY
-    principal = policy.keyring.find(headers)
-    if not principal.operator and not policy.shared(path):
-        raise Forbidden(
-            f"The key {principal.name!r} may use models and nothing else here.",
-            remedy="Use the colony's key for this.",
-        )
+    if peer is not None:
+        principal = _certified(policy, peer)
+    else:
+        try:
+            principal = policy.keyring.find(headers, method)
+        except RbeeError:
+            if policy.needs(method, path) == OPEN:
+                return ANYBODY
+            raise
+    if not principal.operator and principal.scopes.isdisjoint(policy.needs(method, path)):
+        return _without_scope(policy, principal, method, path)
     return principal
+
+
+def _certified(policy: Policy, peer: Peer) -> Principal:
+    if not policy.accepts(peer):
+        raise InvalidApiKey(
+            f"The certificate of {peer.uri} counts no longer.",
+            remedy="`rbee hive join` on that machine asks for a new one.",
+        )
+    if peer.hive_id is not None:
+        return hive_principal(peer.hive_id)
+    if peer.uri == _QUEEN_URI:
+        return QUEEN
+    raise InvalidApiKey(f"The certificate names {peer.uri}, which is nobody here.")
+
+
+def _without_scope(policy: Policy, principal: Principal, method: str, path: str) -> Principal:
+    """Nobody needs a key for an open route; all others hear what is missing."""
+    needed = policy.needs(method, path)
+    if needed == OPEN:
+        return principal
+    words = " or ".join(sorted(needed | {"operator"}))
+    raise Forbidden(
+        f"The key {principal.name!r} has the scope {', '.join(sorted(principal.scopes))}; "
+        f"{method} {path} wants {words}.",
+        remedy="Use the colony's key, or one with that scope (`rbee keys create --scope`).",
+    )
 
 
 def check_origin(policy: Policy, headers: Mapping[bytes, bytes]) -> None:
@@ -156,28 +241,38 @@ class Gate:
         self._policy = policy
         self._render = render
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Refuse what ``admit`` refuses; everything else goes to the app untouched."""
-        if scope["type"] != "http":
+        if scope["type"] not in _GUARDED:
             await self._app(scope, receive, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
+        method = scope.get("method", "GET")  # a WebSocket begins with one
+        preflight = method == "OPTIONS" and b"access-control-request-method" in headers
         origin = headers.get(b"origin")
         try:
             if preflight:
                 check_origin(self._policy, headers)
             else:
-                scope[PRINCIPAL] = admit(self._policy, scope["path"], headers)
+                principal = admit(
+                    self._policy, scope["path"], headers, method, peer=scope.get(PEER)
+                )
+                scope[PRINCIPAL] = principal
         except RbeeError as error:
-            await send_problem(send, error, self._render(error, scope["path"]))
+            await self._refuse(scope, send, error)
             return
         if preflight and origin is not None:
             await _answer_preflight(send, origin, headers)
-        elif origin is not None:
-            await self._app(scope, receive, _with_cors(send, origin))
-        else:
-            await self._app(scope, receive, send)
+            return
+        if origin is not None and scope["type"] == "http":
+            send = _with_cors(send, origin)
+        await self._app(scope, receive, send)
+
+    async def _refuse(self, scope: AsgiScope, send: Send, error: RbeeError) -> None:
+        if scope["type"] == "http":
+            await send_problem(send, error, self._render(error, scope["path"]))
+        else:  # before it is accepted, servers make a 403 of this
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
 def _with_cors(send: Send, origin: bytes) -> Send:

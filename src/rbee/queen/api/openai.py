@@ -21,7 +21,7 @@ from rbee.errors import ClientGone, DeadlineExceeded, MethodNotAllowed, ModelNot
 from rbee.foundation import logs
 from rbee.foundation.faults import unforeseen
 from rbee.foundation.http.exchange import AsgiExchange
-from rbee.foundation.http.gate import Policy, admit
+from rbee.foundation.http.gate import PRINCIPAL, Policy, admit
 from rbee.foundation.http.problems import send_problem
 from rbee.foundation.http.wire import Hot, WireExchange
 from rbee.queen.api.conversation import EARLY_HEAD_S, Conversation
@@ -31,6 +31,7 @@ from rbee.queen.inference.admission import Grant
 from rbee.queen.inference.answer import Leg
 from rbee.queen.inference.call import Call, JobIds
 from rbee.queen.inference.dispatch import Dispatcher
+from rbee.queen.keys.models import check_model, may_see
 from rbee.queen.registry.colony import Colony
 from rbee.queen.scheduling.rates import Rates, estimated_tokens
 from rbee.queen.tally import Tally
@@ -100,7 +101,7 @@ class OpenAIDoor:
         """Answer one request that came over ASGI."""
         endpoint = endpoint_at(scope["path"])
         if endpoint is None:
-            await self._list_models(scope, send)
+            await self._list_models(scope, send, scope.get(PRINCIPAL, LOCAL))
             return
         exchange = AsgiExchange(scope, receive, send)
         conversation = self._conversation(exchange, endpoint)
@@ -109,8 +110,7 @@ class OpenAIDoor:
                 MethodNotAllowed(f"{exchange.method} is not allowed on {exchange.path}.")
             )
             return
-        principal = scope.get("rbee.principal", LOCAL)
-        await self._converse(conversation, principal)
+        await self._converse(conversation, scope.get(PRINCIPAL, LOCAL))
 
     # ── inference ─────────────────────────────────────────────────────────────
 
@@ -135,6 +135,8 @@ class OpenAIDoor:
         logs.of_request(conversation.job_id, conversation.request_id.decode("ascii"))
         try:
             call = await conversation.read_call(principal)
+            if principal.models:
+                check_model(principal, call.model, self._colony)
             if principal.limited:
                 conversation.allow(self._rates.check(principal, conversation.arrived))
             await self._infer(conversation, call, taken)
@@ -226,13 +228,13 @@ class OpenAIDoor:
 
     # ── models ────────────────────────────────────────────────────────────────
 
-    async def _list_models(self, scope: Scope, send: Send) -> None:
+    async def _list_models(self, scope: Scope, send: Send, principal: Principal) -> None:
         path, method = scope["path"], scope["method"]
         try:
             if method != "GET":
                 raise MethodNotAllowed(f"{method} is not allowed on {path}.")
             name = unquote(models_path(path) or "")
-            found = self._model(name) if name else self._models()
+            found = self._model(name, principal) if name else self._models(principal)
         except RbeeError as error:
             await send_problem(send, error, render(error, "openai"))
             return
@@ -244,13 +246,14 @@ class OpenAIDoor:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _models(self) -> ModelObjects:
-        return ModelObjects(data=self._colony.model_objects())
+    def _models(self, principal: Principal) -> ModelObjects:
+        rows = self._colony.model_objects()
+        return ModelObjects(data=[row for row in rows if may_see(principal, row)])
 
-    def _model(self, name: str) -> ModelObject:
+    def _model(self, name: str, principal: Principal) -> ModelObject:
         model_id = self._colony.resolve(name)
         for row in self._colony.model_objects():
-            if row.id == model_id:
+            if row.id == model_id and may_see(principal, row):
                 return row
         raise ModelNotFound(f"No hive has the model {name!r}.", param="model")
 

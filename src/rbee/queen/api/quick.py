@@ -35,6 +35,7 @@ _OF_THE_API: Final = (
     b"x-priority",
     b"x-deadline-s",
     b"x-request-id",
+    b"cookie",  # a session ends by itself: it is looked at each time
 )
 _REWRITTEN: Final = b'"tool_choice"'
 
@@ -45,9 +46,9 @@ Ordinary = Callable[[WireExchange, Call, Grant | Leg | None], Awaitable[None]]
 
 
 class _Meaning(msgspec.Struct, frozen=True):
-    """What a head means to this door; ``ordinary`` heads ask for something unusual."""
+    """What a head means to this door while the keys are the same; no principal: unusual."""
 
-    policy: Policy
+    seal: object
     principal: Principal | None
     endpoint: Endpoint
 
@@ -66,12 +67,13 @@ class QuickLane:
         self.ids = ids
         self.ordinary = ordinary
         self._policy = policy
+        self._keyring = policy.keyring
 
     def __call__(self, exchange: WireExchange) -> bool:
         """Take a request, or leave it untouched."""
         head = exchange.head
         meaning = head.meaning
-        if not isinstance(meaning, _Meaning) or meaning.policy is not self._policy:
+        if not isinstance(meaning, _Meaning) or meaning.seal is not self._keyring.seal:
             meaning = head.meaning = self._read(head)
         if meaning.principal is None:
             return False
@@ -122,10 +124,10 @@ class QuickLane:
         except RbeeError:
             principal = None  # the ordinary way words the refusal
         if principal is not None and (
-            principal.limited or any(name in headers for name in _OF_THE_API)
+            principal.limited or principal.models or any(name in headers for name in _OF_THE_API)
         ):
             principal = None
-        return _Meaning(self._policy, principal, ENDPOINTS[head.path])
+        return _Meaning(self._keyring.seal, principal, ENDPOINTS[head.path])
 
 
 class _Flight:

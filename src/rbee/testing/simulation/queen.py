@@ -16,7 +16,7 @@ import httpx2
 import msgspec
 
 from rbee.contracts.hives import Heartbeat, HeartbeatAck
-from rbee.contracts.principals import LOCAL, KeySetting
+from rbee.contracts.principals import INFERENCE_ONLY, LOCAL, KeySetting
 from rbee.errors import RbeeError
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.hot import HotProtocol
@@ -149,7 +149,7 @@ class Queen:
             hosts=[],
             origins=[],
             keys=settings.keys,
-            shared=lambda _path: True,
+            needs=lambda _method, _path: INFERENCE_ONLY,
         )
         door = OpenAIDoor(dispatcher, self.colony, self.tally, Rates())
         hot = door.hot(policy)
