@@ -115,6 +115,16 @@ class Forbidden(ContractError):
     remedy = "Use the address that the server prints at its start, from a page of its own."
 
 
+class TlsRequired(Forbidden):
+    """Plain HTTP from a network that is not trusted."""
+
+    code = "tls_required"
+    remedy = (
+        "Use https:// (`rbee login URL` trusts this colony once and for all); a network that "
+        "encrypts by itself, a VPN, can be named in `trusted_networks` of the server's config.toml."
+    )
+
+
 class NotFound(ContractError):
     """No such route or thing."""
 

@@ -8,7 +8,7 @@ shutdown request, and let the room wind down in between.
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import anyio
@@ -22,7 +22,11 @@ from rbee.foundation.announcements import (
     find_announced,
 )
 from rbee.foundation.files import make_private_dir, write_struct
+from rbee.foundation.http.door import Rules as DoorRules
+from rbee.foundation.http.door import trusted_networks
+from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
+from rbee.foundation.http.tls import Tls
 from rbee.foundation.http.wire import Hot
 from rbee.foundation.processes import mark
 
@@ -58,18 +62,36 @@ class Stop:
 class Daemon:
     """A bound port and the server on it."""
 
-    def __init__(self, room: Room, host: str, port: int) -> None:
+    def __init__(
+        self,
+        room: Room,
+        host: str,
+        port: int,
+        *,
+        tls: Tls | None = None,
+        trusted: Iterable[str] = (),
+    ) -> None:
         """Bind.
+
+        Where others can reach the address, ``tls`` guards it, and plain HTTP is for this
+        machine and the networks in ``trusted``. On loopback both mean nothing.
 
         Raises:
             PortTaken: says by whom.
             StartError: the address cannot be used.
+            BadSettings: ``trusted`` holds something that is no network.
         """
         self.room: Room = room
+        self.door = (
+            None
+            if is_loopback(host)
+            else DoorRules(tls=tls or Tls(), trusted=trusted_networks(trusted))
+        )
         self.sockets = bind(host, port)
         self.port = port_of(self.sockets[0])
         self.base_url = f"http://{_url_host(host)}:{self.port}"
         self.stop = Stop()
+        self.server: DaemonServer | None = None  # while it runs
 
     async def run(
         self, app: ASGIApp, wind_down: Callable[[], Awaitable[None]], hot: Hot | None = None
@@ -80,7 +102,7 @@ class Daemon:
         The server still answers while the room winds down, so that streams end
         well and ``status`` can be asked.
         """
-        server = make_server(app, hot)
+        self.server = server = make_server(app, hot, self.door)
         async with anyio.create_task_group() as watching:
             watching.start_soon(self._watch_signals)
             async with anyio.create_task_group() as serving:

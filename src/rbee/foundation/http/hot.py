@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rbee.foundation.http.body import BODY_BYTES_MAX
 from rbee.foundation.http.reads import read_less
+from rbee.foundation.http.tls import Peer
 from rbee.foundation.http.wire import Handle, Hot, PlainHead, WireExchange
 
 HEAD_BYTES_MAX: Final = 64 * 1024  # common servers allow 8 to 64 KiB; cookies are the largest part
@@ -28,6 +29,11 @@ PIPELINED_BYTES_MAX: Final = 64 * 1024  # beyond it the client is not read until
 HEAD_S: Final = 10.0  # a head is one packet: who takes longer holds connections open on purpose
 BODY_S: Final = 120.0  # 32 MiB over 2.2 Mbit/s, a slow home uplink
 UNREAD_S: Final = 60.0  # a client that takes nothing for so long will not take the rest either
+
+PEER: Final = "rbee.peer"
+"""Where a request's ``Peer`` stands in its ASGI scope; absent without a certificate."""
+HIVE_ID: Final = "rbee.hive"
+"""Where the id of the hive stands that the certificate is of."""
 
 _HEAD_END: Final = b"\r\n\r\n"
 _UNUSUAL: Final = (b"origin", b"expect", b"transfer-encoding", b"upgrade")
@@ -56,6 +62,7 @@ class HotProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, hot: Hot, **kwargs: Any) -> None:  # noqa: ANN401  uvicorn's own
         super().__init__(*args, **kwargs)
+        self.peer: Peer | None = None  # who showed a certificate of the colony: `door` knows
         self._hot = hot
         self._exchange: WireExchange | None = None
         self._task: asyncio.Task[None] | None = None
@@ -132,6 +139,11 @@ class HotProtocol(HttpToolsProtocol):
         self._in_head = True
         self._since = monotonic()
         super().on_message_begin()
+        if self.peer is not None:
+            scope: dict[str, Any] = self.scope  # pyright: ignore[reportAssignmentType]  extensions
+            scope[PEER] = self.peer
+            if self.peer.hive_id is not None:
+                scope[HIVE_ID] = self.peer.hive_id
 
     def on_headers_complete(self) -> None:
         """A head is whole."""

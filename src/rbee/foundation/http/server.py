@@ -12,12 +12,16 @@ import socket
 import sys
 from collections.abc import Generator
 from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from rbee.errors import PortTaken, StartError
+from rbee.foundation.http.door import Door
+from rbee.foundation.http.door import Rules as DoorRules
 from rbee.foundation.http.hot import HotProtocol
+from rbee.foundation.http.tls import Peer
 from rbee.foundation.http.wire import Hot
 from rbee.foundation.processes import port_owner
 
@@ -37,6 +41,11 @@ _NOTHING_HOT = Hot(frozenset(), _never)
 class DaemonServer(uvicorn.Server):
     """uvicorn without its signal handlers: the daemon decides when to stop."""
 
+    def __init__(self, config: uvicorn.Config, hot: Hot, rules: DoorRules | None) -> None:
+        super().__init__(config)
+        self.hot = hot
+        self.rules = rules
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Leave the process's signal handlers alone."""
@@ -48,17 +57,44 @@ class DaemonServer(uvicorn.Server):
             now = asyncio.get_running_loop().time()
             connections: list[object] = list(self.server_state.connections)
             for connection in connections:
-                if isinstance(connection, HotProtocol):
+                if isinstance(connection, HotProtocol | Door):
                     connection.sweep(now)
+            if self.rules is not None:
+                self.rules.tls.refresh()
         return await super().on_tick(counter)
 
+    def connection(self, peer: Peer | None = None) -> HotProtocol:
+        """HTTP for a transport that did not come through a port: call ``connection_made``.
 
-def make_server(app: ASGIApp, hot: Hot | None = None) -> DaemonServer:
-    """A server for ``app``; run it with ``serve(sockets=...)``. ``hot`` is answered before it."""
-    protocol = partial(HotProtocol, hot=hot or _NOTHING_HOT)
+        ``peer`` is who is at its other end, where that is known by other means.
+        """
+        if not self.config.loaded:
+            self.config.load()
+        protocol = HotProtocol(
+            hot=self.hot, config=self.config, server_state=self.server_state, app_state={}
+        )
+        protocol.peer = peer
+        return protocol
+
+
+def make_server(
+    app: ASGIApp, hot: Hot | None = None, rules: DoorRules | None = None
+) -> DaemonServer:
+    """A server for ``app``; run it with ``serve(sockets=...)``. ``hot`` is answered before it.
+
+    ``rules`` is for a port that others can reach: TLS, and plain HTTP for whom they name.
+    """
+    hot = hot or _NOTHING_HOT
+    inner = partial(HotProtocol, hot=hot)
+
+    def behind_door(**parts: Any) -> asyncio.Protocol:  # noqa: ANN401  uvicorn's own
+        return Door(
+            cast("DoorRules", rules), partial(inner, **parts), parts["server_state"].connections
+        )
+
     config = uvicorn.Config(
         app,
-        http=protocol,  # pyright: ignore[reportArgumentType]  it is called as a class would be
+        http=inner if rules is None else behind_door,  # pyright: ignore[reportArgumentType]  called as a class would be
         ws="none",
         loop="none",
         lifespan="off",
@@ -70,7 +106,7 @@ def make_server(app: ASGIApp, hot: Hot | None = None) -> DaemonServer:
         timeout_graceful_shutdown=_GRACEFUL_STOP_S,
         proxy_headers=False,
     )
-    return DaemonServer(config)
+    return DaemonServer(config, hot, rules)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
