@@ -6,8 +6,9 @@ that process ends, however it ends, the kernel takes down hosts, lines, mounts a
 programs in them. docs/test-hosts.md shows how to use it, decision 0019 why it is so.
 """
 
+from rbee.testing.hosts.daemons import Daemon
 from rbee.testing.hosts.host import Host, Keys
 from rbee.testing.hosts.lan import Lan
 from rbee.testing.hosts.needs import NoHosts, missing
 
-__all__ = ["Host", "Keys", "Lan", "NoHosts", "missing"]
+__all__ = ["Daemon", "Host", "Keys", "Lan", "NoHosts", "missing"]

@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import httpx2
+import psutil
+
 from rbee.testing.hosts.files import ROOT_HOME
 from rbee.testing.hosts.needs import program
 from rbee.testing.hosts.space import PATH, RUN_WITHIN_S, Process, Space
@@ -131,6 +134,37 @@ class Host:
         """
         with self.network():
             return {number for number in ports if _accepts(address, number, _SCAN_TRY_S)}
+
+    def ask(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        key: str | None = None,
+        body: object = None,
+        within_s: float = RUN_WITHIN_S,
+    ) -> httpx2.Response:
+        """One HTTP request from this host; ``body`` goes as JSON.
+
+        Raises:
+            httpx2.TransportError: nobody answered.
+        """
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        if body is None:
+            with self.network():
+                return httpx2.request(method, url, headers=headers, timeout=within_s)
+        with self.network():
+            return httpx2.request(method, url, headers=headers, json=body, timeout=within_s)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of the host, as the machine sees it; not its first one."""
+        mine = Path(f"/proc/{self.space.pid}/ns/pid").readlink()
+        found: list[psutil.Process] = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if Path(f"/proc/{process.pid}/ns/pid").readlink() == mine:
+                    found.append(process)
+        return [process for process in found if process.pid != self.space.pid]
 
     def network(self) -> contextlib.AbstractContextManager[None]:
         """In this block, sockets that this thread opens are this host's; see ``Space.network``."""
