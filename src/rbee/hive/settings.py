@@ -36,6 +36,14 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Null: kept in the data directory, at first made from the host's name."""
     advertise: str | None = None
     """The address under which the queen reaches this machine; null: worked out from ``bind``."""
+    outbound_only: bool = False
+    """Listen for nobody: everything goes over the link that this hive opens to its queen."""
+    trusted_networks: list[str] = msgspec.field(default_factory=list[str])
+    """Networks (`10.8.0.0/24`) that encrypt by themselves: plain connections are taken from them."""
+    tls_cert: str | None = None
+    """A certificate to show to others than the colony (PEM, with `tls_key`); null: the colony's."""
+    tls_key: str | None = None
+    """Its key, without a passphrase."""
     labels: list[str] = msgspec.field(default_factory=list[str])
     """Words of the operator's for this machine; models and requests may be kept to them."""
     first_worker_port: int = FIRST_WORKER_PORT_DEFAULT

@@ -43,7 +43,7 @@ def exit_status(error: RbeeError) -> WorkerExit:
 def run(argv: Sequence[str]) -> int:
     """Serve until told to stop; the answer is the process's exit status."""
     try:
-        _serve(parse_arguments(argv))
+        _serve(parse_arguments(argv), list(argv))
     except RbeeError as error:
         _say(f"{error.message} {error.remedy}")
         leave(exit_status(error))
@@ -58,8 +58,15 @@ def run(argv: Sequence[str]) -> int:
     return WorkerExit.OK
 
 
-def _serve(settings: WorkerSettings) -> None:
+def _serve(settings: WorkerSettings, argv: list[str]) -> None:
     """Hand over to the engine; each one's libraries load only when it is chosen."""
+    if settings.tls_port is not None:
+        from rbee.worker.tls import beside  # noqa: PLC0415 - ssl and asyncio: 60 ms not paid by others
+
+        if settings.door_of is not None:
+            beside.keep_door(settings)
+            return
+        beside.open_door(settings, argv)
     match settings.engine:
         case "scripted":
             from rbee.worker.api import host  # noqa: PLC0415 - uvicorn: 0.1 s not paid by others

@@ -7,6 +7,7 @@ Plain argparse: a worker's start-up is part of every cold start.
 """
 
 import argparse
+import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NoReturn, get_args
@@ -47,6 +48,11 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     is that command, with ``{port}`` where the port belongs. ``upstream_model`` is the
     model's name there, ``upstream_key_file`` holds the key that it wants, ``health``
     is the path that answers 200 once a child is ready.
+
+    With ``tls_host`` and ``tls_port`` the worker opens a port to the queen on another
+    machine; ``identity`` is the folder of its key, certificate and CA, ``trust`` the
+    networks (CIDR) from which it also takes plain connections. ``door_of`` is for the
+    process beside an engine: its listening descriptor and the engine's pid.
     """
 
     engine: EngineName
@@ -71,6 +77,11 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     upstream_key_file: Path | None = None
     child: tuple[str, ...] | None = None
     health: str = "/health"
+    tls_host: str | None = None
+    tls_port: int | None = None
+    identity: Path | None = None
+    trust: tuple[str, ...] = ()
+    door_of: tuple[int, int] | None = None
 
     @property
     def directory(self) -> Path:
@@ -97,6 +108,7 @@ def parse_arguments(argv: Sequence[str]) -> WorkerSettings:
     found = _parser().parse_args(argv)
     settings = WorkerSettings(**vars(found))
     _check_range("--port", settings.port, 1, PORT_MAX)
+    _check_range("--tls-port", settings.tls_port, 1, PORT_MAX)
     _check_range("--context", settings.context_tokens, CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_MAX)
     _check_range("--slots", settings.slots, 1, SLOTS_MAX)
     _check_range("--threads", settings.threads, 1, THREADS_MAX)
@@ -110,6 +122,11 @@ def parse_arguments(argv: Sequence[str]) -> WorkerSettings:
             f"--script is for the scripted engine, not for {settings.engine}.", param="--script"
         )
     _check_program(settings)
+    tls = (settings.tls_host, settings.tls_port, settings.identity)
+    if any(part is not None for part in tls) and None in tls:
+        raise InvalidRequest(
+            "--tls-host, --tls-port and --identity belong together.", param="--tls-port"
+        )
     return settings
 
 
@@ -167,7 +184,26 @@ def _parser() -> argparse.ArgumentParser:
     add("--upstream-key-file", type=Path, help="holds the key that it wants, mode 0600")
     add("--child", type=_words, help="JSON list: a command that serves on {port} (upstream)")
     add("--health", default="/health", help="a child's path that says that it is ready")
+    add("--tls-host", help="this machine's address, for the queen on another one")
+    add("--tls-port", type=int)
+    add("--identity", type=Path, help="folder of key.pem, cert.pem and ca.pem")
+    add("--trust", type=_networks, default=(), help="networks that may come without TLS")
+    add("--door-of", type=_door, help=argparse.SUPPRESS)
     return parser
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    """Read ``--trust``; argparse turns the error into its own words."""
+    try:
+        return tuple(str(ipaddress.ip_network(part)) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("wants networks, as 10.0.0.0/8,fd00::/8") from None
+
+
+def _door(text: str) -> tuple[int, int]:
+    """Read ``--door-of``: a descriptor and a pid."""
+    descriptor, pid = (int(part) for part in text.split(","))
+    return descriptor, pid
 
 
 def _shares(text: str) -> tuple[float, ...]:

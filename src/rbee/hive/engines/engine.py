@@ -74,6 +74,19 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     upstream: str | None = None
 
 
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a worker takes a queen's connections from other machines (``rbee.worker.tls``).
+
+    ``host`` is an address of this machine; the port is the worker's own number, which on
+    another address is another port. ``identity`` is the folder with key, certificate and
+    CA, ``trust`` the networks (CIDR) that may come without TLS.
+    """
+
+    host: str
+    identity: Path
+    trust: tuple[str, ...] = ()
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a worker process lives: its private directory, key file, address and port."""
 
@@ -81,6 +94,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     key_file: Path
     host: str
     port: int
+    outside: Outside | None = None
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,7 +274,16 @@ def worker_argv(
         argv += ["--gpu-layers", str(spec.gpu_layers)]
     if len(spec.device_ids) > 1:
         argv += _split_flags(spec)
+    if place.outside is not None:
+        argv += _outside_flags(place.outside, place.port)
     return [*argv, *more]
+
+
+def _outside_flags(outside: Outside, port: int) -> list[str]:
+    """The port for a queen on another machine."""
+    flags = ["--tls-host", outside.host, "--tls-port", str(port)]
+    flags += ["--identity", str(outside.identity)]
+    return [*flags, "--trust", ",".join(outside.trust)] if outside.trust else flags
 
 
 def _split_flags(spec: LaunchSpec) -> list[str]:

@@ -17,7 +17,8 @@ _PORT_MAX = 65_535  # a port is 16 bits
 
 def can_bind(port: int, host: str = "127.0.0.1") -> bool:
     """Whether ``host:port`` can be listened on now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
         if sys.platform == "win32":
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
@@ -28,6 +29,11 @@ def can_bind(port: int, host: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
+
+
+def can_bind_both(port: int, outside: str) -> bool:
+    """Whether a port is free on loopback and on the address where other machines come."""
+    return can_bind(port) and can_bind(port, outside)
 
 
 def choose(

@@ -9,7 +9,7 @@ import time
 from rbee.contracts.ids import WorkerId
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import RbeeError
-from rbee.hive.engines.engine import Engine, Reading
+from rbee.hive.engines.engine import Engine, Outside, Reading
 from rbee.hive.workers.launching import Running
 from rbee.hive.workers.life import Life
 from rbee.hive.workers.probe import Target
@@ -49,6 +49,7 @@ class Worker:
         self.running: Running | None = None
         self.failure: RbeeError | None = None
         self.hung: str | None = None
+        self.outside: Outside | None = None
         self.reading = Reading()
         self.usage = Usage()
         self.tokens_per_s: float | None = None
@@ -124,4 +125,5 @@ class Worker:
             load_s=state.load_s,
             idle_s=_idle_s(self.worked_at_s, reading, time.monotonic()),
             reason=state.reason,
+            tls_port=state.port if state.outside is not None else None,
         )

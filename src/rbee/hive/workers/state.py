@@ -40,7 +40,8 @@ class WorkerState(msgspec.Struct, kw_only=True):
     they run and after their end. ``deaths`` are the early deaths that the restart
     budget counts, ``hangs`` the times it was ended because it hung. ``ready_at`` and
     ``isolation``, what guards the engine, belong to this generation. ``asked`` is the
-    operation that made it, ``fit`` why its model lies where it lies.
+    operation that made it, ``fit`` why its model lies where it lies. ``outside`` is the
+    address where this generation takes a queen's connections, on the same ``port``.
     """
 
     worker_id: WorkerId
@@ -49,6 +50,7 @@ class WorkerState(msgspec.Struct, kw_only=True):
     port: int
     created_at: float
     host: str = "127.0.0.1"
+    outside: str | None = None
     generation: int = 1
     restarts: int = 0
     manual: bool = True

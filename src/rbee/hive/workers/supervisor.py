@@ -10,12 +10,12 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 import anyio.abc
-import msgspec
 
 from rbee.contracts.exits import WorkerExit
 from rbee.contracts.ids import WorkerId
@@ -23,13 +23,13 @@ from rbee.errors import EngineError, EngineUnusable, RbeeError
 from rbee.foundation import logs as daemon_logs
 from rbee.hive.engines.catalog import Engines
 from rbee.hive.isolation import plan
-from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import name_of
 from rbee.hive.workers import deaths, lifecycle, logs, ports, recovery, tasks
 from rbee.hive.workers.adoption import Verdict
 from rbee.hive.workers.housekeeping import House
 from rbee.hive.workers.launching import Limits, Running
-from rbee.hive.workers.lifecycle import Budget, Effect, Event, GiveUp
+from rbee.hive.workers.lifecycle import Effect, Event, GiveUp
+from rbee.hive.workers.limits import SupervisorLimits
 from rbee.hive.workers.messages import (
     Answered,
     Drained,
@@ -58,19 +58,6 @@ COMMANDS_KEPT_MAX: Final = 1_000  # a repeated command comes within minutes, not
 ERRORS_KEPT_MAX: Final = 50  # failed workers that nobody cleans up; the oldest go first
 
 _log = daemon_logs.get(__name__)
-
-
-class SupervisorLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings that matter here; see ``hive.settings``."""
-
-    first_port: int
-    budget: Budget
-    drain_s: float
-    load_s: float
-    orphan_s: float
-    log_bytes_max: int
-    hang_s: float
-    isolation: Found
 
 
 class Supervisor:
@@ -345,6 +332,8 @@ class Supervisor:
         name = name_of(self.store.root, f"{state.worker_id}-{state.generation}")
         measures = plan.decide(self._limits.isolation, name, state.spec.memory_max_bytes)
         state.isolation = list(measures.protections)
+        worker.outside = self._limits.outside()
+        state.outside = worker.outside.host if worker.outside else None
         self._start(tasks.launch, worker, self.store, self._launch_limits, measures, self._post)
 
     def _watch(self, worker: Worker) -> None:
@@ -376,7 +365,9 @@ class Supervisor:
             if other.state.status != "stopped" and (other is not worker or avoid)
         }
         preferred = worker.state.port if worker is not None else None
-        return ports.choose(self._limits.first_port, taken, preferred=preferred)
+        outside = self._limits.outside()
+        is_free = partial(ports.can_bind_both, outside=outside.host) if outside else ports.can_bind
+        return ports.choose(self._limits.first_port, taken, preferred=preferred, is_free=is_free)
 
     def _fail(self, worker: Worker, reason: str) -> None:
         worker.state.reason = reason

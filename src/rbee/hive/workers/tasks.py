@@ -61,6 +61,7 @@ async def launch(
         key_file=directory / KEY_FILE,
         host=worker.state.host,
         port=worker.state.port,
+        outside=worker.outside,
     )
     try:
         running = await launching.start(
