@@ -46,9 +46,11 @@ class Job:
         journal: Journal | None = None,
         request: bytes | None = None,
         deadline_s: float | None = None,
+        owner: str = "",
     ) -> None:
         self.id = JobId(f"job-{secrets.token_hex(8)}")
         self.operation = operation
+        self.owner = owner
         self.status: JobState = "queued"
         self.created_at = now()
         self.started_at: float | None = None
@@ -83,6 +85,7 @@ class Job:
     ) -> Self:
         """The job that an earlier process kept; with its events when it has not ended."""
         job = cls(row.operation, actor=actor, now=now, journal=journal, request=row.request)
+        job.owner = row.owner
         job.id = JobId(row.job_id)
         job.status = row.status
         job.created_at, job.started_at, job.ended_at = row.created_at, row.started_at, row.ended_at
@@ -203,6 +206,7 @@ class Job:
             last_seq=self._seq,
             restarts=self.restarts,
             request=self._request,
+            owner=self.owner,
         )
 
     # ── what others see ──────────────────────────────────────────────────────

@@ -109,20 +109,35 @@ class JobServer:
         """Say how a job that an earlier process left is gone on with."""
         self._recover = recover
 
-    def submit(self, operation: str, handler: Handler, *, deadline_s: float | None = None) -> Job:
+    def submit(
+        self,
+        operation: str,
+        handler: Handler,
+        *,
+        deadline_s: float | None = None,
+        owner: str = "",
+    ) -> Job:
         """Start a job now and return it; it is not kept in a journal.
+
+        ``owner`` is the id of the principal that sees it beside the operators.
 
         Raises:
             CapacityError: too many jobs run already.
             ShuttingDown: the daemon is going away.
         """
         self._check_room()
-        job = Job(operation, actor=self._actor, now=self._now, deadline_s=deadline_s)
+        job = Job(operation, actor=self._actor, now=self._now, deadline_s=deadline_s, owner=owner)
         self._start(job, handler)
         return job
 
     async def accept(
-        self, operation: str, handler: Handler, *, request: bytes, deadline_s: float | None = None
+        self,
+        operation: str,
+        handler: Handler,
+        *,
+        request: bytes,
+        deadline_s: float | None = None,
+        owner: str = "",
     ) -> Job:
         """Start a job that outlives this process; return when it is kept.
 
@@ -135,7 +150,7 @@ class JobServer:
             StorageError: it cannot be kept, so it was not started.
         """
         if self._journal is None:
-            return self.submit(operation, handler, deadline_s=deadline_s)
+            return self.submit(operation, handler, deadline_s=deadline_s, owner=owner)
         self._check_room()
         job = Job(
             operation,
@@ -144,6 +159,7 @@ class JobServer:
             journal=self._journal,
             request=request,
             deadline_s=deadline_s,
+            owner=owner,
         )
         self._accepting += 1
         try:

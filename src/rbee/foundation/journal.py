@@ -22,7 +22,8 @@ class JobRow(msgspec.Struct, kw_only=True, frozen=True):
 
     ``request`` is what its owner needs to run it again, in the owner's own
     encoding; it is dropped as soon as the job has ended. ``restarts`` counts the
-    restarts of the server that the job went through.
+    restarts of the server that the job went through. ``owner`` is the id of the
+    principal that asked for it; empty: the operators'.
     """
 
     job_id: str
@@ -36,6 +37,7 @@ class JobRow(msgspec.Struct, kw_only=True, frozen=True):
     last_seq: int = 0
     restarts: int = 0
     request: bytes | None = None
+    owner: str = ""
 
 
 class KeptEvent(NamedTuple):

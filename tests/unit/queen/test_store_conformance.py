@@ -26,7 +26,7 @@ from rbee.queen.store.choice import make_store
 from rbee.queen.store.sql import SqlStore
 from rbee.testing.postgres import NoPostgres, postgres
 
-TABLES = ("rbee_job_events", "rbee_jobs", "rbee_store")
+TABLES = ("rbee_job_events", "rbee_jobs", "rbee_records", "rbee_store")
 
 
 @pytest.fixture(scope="session")
@@ -238,7 +238,65 @@ def test_a_newer_versions_store_is_left_alone(place: Place) -> None:
     after = place.again(store)
     with pytest.raises(StorageError, match="newer version"):
         after.open()
-    run(after, "UPDATE rbee_store SET version = 1")
+    version = len(sql._STEPS)
+    run(after, f"UPDATE rbee_store SET version = {version}")  # noqa: S608  a number of ours
+
+
+def test_small_documents_are_kept_by_kind_and_id(place: Place) -> None:
+    store = place.store()
+    store.open()
+    store.change_record("key", "a", b"first")
+    store.change_record("key", "a", b"\x00second")
+    store.change_record("key", "b", b"{}")
+    store.change_record("token", "a", b"another kind")
+    store.change_record("key", "b", None)
+    store.change_record("key", "never there", None)
+    after = place.again(store)
+    after.open()
+    assert after.records("key") == {"a": b"\x00second"}
+    assert after.records("token") == {"a": b"another kind"}
+    assert after.records("nothing") == {}
+
+
+def test_who_lost_the_store_changes_no_document(place: Place) -> None:
+    store = place.store()
+    store.open()
+    store.change_record("key", "a", b"kept")
+    run(store, "UPDATE rbee_store SET epoch = epoch + 1")  # as another queen's opening does
+    with pytest.raises(StoreTaken):
+        store.change_record("key", "a", None)
+    assert store.records("key") == {"a": b"kept"}
+
+
+def test_a_job_keeps_its_owner(place: Place) -> None:
+    store = place.store()
+    store.open()
+    store.write([Accepted(job("job-a", owner="key:alice")), Accepted(job("job-b"))])
+    after = place.again(store)
+    assert {one.row.job_id: one.row.owner for one in after.open()} == {
+        "job-a": "key:alice",
+        "job-b": "",
+    }
+
+
+def test_the_first_versions_store_is_brought_up_to_date(place: Place) -> None:
+    store = place.store()
+    store.open()
+    for table in TABLES[:3]:
+        run(store, f"DROP TABLE {table}")
+    for statement in sql._STEPS[0]:
+        run(store, statement)
+    run(store, "UPDATE rbee_store SET version = 1")
+    run(
+        store,
+        "INSERT INTO rbee_jobs (job_id, operation, status, created_at, last_seq, restarts) "
+        "VALUES ('job-a', 'infer', 'queued', 1.5, 0, 0)",
+    )
+    after = place.again(store)
+    (found,) = after.open()
+    assert (found.row.job_id, found.row.owner) == ("job-a", "")
+    after.change_record("key", "a", b"kept")
+    assert after.records("key") == {"a": b"kept"}
 
 
 IDS = st.sampled_from(["job-a", "job-b", "job-c"])

@@ -3,7 +3,8 @@
 The room gives ``submit``: it decodes the body, finds the handler and starts the
 job; one that has to be kept first is awaited. Bodies are read as JSON whatever
 their Content-Type says. No route answers before the jobs of an earlier process
-are known: a client that reconnects must not be told that its job never was.
+are known: a client that reconnects must not be told that its job never was. Who is
+no operator sees its own jobs alone: any other one is, to it, not there.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from starlette.routing import Route
 
 from rbee.contracts.jobs import JobAccepted, JobCancelled, JobList
 from rbee.contracts.principals import LOCAL, Principal
-from rbee.errors import InvalidRequest
+from rbee.errors import InvalidRequest, JobNotFound
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import PRINCIPAL
@@ -39,7 +40,7 @@ def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
     async def post(request: Request) -> Response:
         body = await read_body(request)
         await jobs.ready()
-        found = submit(body, request.scope.get(PRINCIPAL, LOCAL))
+        found = submit(body, _asker(request))
         job = found if isinstance(found, Job) else await found
         return answer(
             JobAccepted(
@@ -53,20 +54,22 @@ def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
     async def listing(request: Request) -> Response:
         limit = _limit(request)
         await jobs.ready()
-        return answer(JobList(jobs=[job.record() for job in jobs.list()[:limit]]))
+        who = _asker(request)
+        seen = [job for job in jobs.list() if _may_see(who, job)]
+        return answer(JobList(jobs=[job.record() for job in seen[:limit]]))
 
     async def state(request: Request) -> Response:
         await jobs.ready()
-        return answer(jobs.get(request.path_params["job_id"]).record())
+        return answer(_found(jobs, request).record())
 
     async def cancel(request: Request) -> Response:
         await jobs.ready()
-        job = await jobs.cancelled(request.path_params["job_id"])
+        job = await jobs.cancelled(_found(jobs, request).id)
         return answer(JobCancelled(job_id=job.id))
 
     async def stream(request: Request) -> Response:
         await jobs.ready()
-        job = jobs.get(request.path_params["job_id"])
+        job = _found(jobs, request)
         after = _last_event_id(request)
         if job.over and after >= job.last_seq:
             # A browser's EventSource reconnects after every end until it is told 204.
@@ -82,6 +85,27 @@ def job_routes(jobs: JobServer, submit: Submit) -> list[Route]:
         Route("/v1/jobs/{job_id}", cancel, methods=["DELETE"]),
         Route("/v1/jobs/{job_id}/stream", stream, methods=["GET"]),
     ]
+
+
+def _asker(request: Request) -> Principal:
+    return request.scope.get(PRINCIPAL, LOCAL)
+
+
+def _may_see(who: Principal, job: Job) -> bool:
+    return who.operator or job.owner == who.id
+
+
+def _found(jobs: JobServer, request: Request) -> Job:
+    """The job of the path.
+
+    Raises:
+        JobNotFound: there is none, or it is somebody else's: nobody learns which.
+    """
+    job_id = request.path_params["job_id"]
+    job = jobs.get(job_id)
+    if not _may_see(_asker(request), job):
+        raise JobNotFound(f"There is no job {job_id!r}.")
+    return job
 
 
 def _limit(request: Request) -> int:

@@ -142,6 +142,33 @@ class StoreJournal:
         """
         return await self._in_thread(lambda: self._store.read(job_id, after))
 
+    async def records(self, kind: str) -> dict[str, bytes]:
+        """The small documents of one kind, by their ids; waits for the store to open.
+
+        Raises:
+            StorageError: they cannot be read now.
+        """
+        await self.opened()
+        if self._fault is not None:
+            raise self._fault.with_traceback(None)  # raised often: its trace must not grow
+        return await self._in_thread(lambda: self._store.records(kind))
+
+    async def keep(self, kind: str, id: str, data: bytes) -> None:
+        """Keep a small document, in place of the one with its id; return when it is kept.
+
+        Raises:
+            StorageError: it is not.
+        """
+        await self._change_record(kind, id, data)
+
+    async def drop(self, kind: str, id: str) -> None:
+        """Take a small document out; return when that is kept. One that is not there is fine.
+
+        Raises:
+            StorageError: it is still there.
+        """
+        await self._change_record(kind, id, None)
+
     async def room(self) -> None:
         """Return when more may be appended: at once, unless writing is far behind."""
         while self._behind_bytes > BEHIND_BYTES_MAX and not self._broken:
@@ -300,6 +327,12 @@ class StoreJournal:
                 while not self._closing:
                     await self._wake.wait()
                     self._wake.clear()
+
+    async def _change_record(self, kind: str, id: str, data: bytes | None) -> None:
+        await self.opened()
+        if self._fault is not None:
+            raise self._fault.with_traceback(None)  # raised often: its trace must not grow
+        await self._in_thread(lambda: self._store.change_record(kind, id, data))
 
     def _woken_for_room(self) -> None:
         self._written.set()

@@ -6,8 +6,9 @@ the store takes a new epoch, and a queen whose epoch is no longer the newest
 writes nothing more, so a job never ends in two places. Writing a group again
 after a commit of unknown outcome changes nothing.
 
-The schema moves in numbered steps, forward only. Three tables and no branches
-need no migration tool; ``_STEPS`` is the whole history.
+The schema moves in numbered steps, forward only. Four tables and no branches
+need no migration tool; ``_STEPS`` is the whole history. Beside the jobs there are
+``records``: small documents of other parts (keys), by kind and id.
 """
 
 import contextlib
@@ -60,6 +61,17 @@ _STEPS: Final = (
         )
         """,
     ),
+    (
+        "ALTER TABLE rbee_jobs ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+        """
+        CREATE TABLE rbee_records (
+            kind TEXT NOT NULL,
+            id TEXT NOT NULL,
+            data BYTEA NOT NULL,
+            PRIMARY KEY (kind, id)
+        )
+        """,
+    ),
 )
 
 _META: Final = """
@@ -77,7 +89,8 @@ _STILL_MINE: Final = "UPDATE rbee_store SET epoch = epoch WHERE id = 1 AND epoch
 
 _ACCEPT: Final = (
     "INSERT INTO rbee_jobs (job_id, operation, status, created_at, started_at, ended_at, "
-    "deadline_at, error, last_seq, restarts, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "deadline_at, error, last_seq, restarts, request, owner) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
 )
 _HAPPENED: Final = (
@@ -93,8 +106,14 @@ _FORGET_JOB: Final = "DELETE FROM rbee_jobs WHERE job_id = ?"
 
 _JOBS: Final = (
     "SELECT job_id, operation, status, created_at, started_at, ended_at, deadline_at, error, "
-    "last_seq, restarts, request FROM rbee_jobs ORDER BY created_at, job_id"
+    "last_seq, restarts, request, owner FROM rbee_jobs ORDER BY created_at, job_id"
 )
+_RECORDS: Final = "SELECT id, data FROM rbee_records WHERE kind = ?"
+_KEEP_RECORD: Final = (
+    "INSERT INTO rbee_records (kind, id, data) VALUES (?, ?, ?) "
+    "ON CONFLICT (kind, id) DO UPDATE SET data = excluded.data"
+)
+_DROP_RECORD: Final = "DELETE FROM rbee_records WHERE kind = ? AND id = ?"
 _EVENTS: Final = (
     "SELECT seq, data FROM rbee_job_events WHERE job_id = ? AND seq > ? ORDER BY seq LIMIT ?"
 )
@@ -139,6 +158,32 @@ class SqlStore:
         """
         return self._guarded(lambda cursor: self._page(cursor, job_id, after))
 
+    def records(self, kind: str) -> dict[str, bytes]:
+        """The small documents of one kind, by their ids.
+
+        Raises:
+            StorageError: they cannot be read.
+        """
+        rows = self._guarded(lambda cursor: self._rows(cursor, _RECORDS, [kind]))
+        return {str(row[0]): bytes(row[1]) for row in rows}
+
+    def change_record(self, kind: str, id: str, data: bytes | None) -> None:
+        """Keep a small document, in place of the one with its id; None takes it out.
+
+        Raises:
+            StoreTaken: another queen has opened the store since.
+            StorageError: nothing was changed, as far as one can know.
+        """
+
+        def work(cursor: Cursor) -> None:
+            self._check_mine(cursor)
+            if data is None:
+                self._run(cursor, _DROP_RECORD, [kind, id])
+            else:
+                self._run(cursor, _KEEP_RECORD, [kind, id, data])
+
+        self._transaction(work)
+
     def tidy(self) -> None:
         """Give room back to the disk.
 
@@ -180,10 +225,13 @@ class SqlStore:
                 events += page
         return Found(row, events)
 
-    def _write(self, cursor: Cursor, entries: Sequence[Entry]) -> None:
+    def _check_mine(self, cursor: Cursor) -> None:
         self._run(cursor, _STILL_MINE, [self._epoch])
         if cursor.rowcount != 1:
             raise StoreTaken(f"Another queen has taken over the store {self.name}.")
+
+    def _write(self, cursor: Cursor, entries: Sequence[Entry]) -> None:
+        self._check_mine(cursor)
         groups = _grouped(entries)
         for statement, rows in groups:
             if rows:
@@ -274,6 +322,7 @@ def _inserted(row: JobRow) -> list[Value]:
         row.last_seq,
         row.restarts,
         row.request,
+        row.owner,
     ]
 
 
@@ -309,6 +358,7 @@ def _as_job(row: Row) -> JobRow:
             last_seq=int(row[8]),
             restarts=int(row[9]),
             request=None if row[10] is None else bytes(row[10]),
+            owner=str(row[11]),
         )
     except (TypeError, ValueError) as error:
         raise CorruptStore(f"A row of the store is no job: {error}.") from None
