@@ -85,6 +85,7 @@ class Space:
     """
 
     def __init__(self, script: str) -> None:
+        self._started: list[subprocess.Popen[bytes]] = []
         first = [sys.executable, "-I", "-S", pid_one.__file__]
         argv = [program("unshare"), *_KINDS, "--fork", "--kill-child", "--mount-proc"]
         # Errors of the script are read from the same pipe as the word that it stands.
@@ -166,6 +167,7 @@ class Space:
                 stderr=out,
                 env=dict(env or {"PATH": PATH, "LANG": "C.UTF-8"}),
             )
+        self._started.append(outer)
         return Process(outer)
 
     def ip(self, *commands: str) -> None:
@@ -219,6 +221,10 @@ class Space:
             self._holder.wait(END_WITHIN_S)
         self._holder.kill()
         self._holder.wait(END_WITHIN_S)
+        while self._started:
+            outer = self._started.pop()
+            outer.send_signal(signal.SIGCONT)  # it stopped with a program that was stopped
+            outer.wait(END_WITHIN_S)
 
 
 def _kill_tree(outer: "subprocess.Popen[bytes]") -> None:
