@@ -7,6 +7,7 @@ from rbee.client.room import RoomClient
 from rbee.contracts.daemon import ShutdownAck, ShutdownRequest
 from rbee.contracts.hives import Capabilities, EngineList
 from rbee.contracts.models import ModelSearch
+from rbee.contracts.sharing import ModelTicket, TicketAsk
 from rbee.errors import HiveUnreachable
 
 SEARCH_S: Final = 180.0  # headers of fifty repositories from a slow hub
@@ -34,6 +35,20 @@ class HiveClient(RoomClient):
         query = urlencode({"q": words, "limit": limit, "fit": int(fit)})
         return await self.transport.ask(
             "GET", f"/v1/models/search?{query}", ModelSearch, timeout_s=SEARCH_S
+        )
+
+    async def ticket(self, model_id: str, reader: str, *, timeout_s: float) -> ModelTicket:
+        """Leave for the hive ``reader`` to read the file of one of its models.
+
+        It reads the whole file first where it does not know its digest yet.
+
+        Raises:
+            ModelNotFound, CorruptModel: it has no such model, or a damaged one.
+            RbeeError: as ``info``.
+        """
+        body = TicketAsk(model=model_id, reader=reader)
+        return await self.transport.ask(
+            "POST", "/v1/models/tickets", ModelTicket, body=body, timeout_s=timeout_s
         )
 
     async def engines(self) -> EngineList:

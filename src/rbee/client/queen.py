@@ -14,11 +14,13 @@ from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAc
 from rbee.contracts.jobs import DONE
 from rbee.contracts.openai import ModelObject, ModelObjects
 from rbee.contracts.plan import Plan
+from rbee.contracts.sharing import ModelSeek, ModelSources
 from rbee.contracts.why import Why
 from rbee.errors import QueenUnreachable, RemoteError
 from rbee.foundation.sse import EventReader
 
 _BEAT_S = 3.0  # a beat that takes longer is older than the next three
+_SEEK_S = 10.0  # she asks hives for tickets meanwhile, each for 3 s at most, a few at once
 
 
 class QueenClient(RoomClient):
@@ -74,6 +76,15 @@ class QueenClient(RoomClient):
         return await self.transport.ask(
             "POST", "/v1/hive-heartbeat", HeartbeatAck, body=heartbeat, timeout_s=_BEAT_S
         )
+
+    async def seek(self, asked: ModelSeek) -> ModelSources:
+        """Who in the colony has a model, or who fetches it.
+
+        Raises:
+            RbeeError: as ``info``.
+        """
+        path = "/v1/hive/models/seek"
+        return await self.transport.ask("POST", path, ModelSources, body=asked, timeout_s=_SEEK_S)
 
     async def shutdown(self) -> ShutdownAck:
         """Ask her to end; running streams get a few seconds.

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rbee.foundation.pace import BURST_S, TokenBucket
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import DownloadLimits, Downloads
 from rbee.hive.models.hub import HubSettings
-from rbee.hive.models.pace import BURST_S, TokenBucket
 from rbee.testing.gguf import LLAMA_PAIRS, TinyTensor, gguf_bytes
 from rbee.testing.hub import StubFile, StubHub, StubRepository
 

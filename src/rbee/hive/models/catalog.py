@@ -212,6 +212,18 @@ class Catalog:
             )
         return as_model(changed, loaded=False, reason=None)
 
+    def note_digest(self, model_id: str, digest: str, mtime_ns: int) -> Metadata | None:
+        """Remember the SHA-256 of a file as it was at ``mtime_ns``; its metadata then.
+
+        Raises:
+            StorageError: the catalogue cannot be written.
+        """
+
+        def change(metadata: Metadata) -> None:
+            metadata.sha256, metadata.mtime_ns = digest, mtime_ns
+
+        return self._change(model_id, change)
+
     def touch(self, model_id: str, now: float) -> None:
         """Note that a worker of the model started or ended at ``now`` (Unix seconds).
 

@@ -10,9 +10,8 @@ All state belongs to the event loop's thread; downloads run in a task group that
 the hive holds open (``async with``), so none outlives it.
 """
 
-import hashlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -27,27 +26,22 @@ from rbee.contracts.aliases import known_names, resolve_alias
 from rbee.contracts.models import DownloadProgress, Model
 from rbee.errors import CorruptModel, ModelNotFound, RbeeError, ShuttingDown
 from rbee.foundation import logs
-from rbee.foundation.files import write_struct
+from rbee.foundation.pace import make_pace
+from rbee.hive.models.bringing import bring_model
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.hub import HubSettings, find_on_hub, hub_settings
 from rbee.hive.models.local import add_all_local, add_local, looks_like_path
-from rbee.hive.models.metadata import as_model, describe
-from rbee.hive.models.pace import Pace, make_pace
-from rbee.hive.models.package import STARTER_PACKAGE, PackagedModel, packaged
-from rbee.hive.models.partial import (
-    METADATA_FILE,
-    Part,
-    bytes_in,
-    check_disk,
-    install,
-    open_part,
-    out_of_order,
-    sync_file,
+from rbee.hive.models.package import (
+    STARTER_PACKAGE,
+    PackagedModel,
+    installed_file,
+    packaged,
 )
+from rbee.hive.models.partial import out_of_order
 from rbee.hive.models.pick import Judge
 from rbee.hive.models.rate import Rate
 from rbee.hive.models.room import make_room
-from rbee.hive.models.wanted import Phase, Say, Wanted
+from rbee.hive.models.wanted import Colony, Phase, Say, Wanted
 
 PARALLEL_DEFAULT: Final = 2  # more share one line and one disk, and all get later
 
@@ -111,6 +105,7 @@ class Downloads:
         limits: DownloadLimits | None = None,
         loaded: Callable[[], Collection[str]] = frozenset[str],
         judge: Callable[[], Judge] | None = None,
+        colony: Colony | None = None,
     ) -> None:
         self._catalog = catalog
         self._hub = hub
@@ -121,6 +116,7 @@ class Downloads:
         self._limits = limits or DownloadLimits()
         self._loaded = loaded
         self._judge = judge
+        self._colony = colony
         self._pace = make_pace(self._limits.rate_max_mb_s)
         self._clearing = anyio.Lock()  # two downloads must not count the same room
         self._turns = anyio.Semaphore(self._limits.parallel_max)
@@ -154,11 +150,14 @@ class Downloads:
         name: str,
         on_progress: Progress = lambda _: None,
         on_message: Say = lambda _: None,
+        *,
+        from_hive: str | None = None,
     ) -> Model:
         """Have the model that ``name`` means, from here or from its source.
 
         Both callbacks are called on the loop's thread. Cancelling this call
-        leaves a download to the others who wait for it.
+        leaves a download to the others who wait for it. With ``from_hive`` it comes
+        from that hive, or another that has the same file, and never from outside.
 
         Raises:
             ModelNotFound, NoUsableFile, GatedRepository, HubError: the source.
@@ -172,7 +171,7 @@ class Downloads:
             model = await anyio.to_thread.run_sync(add_local, self._catalog, name)
             self._on_change()
             return model
-        wanted = await self._find(name, here, on_message)
+        wanted = await self._source(name, here, from_hive, on_message)
         present = await anyio.to_thread.run_sync(self._present, wanted, name)
         return present or await self._share(wanted, on_progress, on_message)
 
@@ -185,6 +184,29 @@ class Downloads:
         models = await anyio.to_thread.run_sync(add_all_local, self._catalog, name)
         self._on_change()
         return models
+
+    async def _source(
+        self, name: str, here: Model | None, from_hive: str | None, say: Say
+    ) -> Wanted:
+        """The colony before the sources outside, unless nothing has to come at all."""
+        exact = here.id if here is not None else name
+        if self._colony is not None and not self._at_hand(exact):
+
+            async def outside(model_id: str) -> Wanted:
+                return await self._find(model_id, None, say)
+
+            found = await self._colony.find(exact, from_hive, outside)
+            if found is not None:
+                return found if from_hive else _also_called(found, (name,))
+        if from_hive is not None:
+            raise ModelNotFound(f"The hive {from_hive} gives no model {name!r}.", param="$.model")
+        return await self._find(name, here, say)
+
+    def _at_hand(self, name: str) -> bool:
+        """Whether the model lies in a package of this machine."""
+        source = resolve_alias(name)
+        packaged_here = name == self._starter.id or (source and source.kind == "package")
+        return bool(packaged_here) and installed_file(self._starter) is not None
 
     async def _find(self, name: str, here: Model | None, say: Say) -> Wanted:
         """Which source has it. Where a part of it is ``here``, that exact file goes on."""
@@ -200,8 +222,7 @@ class Downloads:
             raise _unknown(name, here)
         if here is None:
             return wanted
-        names = dict.fromkeys([*wanted.aliases, *here.aliases])
-        return msgspec.structs.replace(wanted, aliases=tuple(names))
+        return _also_called(wanted, here.aliases)
 
     def _present(self, wanted: Wanted, asked: str) -> Model | None:
         """The model, if it turned out to be here under another name."""
@@ -245,7 +266,7 @@ class Downloads:
                 async with self._turns:
                     self._on_change()
                     await self._make_room(shared)
-                    shared.model = await _bring(self._catalog, shared, self._pace)
+                    shared.model = await self._bring(shared)
         except RbeeError as error:
             shared.error = error
         except OSError as error:
@@ -257,6 +278,23 @@ class Downloads:
             del self._running[shared.wanted.id]
             shared.ended.set()
             self._on_change()
+
+    async def _bring(self, shared: _Shared) -> Model:
+        """Bring it; the colony knows of it meanwhile, so that no other hive does the same."""
+        wanted = shared.wanted
+        if self._colony is None or self._group is None or self._at_hand(wanted.id):
+            return await bring_model(self._catalog, wanted, shared.report, shared.say, self._pace)
+        turn, arrived = self._colony.turn(wanted, shared.say), False
+        self._group.start_soon(turn.keep)
+        try:
+            wanted = msgspec.structs.replace(wanted, bring=turn.bring)
+            model = await bring_model(
+                self._catalog, wanted, shared.report, shared.say, self._pace, turn.blame
+            )
+            arrived = True
+        finally:
+            await turn.end(arrived=arrived)
+        return model
 
     async def _make_room(self, shared: _Shared) -> None:
         """Remove what is used least where the quota asks for it, and say so."""
@@ -293,64 +331,10 @@ def _unknown(name: str, here: Model | None) -> RbeeError:
     )
 
 
-async def _bring(catalog: Catalog, shared: _Shared, pace: Pace) -> Model:
-    """Fetch into the part, verify, read the header, make it a model."""
-    wanted = shared.wanted
-    part = Part(
-        id=wanted.id,
-        name=wanted.name or wanted.id,
-        file=wanted.file,
-        source=wanted.source,
-        fingerprint=wanted.fingerprint,
-        size_bytes=wanted.size_bytes,
-        aliases=list(wanted.aliases),
-    )
-    with open_part(catalog.root, part) as folder:
-        have = bytes_in(folder)
-        if wanted.disk_bytes is not None:
-            check_disk(folder, max(wanted.disk_bytes - have, 0), wanted.id)
-        if have:
-            shared.say(f"Going on after {have / 1e6:,.1f} MB.")
-        await wanted.bring(folder, shared.report, pace)
-        path = folder / wanted.file
-        shared.report(path.stat().st_size, wanted.size_bytes, "verify")
-        digest = await anyio.to_thread.run_sync(_digest, path, abandon_on_cancel=True)
-        if wanted.sha256 is not None and digest != wanted.sha256:
-            path.unlink()
-            raise CorruptModel(
-                f"{wanted.id} arrived damaged: its sha256 is {digest}, not {wanted.sha256}.",
-                remedy="Download it again; the damaged bytes are gone.",
-            )
-        shared.report(path.stat().st_size, wanted.size_bytes, "install")
-        return await anyio.to_thread.run_sync(_install, catalog, wanted, folder, digest)
-
-
-def _install(catalog: Catalog, wanted: Wanted, folder: Path, digest: str) -> Model:
-    """The last step: the metadata, then the one rename."""
-    path = folder / wanted.file
-    try:
-        metadata = describe(
-            path,
-            id=wanted.id,
-            source=wanted.source,
-            name=wanted.name,
-            aliases=list(wanted.aliases),
-            sha256=digest,
-        )
-    except CorruptModel:
-        path.unlink()
-        raise
-    if earlier := catalog.metadata_of(wanted.id):
-        metadata.pinned, metadata.last_used_at = earlier.pinned, earlier.last_used_at
-    sync_file(path)
-    write_struct(folder / METADATA_FILE, metadata)
-    install(folder, catalog.folder_of(wanted.id))
-    return as_model(metadata, loaded=False, reason=None)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _also_called(wanted: Wanted, names: Iterable[str]) -> Wanted:
+    """The same under more names."""
+    more = (name.strip() for name in names if name.strip().casefold() != wanted.id.casefold())
+    return msgspec.structs.replace(wanted, aliases=tuple(dict.fromkeys([*wanted.aliases, *more])))
 
 
 async def fetch_starter(models: Path, on_progress: Progress = lambda _: None) -> Path:

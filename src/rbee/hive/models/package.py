@@ -23,8 +23,8 @@ import msgspec
 
 from rbee.contracts.aliases import STARTER, STARTER_NAMES
 from rbee.errors import CorruptModel, HubError, RbeeError
+from rbee.foundation.pace import Pace
 from rbee.hive.models.index_config import IndexConfig, read_index_config, without_credentials
-from rbee.hive.models.pace import Pace
 from rbee.hive.models.package_index import WheelLink, find_wheel
 from rbee.hive.models.transfer import fetch_file, timeouts
 from rbee.hive.models.trust import trust

@@ -9,7 +9,7 @@ What the bytes are worth (the digest) is the caller's question.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Final
@@ -19,7 +19,7 @@ import anyio.to_thread
 import httpx2
 
 from rbee.errors import HubError, RbeeError
-from rbee.hive.models.pace import Pace, unlimited
+from rbee.foundation.pace import Pace, unlimited
 from rbee.hive.models.partial import out_of_order
 
 CHUNK_BYTES: Final = 1024 * 1024  # one write: few thread hops, little lost by a kill
@@ -52,8 +52,11 @@ async def fetch_file(
     report: Report,
     refusal: Refusal,
     pace: Pace = unlimited,
+    delays: Sequence[float] = RETRY_DELAYS_S,
 ) -> None:
     """Have the file at ``url`` in ``target``, continuing what ``target`` holds.
+
+    ``delays`` (seconds) are the waits before it is tried again without a new byte.
 
     Raises:
         HubError: the network or the server failed, and went on failing.
@@ -72,12 +75,12 @@ async def fetch_file(
         except httpx2.RequestError as error:
             problem, wait_s = _describe(error), 0.0
         failures = 0 if _size(target) > before else failures + 1
-        if failures > len(RETRY_DELAYS_S):
+        if failures > len(delays):
             raise HubError(
                 f"Downloading from {_origin(url)} failed: {problem}.",
                 remedy="Check the network and try again; the download goes on where it stopped.",
             )
-        await anyio.sleep(max(wait_s, RETRY_DELAYS_S[max(failures - 1, 0)]))
+        await anyio.sleep(max(wait_s, delays[max(failures - 1, 0)]))
 
 
 class _Later(Exception):

@@ -1,4 +1,4 @@
-"""How fast downloads may be: one budget of bytes for all of them together.
+"""How fast model bytes may go: one budget for all transfers of a kind together.
 
 ``TokenBucket`` is pure arithmetic over given times: whoever takes bytes learns how
 long to wait before the next ones. Bytes that have arrived already are counted at

@@ -1,0 +1,112 @@
+"""From which hive first: measured, not guessed.
+
+The queen's list is a guess from addresses. Here each holder is asked for the head of
+the file at once: who answers soonest is nearest, who does not answer cannot be seen
+from here and is reached through the queen, and who is busy comes last. ``Dial`` is how
+this hive speaks to the others: keys, and TLS where an address says https.
+"""
+
+import ssl
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import anyio
+import httpx2
+import msgspec
+
+from rbee.client.queen import QueenClient
+from rbee.contracts.sharing import FILES_PATH, TICKET_HEADER, ModelHolder
+from rbee.errors import HubError, RbeeError
+
+ANSWER_WITHIN_S: Final = 1.5  # of a head; across an ocean with TLS it takes under one
+READ_TIMEOUT_S: Final = 10.0  # without a byte: that hive is gone, hung or cut off
+CONNECT_TIMEOUT_S: Final = 3.0  # a machine on the same network answers in milliseconds
+ASKED_MAX: Final = 8  # heads at once; more holders than these are no nearer
+
+_QUEEN: Final = "rbee://queen"
+
+
+class Dial(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach the colony's servers. ``verify`` gives the TLS context by who is expected."""
+
+    queen_url: str
+    key: str | None
+    verify: Callable[[str], ssl.SSLContext | bool] = lambda _expects: True
+
+    def queen(self) -> QueenClient:
+        """A client of the queen."""
+        return QueenClient(self.queen_url, key=self.key)
+
+    def client(self, expects: str, url: str) -> httpx2.AsyncClient:
+        """A client for one transfer from ``url``; proxies of the environment are not used."""
+        verify = self.verify(expects) if url.startswith("https:") else False
+        timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        return httpx2.AsyncClient(verify=verify, trust_env=False, timeout=timeout)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the bytes can be read, and with what leave. ``way`` is for people."""
+
+    hive_id: str
+    url: str
+    headers: dict[str, str]
+    expects: str
+    way: str = ""
+
+
+async def in_order(dial: Dial, holders: Sequence[ModelHolder], digest: str) -> list[Place]:
+    """The places to read the file from: the nearest that answer, then all through the queen."""
+    directs = [_direct(holder, digest) for holder in holders]
+    found = [place for place in directs if place is not None]
+    if len(found) > 1:
+        found = await _by_distance(dial, found[:ASKED_MAX])
+    return [*found, *(_relayed(dial, holder, digest) for holder in holders)]
+
+
+async def _by_distance(dial: Dial, places: Sequence[Place]) -> list[Place]:
+    taken_s: dict[str, float] = {}
+
+    async def look(place: Place) -> None:
+        began = anyio.current_time()
+        try:
+            async with dial.client(place.expects, place.url) as client:
+                answer = await client.head(place.url, headers=place.headers)
+        except httpx2.HTTPError:
+            return
+        if answer.status_code == HTTPStatus.OK:
+            taken_s[place.hive_id] = anyio.current_time() - began
+
+    with anyio.move_on_after(ANSWER_WITHIN_S):
+        async with anyio.create_task_group() as looking:
+            for place in places:
+                looking.start_soon(look, place)
+    seen = [place for place in places if place.hive_id in taken_s]
+    return sorted(seen, key=lambda place: taken_s[place.hive_id])
+
+
+def refusal(place: Place, response: httpx2.Response) -> RbeeError:
+    """What a hive means by a status that is no success."""
+    return HubError(f"the hive {place.hive_id} answers {response.status_code}")
+
+
+def _direct(holder: ModelHolder, digest: str) -> Place | None:
+    if holder.url is None:
+        return None
+    return Place(
+        hive_id=holder.hive_id,
+        url=f"{holder.url}{FILES_PATH}{digest}",
+        headers={TICKET_HEADER: holder.ticket},
+        expects=f"rbee://hive/{holder.hive_id}",
+    )
+
+
+def _relayed(dial: Dial, holder: ModelHolder, digest: str) -> Place:
+    known = {"authorization": f"Bearer {dial.key}"} if dial.key else {}
+    return Place(
+        hive_id=holder.hive_id,
+        url=f"{dial.queen_url.rstrip('/')}/v1/hives/{holder.hive_id}/models/files/{digest}",
+        headers={TICKET_HEADER: holder.ticket, **known},
+        expects=_QUEEN,
+        way=" through the queen",
+    )

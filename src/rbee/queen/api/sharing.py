@@ -1,0 +1,108 @@
+"""The queen's doors for models between hives: who has one, and its bytes through her.
+
+``POST /v1/hive/models/seek`` is a hive's question, ``GET
+/v1/hives/ID/models/files/SHA256`` the bytes of a hive that the asker cannot see. Both are
+for hives, which may ask for themselves alone, and for operators.
+"""
+
+from typing import Final
+
+import anyio
+import httpx2
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from rbee.client.hive import HiveClient
+from rbee.contracts.decode import decode_json
+from rbee.contracts.principals import LOCAL, Principal
+from rbee.contracts.sharing import TICKET_HEADER, ModelSeek, is_digest
+from rbee.errors import Forbidden, InvalidRequest
+from rbee.foundation import logs
+from rbee.foundation.http.answers import answer
+from rbee.foundation.http.body import read_body
+from rbee.foundation.http.gate import PRINCIPAL
+from rbee.queen.lines import HiveLines
+from rbee.queen.registry.colony import Colony
+from rbee.queen.sharing.relay import Relay, Relayed
+from rbee.queen.sharing.seeking import Seeking
+
+SEEK_BYTES_MAX: Final = 128 * 1024  # 64 names of hives at their longest, and room
+
+_log = logs.get(__name__)
+
+
+def sharing_routes(colony: Colony, lines: HiveLines, seeking: Seeking, relay: Relay) -> list[Route]:
+    """The two routes."""
+
+    async def seek(request: Request) -> Response:
+        asked = decode_json(await read_body(request, bytes_max=SEEK_BYTES_MAX), ModelSeek)
+        own = _asker(request).hive_id
+        if own is not None and own != asked.hive_id:
+            raise Forbidden(f"The hive {own} may not ask for {asked.hive_id!r}.", param="$.hive_id")
+        return answer(await seeking.seek(asked))
+
+    async def file(request: Request) -> Response:
+        digest: str = request.path_params["sha256"]
+        if not is_digest(digest):
+            raise InvalidRequest("A model file is named by 64 hex digits, its sha256.")
+        ticket = request.headers.get(TICKET_HEADER)
+        if ticket is None and not _asker(request).operator:
+            raise Forbidden("A hive reads a model file with a ticket.")
+        headers = {TICKET_HEADER: ticket} if ticket is not None else {}
+        if (asked := request.headers.get("range")) is not None:
+            headers["range"] = asked
+        hive = colony.find_hive(request.path_params["hive_id"])
+        return _Passed(relay, lines.to(hive.url), digest, headers)
+
+    return [
+        Route("/v1/hive/models/seek", seek, methods=["POST"]),
+        Route("/v1/hives/{hive_id}/models/files/{sha256}", file, methods=["GET"]),
+    ]
+
+
+class _Passed(Response):
+    """An answer whose head and body come from a hive."""
+
+    def __init__(
+        self, relay: Relay, line: HiveClient, digest: str, headers: dict[str, str]
+    ) -> None:
+        super().__init__()
+        self._relay = relay
+        self._line = line
+        self._digest = digest
+        self._asked = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's
+        async with self._relay.open(self._line, self._digest, self._asked) as found:
+            head = [
+                (name.encode(), value.encode("latin-1")) for name, value in found.headers.items()
+            ]
+            await send({"type": "http.response.start", "status": found.status, "headers": head})
+            async with anyio.create_task_group() as passing:
+                passing.start_soon(_cancel_when_gone, receive, passing.cancel_scope)
+                await self._pass_on(found, send)
+                passing.cancel_scope.cancel()
+
+    async def _pass_on(self, found: Relayed, send: Send) -> None:
+        try:
+            async for chunk in found.body:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await self._relay.pace(len(chunk))
+        except httpx2.HTTPError as error:
+            # The answer stays unfinished: the reader sees a cut and goes on elsewhere.
+            _log.info("relayed file cut", sha256=self._digest, reason=type(error).__name__)
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+def _asker(request: Request) -> Principal:
+    found: Principal = request.scope.get(PRINCIPAL, LOCAL)
+    return found
