@@ -8,6 +8,7 @@
     │  ├─ ContextExceeded       400  the prompt is longer than the worker's context
     │  ├─ InvalidApiKey         401
     │  ├─ Forbidden             403  Host, Origin or a key's scope
+    │  │  └─ TlsRequired           plain HTTP from a network that is not trusted
     │  ├─ NotFound              404
     │  │  ├─ ModelNotFound
     │  │  ├─ WorkerNotFound
@@ -77,9 +78,6 @@ class RbeeError(Exception):
             self.remedy = remedy
 
 
-# ── the caller's mistake ─────────────────────────────────────────────────────
-
-
 class ContractError(RbeeError):
     """The request is wrong; sending it again unchanged will fail again."""
 
@@ -119,10 +117,7 @@ class TlsRequired(Forbidden):
     """Plain HTTP from a network that is not trusted."""
 
     code = "tls_required"
-    remedy = (
-        "Use https:// (`rbee login URL` trusts this colony once and for all); a network that "
-        "encrypts by itself, a VPN, can be named in `trusted_networks` of the server's config.toml."
-    )
+    remedy = "Use https:// (`rbee login URL` once), or name a VPN's network in `trusted_networks`."
 
 
 class NotFound(ContractError):
@@ -199,9 +194,6 @@ class NotYet(ContractError):
     remedy = "CHANGELOG.md says what this version delivers."
 
 
-# ── try again later ──────────────────────────────────────────────────────────
-
-
 class CapacityError(RbeeError):
     """There is no room now; ``retry_after_s`` says when to come back."""
 
@@ -236,7 +228,7 @@ class RateLimited(CapacityError):
 
     code = "rate_limited"
     status = 429
-    remedy = "Wait as long as Retry-After says; the operator sets the limit in [[queen.keys]]."
+    remedy = "Wait as long as Retry-After says; the limit is the key's (`rbee keys list`)."
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -245,9 +237,6 @@ class ShuttingDown(CapacityError):
 
     code = "shutting_down"
     remedy = "Try again in a few seconds: it may be restarting."
-
-
-# ── another room ─────────────────────────────────────────────────────────────
 
 
 class RemoteError(RbeeError):
@@ -314,9 +303,6 @@ class DeadlineExceeded(RemoteError):
     remedy = "Give it more time (`X-Deadline-S`, `deadline_s`) or ask for less."
 
 
-# ── engines and storage ──────────────────────────────────────────────────────
-
-
 class EngineError(RbeeError):
     """The engine refused the model, crashed or never got ready."""
 
@@ -372,9 +358,6 @@ class CorruptModel(StorageError):
     code = "corrupt_model"
     status = 422
     remedy = "Delete it (`rbee model delete ID`) and download it again."
-
-
-# ── starting a daemon ────────────────────────────────────────────────────────
 
 
 class StartError(RbeeError):

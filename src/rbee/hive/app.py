@@ -25,6 +25,8 @@ from rbee.errors import StorageError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.gate import make_policy
+from rbee.foundation.http.tls import Tls, files_in, given_files
+from rbee.foundation.identity.folder import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import advertised
 from rbee.hive.api.access import scopes_for
@@ -92,7 +94,7 @@ async def serve(settings: HiveSettings) -> None:
     key = config.colony_key()
     make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[])  # before anything
     with only_one(directory):
-        daemon = Daemon("hive", settings.bind, settings.port)
+        daemon = _listen(settings)
         engines = make_engines(
             scripted=settings.scripted_engine,
             script=script_of(settings),
@@ -106,6 +108,12 @@ async def serve(settings: HiveSettings) -> None:
             partial(look, hive_dir() / "workers", off=settings.isolation == "off")
         )
         await _Hive(settings, hive_id, key, daemon, engines, inventory, isolation).serve()
+
+
+def _listen(settings: HiveSettings) -> Daemon:
+    """The port; its certificate is there as soon as this hive has joined a queen."""
+    tls = Tls(files_in(hive_identity_dir()), given_files(settings.tls_cert, settings.tls_key))
+    return Daemon("hive", settings.bind, settings.port, tls=tls, trusted=settings.trusted_networks)
 
 
 class _Hive:

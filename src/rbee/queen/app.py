@@ -22,9 +22,12 @@ from rbee.errors import RbeeError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.answers import health_route, not_yet_routes
-from rbee.foundation.http.gate import Gate, Policy, make_policy
+from rbee.foundation.http.gate import Gate, Policy, is_loopback, make_policy
 from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import as_problem, make_problem_response
+from rbee.foundation.http.tls import PemFiles, Tls, given_files
+from rbee.foundation.identity.authority import open_authority
+from rbee.foundation.identity.folder import ca_dir, queen_server_identity
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import metrics_route
 from rbee.queen.api.access import scopes_for
@@ -245,12 +248,27 @@ async def serve(settings: Settings) -> None:
     Raises:
         UnsafeBind: others could reach her, and there is no key.
         PortTaken: another program has her port.
+        BadSettings: a key, a network or a certificate in the settings cannot be used.
+        StorageError: the colony's CA cannot be read or written.
     """
     key = config.colony_key()
     # An unsafe address or a bad key is refused before anything listens on it.
-    make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[], keys=settings.keys)
-    daemon = Daemon("queen", settings.bind, settings.port)
+    policy = _gate_policy(settings, settings.port, key)
+    tls = None if is_loopback(settings.bind) else _tls(settings, policy)
+    daemon = Daemon(
+        "queen", settings.bind, settings.port, tls=tls, trusted=settings.trusted_networks
+    )
     await Queen(settings, daemon, key=key).run()
+
+
+def _tls(settings: Settings, policy: Policy) -> Tls:
+    """Her certificates: the colony's own, which is made now, and the operator's."""
+    now_s = time.time()
+    own = queen_server_identity(open_authority(ca_dir(), now_s), policy.hosts, now_s)
+    return Tls(
+        PemFiles(cert=own.cert_file, key=own.key_file, ca=own.ca_file),
+        given_files(settings.tls_cert, settings.tls_key),
+    )
 
 
 def run(settings: Settings) -> None:

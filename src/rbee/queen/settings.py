@@ -27,7 +27,10 @@ KNOWN_HIVES_FILE: Final = "hives.json"
 class Settings(msgspec.Struct, kw_only=True, frozen=True):
     """What an operator may change. Lengths of time in seconds.
 
-    ``bind`` other than loopback needs a key. ``allowed_hosts`` and
+    ``bind`` other than loopback needs a key, and is served with TLS: with the certificate
+    in ``tls_cert`` and its key in ``tls_key`` (PEM files, read anew when they change), else
+    with one of the colony's own CA. Plain HTTP is for the queen's own machine and for
+    ``trusted_networks`` ("10.8.0.0/24"), which encrypt by themselves. ``allowed_hosts`` and
     ``allowed_origins`` add to the gate's own list (a reverse proxy's name, a web
     page of one's own). ``auto_download`` lets the first request for a model that
     no hive has fetch it to the hive on the queen's own machine. ``keys`` are
@@ -45,6 +48,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     port: int = PORT
     allowed_hosts: list[str] = msgspec.field(default_factory=list[str])
     allowed_origins: list[str] = msgspec.field(default_factory=list[str])
+    trusted_networks: list[str] = msgspec.field(default_factory=list[str])
+    tls_cert: str | None = None
+    tls_key: str | None = None
     auto_download: bool = True
     queue_max: int = 1000  # a waiting request costs about 20 KiB and its client's patience
     queue_per_model_max: int = 256  # one model's rush must leave room for the others

@@ -81,7 +81,7 @@ def test_our_own_pages_pass(origin: str) -> None:
         "null",
         "http://localhost",
         "http://localhost:3000",
-        "https://localhost:7833",
+        "https://localhost:7834",
         "http://evil.example",
         "http://localhost:7833.evil.example",
     ],

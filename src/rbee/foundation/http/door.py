@@ -27,8 +27,8 @@ REFUSED_S: Final = 2.0  # so long a refused client may take to read why
 _REFUSED_BYTES_MAX: Final = 64 * 1024  # what it sends meanwhile; closing unread data resets it
 
 _HANDSHAKE: Final = 22  # RFC 8446, 5.1: the content type of a ClientHello's record
-_RECORD_HEAD_BYTES: Final = 5
-_HELLO_BYTES_MAX: Final = 16 * 1024 + 256  # one record
+_RECORD_HEAD_BYTES: Final = 5  # its type, a version, its length
+_HELLO_BYTES_MAX: Final = 16 * 1024 + 256  # one record, as long as RFC 8446 lets it be
 
 _log = logs.get(__name__)
 

@@ -121,7 +121,7 @@ def make_policy(
         if not key:
             raise UnsafeBind(f"Refusing to listen on {bind} without a key: anyone could use it.")
         names |= _own_names(bind)
-    own = {f"http://{_bracketed(name)}:{port}" for name in names}
+    own = {f"{kind}://{_bracketed(name)}:{port}" for name in names for kind in ("http", "https")}
     return Policy(
         hosts=frozenset(names | {host.lower() for host in hosts}),
         origins=frozenset(own | {origin.rstrip("/").lower() for origin in origins}),

@@ -54,6 +54,19 @@ def files_in(folder: Path) -> PemFiles:
     return PemFiles(cert=folder / "cert.pem", key=folder / "key.pem", ca=folder / "ca.pem")
 
 
+def given_files(cert: str | None, key: str | None) -> PemFiles | None:
+    """The settings ``tls_cert`` and ``tls_key``.
+
+    Raises:
+        BadSettings: one of them without the other.
+    """
+    if cert and key:
+        return PemFiles(cert=Path(cert).expanduser(), key=Path(key).expanduser())
+    if cert or key:
+        raise BadSettings("`tls_cert` and `tls_key` go together, and one of them is missing.")
+    return None
+
+
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """Who is at the other end, as the colony's CA signed it. Revocation is not looked at here."""
 
