@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from rbee.foundation.http.body import BODY_BYTES_MAX
 from rbee.foundation.http.reads import read_less
 from rbee.foundation.http.tls import Peer
+from rbee.foundation.http.upgrade import Upgrade
 from rbee.foundation.http.wire import Handle, Hot, PlainHead, WireExchange
 
 HEAD_BYTES_MAX: Final = 64 * 1024  # common servers allow 8 to 64 KiB; cookies are the largest part
@@ -144,6 +145,19 @@ class HotProtocol(HttpToolsProtocol):
             scope[PEER] = self.peer
             if self.peer.hive_id is not None:
                 scope[HIVE_ID] = self.peer.hive_id
+
+    def handle_websocket_upgrade(self) -> None:
+        """The connection becomes a WebSocket: another's from now on."""
+        self.connections.discard(self)
+        path, _, query = self.url.partition(b"?")
+        self._hot.upgrades[path](
+            Upgrade(self.transport, self.connections, path, query, self.headers, self.peer)
+        )
+
+    def _should_upgrade(self) -> bool:
+        """Only where somebody takes it; elsewhere the header is ignored, as HTTP has it."""
+        path = self.url.partition(b"?")[0]
+        return path in self._hot.upgrades and self._get_upgrade() == b"websocket"
 
     def on_headers_complete(self) -> None:
         """A head is whole."""

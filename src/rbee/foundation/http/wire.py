@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from rbee.foundation.http.exchange import Headers, Source
+from rbee.foundation.http.upgrade import Upgrade
 
 _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
@@ -26,15 +27,17 @@ class Hot:
 
     ``handle`` runs as a task. ``quick`` is asked before, without one: it either says
     no, having done nothing, or answers later and then calls ``WireExchange.done``.
+    ``upgrades`` are the paths on which a connection becomes something else than HTTP.
     """
 
-    __slots__ = ("handle", "heads", "paths", "quick")
+    __slots__ = ("handle", "heads", "paths", "quick", "upgrades")
 
     def __init__(self, paths: frozenset[bytes], handle: Handle, quick: Quick | None = None) -> None:
         self.paths = paths
         self.handle = handle
         self.quick = quick
         self.heads: dict[bytes, PlainHead] = {}
+        self.upgrades: dict[bytes, Callable[[Upgrade], None]] = {}
 
 
 class PlainHead:
