@@ -21,10 +21,14 @@ from rbee.queen.registry.hives import (
     HiveView,
     check_beat,
     check_hive_id,
+    check_url,
+    has_moved,
     is_loopback,
     is_overtaken,
     is_twin,
+    last_sign,
     take,
+    twin_message,
     url_of,
     view,
 )
@@ -37,22 +41,26 @@ from rbee.queen.registry.liveness import (
     to_forget,
 )
 from rbee.queen.registry.models import ModelIndex, ModelRow, as_object, gather
+from rbee.queen.registry.reach import LOCAL, AddressesAlone, Reach, RouteName
 from rbee.queen.registry.serving import ServingIndex, ServingPool
 from rbee.queen.registry.workers import Death, RoutableWorker, WorkerEntry, as_routable
 
 HIVES_MAX: Final = 20_000  # twice what one queen was measured to carry (reliability.md)
 PROBE_AFTER_S: Final = 2.0  # two missed beats: ask the workers themselves before it counts
 SWEEP_EVERY_S: Final = 0.5  # a sixth of the shortest age in the table
-_URL_LENGTH_MAX: Final = 512  # a host name has at most 253 characters
 
 _COUNTING: frozenset[HiveState] = frozenset({"fresh", "degraded"})
 
 
 class Colony:
-    """All soft state. ``hostname`` is the queen's own machine's, to know the local hive by."""
+    """All soft state. ``hostname`` is the queen's own machine's, to know the local hive by.
+
+    ``reach`` says how workers on other machines are reached; it may be replaced.
+    """
 
     def __init__(self, *, hostname: str = "") -> None:
         self._hostname = hostname
+        self.reach: Reach = AddressesAlone()
         self._hives: dict[HiveId, HiveEntry] = {}
         self._signs: dict[HiveId, None] = {}  # hives by their last sign of life, oldest first
         self._owners: dict[str, HiveEntry] = {}  # a worker's id belongs to who named it first
@@ -70,23 +78,28 @@ class Colony:
         """Call ``callback`` after every change that may matter to routing or reconciling."""
         self._listeners.append(callback)
 
-    def ready(self, message: HiveReady, now: float) -> HiveReadyAck:
+    def ready(self, message: HiveReady, now: float, *, near: bool | None = None) -> HiveReadyAck:
         """A hive joins, or comes back. It counts from its first beat on.
+
+        ``near`` is as in ``beat``.
 
         Raises:
             InvalidRequest: its id or URL is unusable, or the colony is at its bound.
         """
         self._pass_time(now)
         check_hive_id(message.hive_id)
-        _check_url(message.hive_url)
+        check_url(message.hive_url, near=near)
         known = message.hive_id in self._hives
         entry = self._entry(HiveId(message.hive_id), message.hive_url, now)
         entry.url = message.hive_url.rstrip("/")
         self._changed()
         return HiveReadyAck(message="welcome back" if known else "welcome")
 
-    def beat(self, heartbeat: Heartbeat, now: float) -> HeartbeatAck:
+    def beat(self, heartbeat: Heartbeat, now: float, *, near: bool | None = None) -> HeartbeatAck:
         """A hive's second. A hive that was never seen joins by its beat.
+
+        ``near`` is whether it came from the queen's own machine, null where nobody can
+        tell: then the hive's word on its address and host name is taken for it.
 
         Raises:
             InvalidRequest: the beat is out of bounds, or the colony is at its bound.
@@ -95,13 +108,14 @@ class Colony:
         check_beat(heartbeat)
         entry = self._entry(HiveId(heartbeat.hive_id), url_of(heartbeat.hive_info), now)
         if is_twin(entry, heartbeat, now):
-            return HeartbeatAck(message=_twin_message(entry))
+            return HeartbeatAck(message=twin_message(entry))
         if is_overtaken(entry, heartbeat):
             return HeartbeatAck(message="ignored: a later beat of this hive was here first")
-        moved = _has_moved(entry, heartbeat)
+        moved = has_moved(entry, heartbeat)
         if moved:
             entry.url = url_of(heartbeat.hive_info)
         before = entry.models
+        entry.near = near
         taken = take(entry, heartbeat, now)
         self._sign(entry)
         entry.state = "fresh"
@@ -125,7 +139,7 @@ class Colony:
         self._swept_at = now
         self._pass_time(now)
         silent = self._silent(now, DEGRADED_AFTER_S)
-        ages = {entry.id: now - _last_sign(entry) for entry in silent}
+        ages = {entry.id: now - last_sign(entry) for entry in silent}
         forgotten = to_forget(ages, hives=len(self._hives), lag_s=lag_s)
         changed = bool(forgotten)
         for hive_id in forgotten:
@@ -153,7 +167,8 @@ class Colony:
         found = entry.workers[worker_id]
         if found.stats.generation > generation:
             return
-        found.death = Death(generation, found.stats.pid, self._now)
+        if entry.local or not self.reach.blames_way(entry, found):
+            found.death = Death(generation, found.stats.pid, self._now)
         self._refresh(entry, found)
         self._changed()
 
@@ -168,6 +183,14 @@ class Colony:
         found.answered_at = now
         self._refresh(entry, found)
         if silent:
+            self._notify()
+
+    def reroute(self, hive_id: HiveId) -> None:
+        """The ways to this hive's workers changed: a link came or went, a probe succeeded."""
+        entry = self._hives.get(hive_id)
+        if entry is not None and not entry.local:
+            for worker in entry.workers.values():
+                self._refresh(entry, worker)
             self._notify()
 
     def drain(self, worker_id: str, *, leaving: bool = True) -> None:
@@ -271,11 +294,11 @@ class Colony:
     def to_probe(self, now: float) -> list[RoutableWorker]:
         """Workers whose hive has missed beats: only their own answers keep them in use."""
         return [
-            as_routable(worker, entry.id, local=entry.local, labels=entry.labels)
+            as_routable(worker, entry.id, local=entry.local, labels=entry.labels, route=route)
             for entry in self._silent(now, PROBE_AFTER_S)
             if entry.beat_at is not None
             for worker in entry.workers.values()
-            if worker.serves
+            if worker.serves and (route := self._route(entry, worker)) is not None
         ]
 
     # ── inside ───────────────────────────────────────────────────────────────
@@ -302,7 +325,7 @@ class Colony:
         silent: list[HiveEntry] = []
         for hive_id in self._signs:
             entry = self._hives[hive_id]
-            if now - _last_sign(entry) <= age_s:
+            if now - last_sign(entry) <= age_s:
                 break
             silent.append(entry)
         return silent
@@ -316,6 +339,8 @@ class Colony:
 
     def _is_local(self, entry: HiveEntry) -> bool:
         info = entry.info
+        if entry.near is False:  # its loopback is not ours, whatever it is called
+            return False
         return info is not None and (
             is_loopback(info.address) or bool(self._hostname and info.hostname == self._hostname)
         )
@@ -339,8 +364,11 @@ class Colony:
             self._unready[worker_id] = entry
         elif self._unready:
             self._unready.pop(worker_id, None)
-        if worker.serves and self._usable(entry, worker):
-            self._serving.put(as_routable(worker, entry.id, local=entry.local, labels=entry.labels))
+        route = self._route(entry, worker) if worker.serves else None
+        if route is not None and _lives(entry, worker, self._now):
+            self._serving.put(
+                as_routable(worker, entry.id, local=entry.local, labels=entry.labels, route=route)
+            )
         else:
             self._serving.drop(worker_id)
 
@@ -353,11 +381,8 @@ class Colony:
         self._serving.drop(worker_id)
         self._index.drop_worker(worker.counted_as)
 
-    def _usable(self, entry: HiveEntry, worker: WorkerEntry) -> bool:
-        if is_loopback(worker.stats.address) and not entry.local:
-            return False  # another machine's loopback is not ours
-        answer_age_s = None if worker.answered_at is None else self._now - worker.answered_at
-        return may_route(entry.state, answer_age_s)
+    def _route(self, entry: HiveEntry, worker: WorkerEntry) -> RouteName | None:
+        return LOCAL if entry.local else self.reach.route(entry, worker)
 
     def _changed(self) -> None:
         self._rows = None
@@ -368,30 +393,7 @@ class Colony:
             listener()
 
 
-def _has_moved(entry: HiveEntry, heartbeat: Heartbeat) -> bool:
-    """Whether a hive beats from another address; the URL of its ``ready`` is kept till then."""
-    before, now = entry.info, heartbeat.hive_info
-    return before is not None and (before.port != now.port or before.address != now.address)
-
-
-def _last_sign(entry: HiveEntry) -> float:
-    return entry.joined_at if entry.beat_at is None else entry.beat_at
-
-
-def _twin_message(entry: HiveEntry) -> str:
-    place = "elsewhere" if entry.info is None else f"{entry.info.hostname} ({entry.url})"
-    return (
-        f"ignored: another hive with the id {entry.id!r} beats from {place}; "
-        f"give one of the two an id of its own"
-    )
-
-
-def _check_url(url: str) -> None:
-    scheme, _, rest = url.partition("://")
-    usable = scheme in {"http", "https"} and rest and url.isascii() and url.isprintable()
-    if not usable or len(url) > _URL_LENGTH_MAX or any(mark in rest for mark in "@?# "):
-        raise InvalidRequest(
-            f"{url[:_URL_LENGTH_MAX]!r} is no address of a hive at `$.hive_url`.",
-            remedy="Send http://ADDRESS:PORT.",
-            param="$.hive_url",
-        )
+def _lives(entry: HiveEntry, worker: WorkerEntry, now: float) -> bool:
+    """Whether its hive's state, or its own answers, let it take requests."""
+    answer_age_s = None if worker.answered_at is None else now - worker.answered_at
+    return may_route(entry.state, answer_age_s)

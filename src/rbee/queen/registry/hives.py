@@ -10,6 +10,7 @@ never copied.
 import functools
 import ipaddress
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,7 +19,12 @@ from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import InvalidRequest
-from rbee.queen.registry.liveness import DEGRADED_AFTER_S, REVIVE_AFTER_S, HiveState
+from rbee.queen.registry.liveness import (
+    DEGRADED_AFTER_S,
+    REMOTE_REVIVE_AFTER_S,
+    REVIVE_AFTER_S,
+    HiveState,
+)
 from rbee.queen.registry.workers import WorkerEntry
 
 WORKERS_MAX: Final = 1000  # a machine with 16 GPUs runs dozens; this bounds the queen's memory
@@ -30,13 +36,15 @@ KEY_LENGTH_MAX: Final = 1024  # a bearer secret is 43 characters
 MODEL_NAME_LENGTH_MAX: Final = 1024  # `org/repo:file.gguf` with all parts at their longest
 _REORDER_S: Final = 5.0  # posts overtake each other by less; more is a clock that was set back
 _PORT_MAX: Final = 65_535  # a port is 16 bits
+_URL_LENGTH_MAX: Final = 512  # a host name has at most 253 characters
 _ADDRESSES_KEPT: Final = 4096  # a beat names its workers' addresses anew each second
 
 
 class HiveEntry(msgspec.Struct, kw_only=True):
     """A hive in the registry. ``beat_at`` is null until its first beat.
 
-    ``labels`` are ``info.labels``, as a set that all its workers share.
+    ``labels`` are ``info.labels``, as a set that all its workers share. ``near`` is
+    whether its last beat came from the queen's own machine, null where that is not known.
     """
 
     id: HiveId
@@ -52,6 +60,7 @@ class HiveEntry(msgspec.Struct, kw_only=True):
     state: HiveState = "down"
     local: bool = False
     labels: frozenset[str] = frozenset()
+    near: bool | None = None
 
 
 class HiveView(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,12 +220,57 @@ def is_loopback(address: str) -> bool:
         return address.lower() == "localhost"
 
 
+def has_moved(entry: HiveEntry, heartbeat: Heartbeat) -> bool:
+    """Whether a hive beats from another address; the URL of its ``ready`` is kept till then."""
+    before, now = entry.info, heartbeat.hive_info
+    return before is not None and (before.port != now.port or before.address != now.address)
+
+
+def last_sign(entry: HiveEntry) -> float:
+    """When it last said anything, or joined."""
+    return entry.joined_at if entry.beat_at is None else entry.beat_at
+
+
+def twin_message(entry: HiveEntry) -> str:
+    """What the second hive of an id is told."""
+    place = "elsewhere" if entry.info is None else f"{entry.info.hostname} ({entry.url})"
+    return (
+        f"ignored: another hive with the id {entry.id!r} beats from {place}; "
+        f"give one of the two an id of its own"
+    )
+
+
+def check_url(url: str, *, near: bool | None) -> None:
+    """Refuse a URL at which a hive cannot be reached; ``near`` as in ``HiveEntry``.
+
+    Raises:
+        InvalidRequest: says why, and what the hive's operator can do.
+    """
+    scheme, _, rest = url.partition("://")
+    usable = scheme in {"http", "https"} and rest and url.isascii() and url.isprintable()
+    if not usable or len(url) > _URL_LENGTH_MAX or any(mark in rest for mark in "@?# "):
+        raise InvalidRequest(
+            f"{url[:_URL_LENGTH_MAX]!r} is no address of a hive at `$.hive_url`.",
+            remedy="Send http://ADDRESS:PORT.",
+            param="$.hive_url",
+        )
+    if near is False and is_loopback(urlsplit(url).hostname or ""):
+        raise InvalidRequest(
+            f"This hive is on another machine and says that it is reached at {url}: for the "
+            "queen that is her own machine.",
+            remedy="Let the hive find its address itself (leave out `advertise` and bind it to "
+            "its own address), or let it be outbound-only.",
+            param="$.hive_url",
+        )
+
+
 def _take_workers(
     entry: HiveEntry, beat: Heartbeat, now: float
 ) -> tuple[bool, bool, list[WorkerEntry]]:
     """Fold the workers in: whether one differs, one lacks its key, and those that are gone."""
     keys = beat.worker_keys
     before = entry.workers
+    revive_after_s = REVIVE_AFTER_S if entry.local else REMOTE_REVIVE_AFTER_S
     after: dict[str, WorkerEntry] = {}
     differ = keyless = False
     for stats in beat.workers:
@@ -225,7 +279,7 @@ def _take_workers(
         if worker is None:
             worker = WorkerEntry(stats=stats)
             differ = True
-        elif worker.take(stats, now=now, revive_after_s=REVIVE_AFTER_S):
+        elif worker.take(stats, now=now, revive_after_s=revive_after_s):
             differ = True
         if keys is not None and (key := keys.get(worker_id)) is not None and key != worker.key:
             worker.key = key

@@ -19,6 +19,7 @@ DOWN_AFTER_S: Final = 10.0  # a daemon's restart fits well below
 GONE_AFTER_S: Final = 60.0  # a machine's network may take half a minute to come back
 ANSWER_COUNTS_S: Final = 3.0  # a direct answer stands in for the three beats that are missing
 REVIVE_AFTER_S: Final = 10.0  # a hive sees a real death within 3 s; who is still ready then, lives
+REMOTE_REVIVE_AFTER_S: Final = 3.0  # over a network it may have been the way that died, not it
 TOLD_WITHIN_S: Final = 3.0  # a hive sees a death, and says in a beat that it restarts the worker
 LAG_MAX_S: Final = 2.0  # the queen herself did not run: beats may wait unread in the sockets
 FROZEN_MAX_S: Final = 300.0  # a mass loss that lasts this long is no glitch

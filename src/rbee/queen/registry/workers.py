@@ -11,8 +11,8 @@ class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that routing and the relay need of a worker. A value: each beat makes a new one.
 
     ``key`` is the bearer secret of this worker; it stays in the queen. ``local``
-    says whether it runs on the queen's own machine, ``labels`` are its hive's. Unknown
-    is null.
+    says whether it runs on the queen's own machine, ``labels`` are its hive's. ``route``
+    is how she reached it when this value was made. Unknown is null.
     """
 
     worker_id: WorkerId
@@ -33,6 +33,7 @@ class RoutableWorker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     local: bool
     task: Task = "generate"
     labels: frozenset[str] = frozenset()
+    route: str = "local"
 
     def __repr__(self) -> str:
         """Without the key: this is what a log or a failing assertion would print."""
@@ -122,13 +123,19 @@ def is_another(before: WorkerStats, after: WorkerStats) -> bool:
         or before.pid != after.pid
         or before.port != after.port
         or before.address != after.address
+        or before.tls_port != after.tls_port
         or before.slots_total != after.slots_total
         or before.task != after.task
     )
 
 
 def as_routable(
-    entry: WorkerEntry, hive_id: HiveId, *, local: bool, labels: frozenset[str] = frozenset()
+    entry: WorkerEntry,
+    hive_id: HiveId,
+    *,
+    local: bool,
+    labels: frozenset[str] = frozenset(),
+    route: str = "local",
 ) -> RoutableWorker:
     """The view that routing gets."""
     stats = entry.stats
@@ -151,4 +158,5 @@ def as_routable(
         unary_cancel=stats.unary_cancel,
         local=local,
         labels=labels,
+        route=route,
     )
