@@ -16,6 +16,7 @@
     │  │  └─ HiveNotFound
     │  ├─ MethodNotAllowed      405
     │  ├─ Conflict              409  e.g. deleting a model that is loaded
+    │  │  └─ StaleEpoch            a command of a queen that was replaced
     │  ├─ TooLarge              413
     │  ├─ ClientGone            499  logged and counted: nobody is there to read it
     │  └─ NotYet                501  described in wire.md, not delivered yet
@@ -29,6 +30,7 @@
     │  ├─ QueenRestarted
     │  ├─ HiveUnreachable
     │  ├─ QueenUnreachable
+    │  ├─ LinkRefused           the queen answers and takes no link of this hive
     │  ├─ HubError
     │  │  ├─ GatedRepository    403
     │  │  └─ NoUsableFile       404
@@ -170,6 +172,13 @@ class Conflict(ContractError):
     status = 409
 
 
+class StaleEpoch(Conflict):
+    """A command of a queen whose successor this hive has heard of."""
+
+    code = "stale_epoch"
+    remedy = "Stop the older queen. If the newer one is gone for good, delete the hive's epoch.json."
+
+
 class TooLarge(ContractError):
     """A body or an answer over its limit."""
 
@@ -272,6 +281,13 @@ class QueenUnreachable(RemoteError):
 
     code = "queen_unreachable"
     remedy = "`rbee up` starts a colony on this machine; `--queen URL` names another one."
+
+
+class LinkRefused(RemoteError):
+    """The queen answers, and takes no link of this hive."""
+
+    code = "link_refused"
+    remedy = "The reason is hers; two hives of one id, or two versions, are the usual ones."
 
 
 class HubError(RemoteError):
