@@ -17,7 +17,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from rbee.errors import StorageError
-from rbee.foundation import paths
 from rbee.foundation.files import make_private_dir, write_atomic
 from rbee.foundation.identity.authority import (
     CERT_FILE,
@@ -28,6 +27,29 @@ from rbee.foundation.identity.authority import (
 )
 from rbee.foundation.identity.keys import Key, PublicKey, key_from_pem, key_to_pem, make_key
 from rbee.foundation.identity.peers import Peer, peer_in
+from rbee.foundation.identity.places import (
+    ca_dir,
+    hive_identity_dir,
+    queen_client_dir,
+    queen_server_dir,
+)
+
+__all__ = [
+    "CA_FILE",
+    "Identity",
+    "ca_dir",
+    "fingerprint_of",
+    "hive_identity_dir",
+    "load_identity",
+    "queen_client_dir",
+    "queen_client_identity",
+    "queen_server_dir",
+    "queen_server_identity",
+    "read_key",
+    "remove_identity",
+    "save_certificate",
+    "save_identity",
+]
 
 CA_FILE: Final = "ca.pem"
 
@@ -52,26 +74,6 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     def valid(self, now_s: float) -> bool:
         """Whether the certificate is valid now."""
         return self.peer.not_before <= now_s < self.peer.not_after
-
-
-def ca_dir() -> Path:
-    """The colony's CA, on the queen's machine."""
-    return paths.data_dir() / "queen" / "ca"
-
-
-def queen_server_dir() -> Path:
-    """What the queen's server shows."""
-    return paths.data_dir() / "queen" / "server"
-
-
-def queen_client_dir() -> Path:
-    """What the queen shows to hives and workers that she dials."""
-    return paths.data_dir() / "queen" / "client"
-
-
-def hive_identity_dir() -> Path:
-    """What a joined hive shows, to the queen and as a server."""
-    return paths.data_dir() / "hive" / "identity"
 
 
 def load_identity(folder: Path) -> Identity | None:
