@@ -13,7 +13,8 @@
     │  │  ├─ ModelNotFound
     │  │  ├─ WorkerNotFound
     │  │  ├─ JobNotFound
-    │  │  └─ HiveNotFound
+    │  │  ├─ HiveNotFound
+    │  │  └─ KeyNotFound
     │  ├─ MethodNotAllowed      405
     │  ├─ Conflict              409  e.g. deleting a model that is loaded
     │  │  └─ StaleEpoch            a command of a queen that was replaced
@@ -30,6 +31,7 @@
     │  ├─ QueenRestarted
     │  ├─ HiveUnreachable
     │  ├─ QueenUnreachable
+    │  ├─ UntrustedPeer            what answers over TLS is not what was to answer
     │  ├─ LinkRefused           the queen answers and takes no link of this hive
     │  ├─ HubError
     │  │  ├─ GatedRepository    403
@@ -158,6 +160,13 @@ class HiveNotFound(NotFound):
     remedy = "`rbee status` shows the hives of the colony."
 
 
+class KeyNotFound(NotFound):
+    """No created API key has this id or name."""
+
+    code = "key_not_found"
+    remedy = "`rbee keys list` shows the keys."
+
+
 class MethodNotAllowed(ContractError):
     """The path exists, with another method."""
 
@@ -176,7 +185,9 @@ class StaleEpoch(Conflict):
     """A command of a queen whose successor this hive has heard of."""
 
     code = "stale_epoch"
-    remedy = "Stop the older queen. If the newer one is gone for good, delete the hive's epoch.json."
+    remedy = (
+        "Stop the older queen. If the newer one is gone for good, delete the hive's epoch.json."
+    )
 
 
 class TooLarge(ContractError):
@@ -288,6 +299,15 @@ class LinkRefused(RemoteError):
 
     code = "link_refused"
     remedy = "The reason is hers; two hives of one id, or two versions, are the usual ones."
+
+
+class UntrustedPeer(RemoteError):
+    """What answers over TLS is not what was to answer there."""
+
+    code = "untrusted_peer"
+    remedy = (
+        "`rbee login URL` shows the colony's fingerprint and trusts it; RBEE_CA_FILE names a CA."
+    )
 
 
 class HubError(RemoteError):

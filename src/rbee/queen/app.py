@@ -35,9 +35,11 @@ from rbee.queen.api.control import control_routes
 from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
+from rbee.queen.api.keys import key_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.api.plan import plan_routes
+from rbee.queen.api.session import session_routes
 from rbee.queen.api.why import why_routes
 from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
@@ -45,6 +47,7 @@ from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.pool import Pool
 from rbee.queen.inference.router import Router
+from rbee.queen.keys.book import KeyBook
 from rbee.queen.lines import HiveLines
 from rbee.queen.metrics import Figures
 from rbee.queen.operations import Operations
@@ -104,7 +107,8 @@ class Queen:
             self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
         )
         self.telemetry = Telemetry(self.colony, wall_clock=time.time)
-        self.jobs = JobServer(actor="queen", journal=make_journal(settings.store, directory))
+        journal = make_journal(settings.store, directory)
+        self.jobs = JobServer(actor="queen", journal=journal)
         self.traces = make_traces(settings.otlp_endpoint)
         self._figures = Figures(
             tally=self.tally,
@@ -115,10 +119,13 @@ class Queen:
         )
         self._settings = settings
         self._daemon = daemon
+        self._rates = Rates()
         policy = _gate_policy(settings, daemon.port, key)
         self.door = OpenAIDoor(
-            self.dispatcher, self.colony, self.tally, Rates(), traces=self.traces
+            self.dispatcher, self.colony, self.tally, self._rates, traces=self.traces
         )
+        self.keys = KeyBook(policy.keyring, journal, configured=settings.keys)
+        self.keys.on_gone.append(self._rates.forget)
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
 
@@ -139,6 +146,7 @@ class Queen:
                 loops.start_soon(self.reconciler.run)
                 loops.start_soon(Watch(self.colony).run)
                 loops.start_soon(self.telemetry.run)
+                loops.start_soon(self.keys.run)
                 loops.start_soon(self.pool.run)
                 try:
                     yield
@@ -180,8 +188,12 @@ class Queen:
             demand=self.demand,
             lines=self.lines,
             infer=InferOperation(
-                colony=self.colony, dispatcher=self.dispatcher, reconciler=self.reconciler
+                colony=self.colony,
+                dispatcher=self.dispatcher,
+                reconciler=self.reconciler,
+                rates=self._rates,
             ),
+            rates=self._rates,
         )
 
         def render(error: RbeeError, path: str) -> bytes:
@@ -189,7 +201,7 @@ class Queen:
             return as_problem(error) if dialect is None else in_dialect(error, dialect)
 
         respond = make_problem_response(render)
-        control = Starlette(
+        control = self.control = Starlette(
             routes=[
                 health_route(),
                 *control_routes(
@@ -203,6 +215,8 @@ class Queen:
                 *job_routes(self.jobs, operations.submit),
                 *heartbeat_routes(self.colony, self.telemetry),
                 *plan_routes(self.colony, self.reconciler),
+                *key_routes(self.keys),
+                *session_routes(policy.keyring),
             ],
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
         )

@@ -1,4 +1,7 @@
-"""An ``infer`` job in the queen's figures, like a request that came in by another door."""
+"""An ``infer`` job in the queen's figures, like a request that came in by another door.
+
+Its tokens come off its key's limit as well, at the answer's end.
+"""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,6 +12,7 @@ import anyio
 from rbee.errors import ClientGone, RbeeError
 from rbee.queen.inference.answer import Answer
 from rbee.queen.inference.call import Call
+from rbee.queen.scheduling.rates import Rates, estimated_tokens
 from rbee.queen.tally import Tally
 
 ENDPOINT: Final = "infer"
@@ -23,7 +27,7 @@ class Counted:
 
 
 @contextmanager
-def counted(tally: Tally, call: Call) -> Generator[Counted]:
+def counted(tally: Tally, call: Call, rates: Rates | None = None) -> Generator[Counted]:
     """Count one inference, however the block ends."""
     arrived = anyio.current_time()
     counting = Counted()
@@ -37,6 +41,8 @@ def counted(tally: Tally, call: Call) -> Generator[Counted]:
         raise
     finally:
         _count(tally, call, counting.answer, status, arrived)
+        if rates is not None and counting.answer is not None:
+            _debit(rates, call, counting.answer)
 
 
 def _count(tally: Tally, call: Call, answer: Answer | None, status: int, arrived: float) -> None:
@@ -56,3 +62,15 @@ def _count(tally: Tally, call: Call, answer: Answer | None, status: int, arrived
     )
     if (usage := answer.usage) is not None:
         tally.tokens(model, ENDPOINT, usage.prompt, usage.completion)
+
+
+def _debit(rates: Rates, call: Call, answer: Answer) -> None:
+    if call.principal.tokens_per_min is None or answer.worker is None:
+        return
+    usage = answer.usage
+    tokens = (
+        usage.prompt + usage.completion
+        if usage is not None
+        else estimated_tokens(len(call.body), answer.events_sent, answer.bytes_read)
+    )
+    rates.debit(call.principal, tokens, anyio.current_time())

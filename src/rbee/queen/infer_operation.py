@@ -41,6 +41,7 @@ from rbee.queen.inference.call import CHAT_PATH, COMPLETION_PATH, Call
 from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.reconciler import News, Reconciler
 from rbee.queen.registry.colony import Colony
+from rbee.queen.scheduling.rates import Rates
 
 RETURN_S: Final = 30.0
 """A restarted queen waits so long for the hives that had the model: after a power cut
@@ -66,8 +67,16 @@ class Asked(msgspec.Struct):
 class InferOperation:
     """Makes handlers for ``infer`` jobs."""
 
-    def __init__(self, *, colony: Colony, dispatcher: Dispatcher, reconciler: Reconciler) -> None:
+    def __init__(
+        self,
+        *,
+        colony: Colony,
+        dispatcher: Dispatcher,
+        reconciler: Reconciler,
+        rates: Rates | None = None,
+    ) -> None:
         self._colony = colony
+        self._rates = rates
         self._dispatcher = dispatcher
         self._reconciler = reconciler
         self._colony_changed = asyncio.Event()
@@ -171,7 +180,8 @@ class InferOperation:
             data = {"model": operation.model, "path": call.path}
             job.emit("infer_start", f"Asking {operation.model}", data=data)
             story.path = call.path
-        with counted(self._dispatcher.plane.tally, call) as counting, ExitStack() as while_waiting:
+        tally = self._dispatcher.plane.tally
+        with counted(tally, call, self._rates) as counting, ExitStack() as while_waiting:
             while_waiting.enter_context(
                 self._reconciler.following(operation.model, _relay_spawn(job))
             )

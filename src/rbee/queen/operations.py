@@ -4,26 +4,32 @@
 at once, and starts a job for the rest. ``status`` reads the registry. ``infer``
 lives in ``infer_operation``. A hive's operation that names a joined hive is passed
 on: a job there, whose events become events of the job here, and whose cancel is
-passed on too.
+passed on too. Each operation wants its scope: ``jobs`` for ``infer``, ``read`` for
+``status``; all that changes a machine is the operators'.
 """
 
+import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from rbee.contracts.jobs import HiveOperation, Infer, Status, decode_operation
-from rbee.contracts.principals import Principal
+from rbee.contracts.jobs import HiveOperation, Infer, ModelCopy, Status, decode_operation
+from rbee.contracts.principals import Principal, Scope
 from rbee.contracts.status import HiveRow, StatusComplete, WorkerRow
-from rbee.errors import Conflict, InvalidRequest, QueenRestarted
+from rbee.errors import Conflict, Forbidden, InvalidRequest, QueenRestarted
 from rbee.foundation.jobserver import Handler, Job, JobServer
 from rbee.foundation.journal import Found
 from rbee.queen.infer_operation import Asked, InferOperation
+from rbee.queen.keys.models import check_model
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.hives import HiveView
 from rbee.queen.scheduling.demand import Demand
+from rbee.queen.scheduling.rates import Rates
 from rbee.queen.settings import HIVE_PORT
+from rbee.queen.sharing.copying import Copying
 
 INFER: Final = "infer"  # the one operation whose jobs outlive the queen
 
@@ -41,12 +47,15 @@ class Operations:
         demand: Demand,
         lines: HiveLines,
         infer: InferOperation,
+        rates: Rates | None = None,
     ) -> None:
         self._jobs = jobs
         self._colony = colony
         self._demand = demand
         self._lines = lines
         self._infer = infer
+        self._copying = Copying(colony, lines)
+        self._rates = rates or Rates()
         jobs.recover_with(self._recovered)
 
     async def submit(self, body: bytes, principal: Principal) -> Job:
@@ -54,7 +63,9 @@ class Operations:
 
         Raises:
             InvalidRequest: the body is no operation, or a hive's without a hive.
+            Forbidden: the principal may not do this, or not with this model.
             HiveNotFound: the named hive has not joined.
+            RateLimited: the principal has used up its limit for now.
             CapacityError: too many jobs run already, or the queen is stopping.
             StorageError: the job cannot be kept, so it was not started.
         """
@@ -63,8 +74,13 @@ class Operations:
         label = name if isinstance(name, str) else type(operation).__name__
         match operation:
             case Status():
-                return self._jobs.submit(label, self._status)
+                _check_scope(principal, "read", label)
+                return self._jobs.submit(label, self._status, owner=principal.id)
             case Infer():
+                _check_scope(principal, "jobs", label)
+                check_model(principal, operation.model, self._colony, param="$.model")
+                if principal.limited:
+                    self._rates.check(principal, asyncio.get_running_loop().time())
                 asked = Asked(operation, principal)
                 work = self._infer.prepared(asked)
                 return await self._jobs.accept(
@@ -72,15 +88,22 @@ class Operations:
                     work,
                     request=msgspec.json.encode(asked),
                     deadline_s=operation.deadline_s,
+                    owner=principal.id,
                 )
+            case ModelCopy():
+                _check_scope(principal, "operator", label)
+                self._copying.check(operation)
+                copy = partial(self._copying.run, operation)
+                return self._jobs.submit(label, copy, owner=principal.id)
             case _:
+                _check_scope(principal, "operator", label)
                 hive = self._named_hive(label, operation)
                 operation.hive_id = str(hive.id)
 
                 async def pass_on(job: Job) -> None:
                     await self._pass_on(job, hive, operation)
 
-                return self._jobs.submit(label, pass_on)
+                return self._jobs.submit(label, pass_on, owner=principal.id)
 
     def _recovered(self, found: Found) -> Handler:
         """How to go on with a job that an earlier life of the queen left."""
@@ -133,6 +156,15 @@ class Operations:
                 if event.action == "cancelled":
                     raise Conflict(f"The job was cancelled on the hive {hive.id}.")
                 job.emit(event.action, event.message, type=event.type, data=event.data)
+
+
+def _check_scope(principal: Principal, scope: Scope, label: str) -> None:
+    if not principal.has(scope):
+        raise Forbidden(
+            f"The key {principal.name!r} has the scope {', '.join(sorted(principal.scopes))}; "
+            f"the operation `{label}` wants {scope}.",
+            remedy="Use the colony's key, or one with that scope (`rbee keys create --scope`).",
+        )
 
 
 def _hive_row(hive: HiveView) -> HiveRow:

@@ -13,7 +13,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 import psutil
@@ -31,6 +31,8 @@ from rbee.contracts.principals import (
 from rbee.errors import Forbidden, InvalidApiKey, RbeeError, UnsafeBind
 from rbee.foundation.http.keys import Keyring, make_keyring
 from rbee.foundation.http.problems import send_problem
+from rbee.foundation.http.tls import QUEEN as QUEEN_URI
+from rbee.foundation.http.tls import Peer
 
 PRINCIPAL: Final = "rbee.principal"
 """Where a request's ``Principal`` stands in its ASGI scope."""
@@ -43,7 +45,6 @@ OPEN: Final[frozenset[Scope]] = frozenset({"open"})
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_QUEEN_URI: Final = "rbee://queen"  # as her certificate has it
 _OPEN_PATHS = frozenset({"/health"})  # a load balancer's probe has no key and learns nothing
 _GUARDED: Final = frozenset({"http", "websocket"})
 _POLICY_VIOLATION: Final = 1008  # RFC 6455's code for it
@@ -53,20 +54,6 @@ _HOSTS_KEPT_MAX = 1024  # parsed Host headers: clients use a handful of names, f
 
 Needs: TypeAlias = Callable[[str, str], frozenset[Scope]]
 """From method and path to the scopes of which one is enough; none: operators only."""
-
-
-class Peer(Protocol):
-    """Whom a client certificate of the colony's CA names (``foundation.http.tls``)."""
-
-    @property
-    def uri(self) -> str:
-        """``rbee://queen`` or ``rbee://hive/ID``."""
-        ...
-
-    @property
-    def hive_id(self) -> str | None:
-        """The hive's id, if it is one."""
-        ...
 
 
 def _operators_only(_method: str, _path: str) -> frozenset[Scope]:
@@ -186,7 +173,7 @@ def _certified(policy: Policy, peer: Peer) -> Principal:
         )
     if peer.hive_id is not None:
         return hive_principal(peer.hive_id)
-    if peer.uri == _QUEEN_URI:
+    if peer.uri == QUEEN_URI:
         return QUEEN
     raise InvalidApiKey(f"The certificate names {peer.uri}, which is nobody here.")
 

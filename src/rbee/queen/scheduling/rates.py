@@ -44,7 +44,7 @@ class _Bucket:
 
 
 class Rates:
-    """The buckets of all keys that have limits: as many as config.toml names."""
+    """The buckets of all keys that have limits."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[_Bucket | None, _Bucket | None]] = {}
@@ -75,6 +75,10 @@ class Rates:
         if requests is not None:
             requests.level -= 1.0
         return _headers(requests, tokens)
+
+    def forget(self, principal_id: str) -> None:
+        """Its key is gone: so are its buckets."""
+        self._buckets.pop(principal_id, None)
 
     def debit(self, principal: Principal, tokens: int, now: float) -> None:
         """Take the tokens of an answer (prompt and completion) off the principal's limit."""
