@@ -2,9 +2,12 @@
 
 Twice a second the registry is swept. Workers whose hive has missed beats are
 asked directly, so that a hive's restart costs no request: they stay in use while
-they answer, and leave at once when nobody listens on their port any more.
+they answer, and leave at once when nobody listens on their port any more. A worker on
+another machine is asked by the way that its requests go (``answers``); what does not
+come back from there may be the network's fault, so it only stays unknown.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -20,10 +23,20 @@ _STATUS_OK = 200
 
 
 class Watch:
-    """Sweeps and probes; ``run`` never returns. ``http`` swaps the wire to workers."""
+    """Sweeps and probes; ``run`` never returns. ``http`` swaps the wire to workers.
 
-    def __init__(self, colony: Colony, *, http: httpx2.AsyncBaseTransport | None = None) -> None:
+    ``answers`` asks a worker on another machine; without it those are asked at their address.
+    """
+
+    def __init__(
+        self,
+        colony: Colony,
+        *,
+        answers: Callable[[RoutableWorker], Awaitable[bool]] | None = None,
+        http: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         self._colony = colony
+        self._answers = answers
         self._http = http
         self._room = anyio.CapacityLimiter(PROBES_AT_ONCE)
         self._asking: set[str] = set()
@@ -42,7 +55,10 @@ class Watch:
                 for worker in self._colony.to_probe(now):
                     if worker.worker_id not in self._asking:
                         self._asking.add(worker.worker_id)
-                        tasks.start_soon(self._probe, http, worker)
+                        if worker.local or self._answers is None:
+                            tasks.start_soon(self._probe, http, worker)
+                        else:
+                            tasks.start_soon(self._ask, self._answers, worker)
                 await anyio.sleep(SWEEP_EVERY_S)
 
     async def _probe(self, http: httpx2.AsyncClient, worker: RoutableWorker) -> None:
@@ -56,5 +72,15 @@ class Watch:
             pass  # silence is not death
         except httpx2.HTTPError:
             self._colony.mark_dead(worker.worker_id, worker.generation)
+        finally:
+            self._asking.discard(worker.worker_id)
+
+    async def _ask(
+        self, answers: Callable[[RoutableWorker], Awaitable[bool]], worker: RoutableWorker
+    ) -> None:
+        try:
+            async with self._room:
+                if await answers(worker):
+                    self._colony.answered(worker.worker_id, anyio.current_time())
         finally:
             self._asking.discard(worker.worker_id)

@@ -10,10 +10,12 @@ is an event-driven one.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from rbee.queen.inference.upstream import Upstream, WorkerGone
 from rbee.queen.registry.workers import RoutableWorker
+
+P = TypeVar("P", bound=asyncio.Protocol)
 
 CONNECT_S: Final = 5.0  # a worker's kernel answers at once; a machine that is gone does not
 IDLE_S: Final = 4.0  # servers close idle connections after 5 s and more (uvicorn's default)
@@ -27,12 +29,12 @@ Raises OSError when the worker refuses or does not answer.
 """
 
 
-async def connect_tcp(worker: RoutableWorker, make: Callable[[], Upstream]) -> Upstream:
-    """A TCP connection to a worker."""
+async def connect_tcp(worker: RoutableWorker, make: Callable[[], P]) -> P:
+    """A TCP connection to a worker of this machine; ``queen.routes`` has the others."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_S):
-        _, upstream = await loop.create_connection(make, worker.address, worker.port)
-    return upstream
+        _, made = await loop.create_connection(make, worker.address, worker.port)
+    return made
 
 
 class Pool:
@@ -97,6 +99,12 @@ class Pool:
             kept.append(upstream)
         else:
             upstream.abort()
+
+    def forget_kept(self, worker_id: str) -> None:
+        """A better way to this worker was found: what is kept of the old one is closed."""
+        for key in [key for key in self._idle if key[0] == worker_id]:
+            for upstream in self._idle.pop(key):
+                upstream.abort()
 
     def request(self, worker: RoutableWorker, path: str, body: bytes) -> bytes:
         """The bytes of a request; the head is made once per worker process and path."""

@@ -1,0 +1,215 @@
+"""The ways to all workers on other machines: remembered, tried, used, given up.
+
+One owner, the event loop. The registry tells of a worker with each beat (``route``), which
+costs two look-ups; ``run`` tries the direct ways that are due, a few at a time; the pool
+asks for connections (``connect``). A local worker passes through here with one comparison.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Final, TypeVar
+
+from rbee.contracts.ids import HiveId
+from rbee.foundation import logs
+from rbee.queen.registry.hives import HiveEntry
+from rbee.queen.registry.reach import RouteName
+from rbee.queen.registry.workers import RoutableWorker, WorkerEntry
+from rbee.queen.routes import choice
+from rbee.queen.routes.choice import Direct, Network, Place
+from rbee.queen.routes.dialling import Credentials, open_direct, prove
+from rbee.queen.routes.health import Health
+from rbee.queen.routes.tunnels import Dial, NoTunnels, Tunnels
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+LOOK_EVERY_S: Final = 0.5  # a new worker goes direct within a second
+PROBES_AT_ONCE: Final = 32  # a handshake is a millisecond of CPU; thousands come after a restart
+CREDENTIALS_LOOK_S: Final = 30.0  # certificates are renewed days before their end
+FORGET_S: Final = 120.0  # twice what the registry keeps of a silent hive
+WORKER_TARGET: Final = "worker:"
+
+_log = logs.get(__name__)
+
+
+class Routes:
+    """All ways to workers. ``tunnels``, ``changed`` and ``moved`` may be replaced before ``run``."""
+
+    def __init__(
+        self,
+        local: Dial,
+        *,
+        identity: Path | None = None,
+        trusted: Sequence[Network] = (),
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """``identity`` is the folder of the queen's own certificate, filled now or later."""
+        self.tunnels: Tunnels = NoTunnels()
+        self.changed: Callable[[HiveId], None] = lambda _hive_id: None
+        """Hears of a hive whose workers have another way now."""
+        self.moved: Callable[[str], None] = lambda _worker_id: None
+        """Hears of a worker whose kept connections go a way that is not the best any more."""
+        self._local = local
+        self._trusted = tuple(trusted)
+        self._clock = clock
+        self._credentials = Credentials(identity)
+        self._known: dict[str, Direct] = {}
+        self._unproved: dict[str, float] = {}  # workers that ``run`` looks at; when last heard of
+        self._trying: dict[str, asyncio.Task[None]] = {}
+
+    # ── what the registry asks ────────────────────────────────────────────────
+
+    def route(self, hive: HiveEntry, worker: WorkerEntry) -> RouteName | None:
+        """The way that a request goes now; takes note of where the worker is."""
+        direct = self._note(hive, worker)
+        return choice.route(direct=direct, linked=self.tunnels.linked(hive.id))
+
+    def blames_way(self, hive: HiveEntry, worker: WorkerEntry) -> bool:
+        """A connection failed. A direct way is given up; a tunnel that stands was no cause."""
+        known = self._known.get(worker.stats.worker_id)
+        if known is not None and known.address is not None:
+            self._give_up(known, "a connection broke")
+            return True
+        return not self.tunnels.linked(hive.id)
+
+    def _note(self, hive: HiveEntry, worker: WorkerEntry) -> Direct | None:
+        stats, info = worker.stats, hive.info
+        worker_id = stats.worker_id
+        known = self._known.get(worker_id)
+        if stats.tls_port is None or worker.key is None or info is None:
+            if known is not None:
+                self._forget(worker_id)
+            return None
+        place = Place(
+            hive_id=hive.id,
+            worker_id=worker_id,
+            generation=stats.generation,
+            port=stats.tls_port,
+            secret=worker.key,
+        )
+        addresses = choice.candidates(info.address, self.tunnels.peer(hive.id))
+        now = self._clock()
+        found = self._known[worker_id] = choice.seen(known, place, addresses, now)
+        if found.address is None:
+            self._unproved[worker_id] = now
+        return found
+
+    # ── what the pool asks ────────────────────────────────────────────────────
+
+    async def connect(self, worker: RoutableWorker, make: Callable[[], P]) -> P:
+        """A connection to a worker by the best way that works.
+
+        Raises:
+            OSError: no way works.
+        """
+        if worker.local:
+            return await self._local(worker, make)
+        known = self._known.get(worker.worker_id)
+        if known is not None and known.address is not None:
+            try:
+                return await open_direct(
+                    known.address,
+                    known.place.port,
+                    known.place.hive_id,
+                    None if known.plain else self._credentials.traffic,
+                    make,
+                )
+            except OSError as error:
+                self._give_up(known, error.strerror or "no answer")
+                self.changed(worker.hive_id)
+        return self.tunnels.open_stream(worker.hive_id, WORKER_TARGET + worker.worker_id, make)
+
+    async def answers(self, worker: RoutableWorker) -> bool:
+        """Whether a worker, asked for its health by its way, says that it is well."""
+        try:
+            health = await self.connect(worker, Health)
+        except OSError:
+            return False
+        return await health.ask(worker)
+
+    # ── trying ────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Try the direct ways that are due, for ever."""
+        looked_at = self._clock()
+        try:
+            while True:
+                await asyncio.sleep(LOOK_EVERY_S)
+                now = self._clock()
+                self._drop_unheard(now)
+                if now - looked_at > CREDENTIALS_LOOK_S or self._credentials.probe is None:
+                    looked_at = now
+                    self._credentials.refresh()
+                self._try_due(now)
+        finally:
+            for task in self._trying.values():
+                task.cancel()
+
+    def _try_due(self, now: float) -> None:
+        waiting = (
+            self._known[worker_id] for worker_id in self._unproved if worker_id not in self._trying
+        )
+        for known in choice.due(waiting, now, PROBES_AT_ONCE - len(self._trying)):
+            worker_id = known.place.worker_id
+            task = asyncio.get_running_loop().create_task(self._try(known))
+            self._trying[worker_id] = task
+            task.add_done_callback(lambda _task, done=worker_id: self._trying.pop(done, None))
+
+    async def _try(self, known: Direct) -> None:
+        """Probe each address, the best first; remember what came of it."""
+        place = known.place
+        why = "there is no address but its own loopback"
+        for address in known.addresses:
+            plain = choice.goes_plain(address, self._trusted)
+            context = self._credentials.probe
+            if context is None and not plain:
+                why = "the queen has no certificate"
+                continue
+            failure = await prove(
+                address, place.port, place.hive_id, place.secret, None if plain else context
+            )
+            if failure is None:
+                self._keep(known, choice.succeeded(known, address, plain=plain))
+                return
+            why = f"{address}: {failure}"
+        self._keep(known, choice.failed(known, why, self._clock(), random.random()))  # noqa: S311
+
+    def _keep(self, before: Direct, after: Direct) -> None:
+        """What a probe found out, unless the worker has become another one meanwhile."""
+        worker_id = before.place.worker_id
+        if self._known.get(worker_id) is not before:
+            return
+        self._known[worker_id] = after
+        if after.address is None:
+            if after.failures == 1:
+                _log.info("no direct way", worker=worker_id, reason=after.why)
+            return
+        self._unproved.pop(worker_id, None)
+        _log.info("direct way", worker=worker_id, address=after.address, plain=after.plain)
+        self.changed(HiveId(before.place.hive_id))
+        self.moved(worker_id)
+
+    def _give_up(self, known: Direct, why: str) -> None:
+        """The direct way failed in use: back to the tunnel, and tried again later."""
+        worker_id = known.place.worker_id
+        if self._known.get(worker_id) is not known:
+            return
+        now = self._clock()
+        self._known[worker_id] = choice.failed(known, why, now, random.random())  # noqa: S311
+        self._unproved[worker_id] = now
+        _log.warning("direct way given up", worker=worker_id, reason=why)
+        self.moved(worker_id)
+
+    # ── forgetting ────────────────────────────────────────────────────────────
+
+    def _forget(self, worker_id: str) -> None:
+        self._known.pop(worker_id, None)
+        self._unproved.pop(worker_id, None)
+
+    def _drop_unheard(self, now: float) -> None:
+        """Workers that no beat names any more."""
+        for worker_id, at in list(self._unproved.items()):
+            if now - at > FORGET_S:
+                self._forget(worker_id)
