@@ -22,12 +22,13 @@ from rbee.errors import RbeeError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.answers import health_route, not_yet_routes
+from rbee.foundation.http.door import trusted_networks
 from rbee.foundation.http.gate import Gate, Policy, is_loopback, make_policy
 from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import as_problem, make_problem_response
 from rbee.foundation.http.tls import PemFiles, Tls, given_files
 from rbee.foundation.identity.authority import open_authority
-from rbee.foundation.identity.folder import ca_dir, queen_server_identity
+from rbee.foundation.identity.folder import ca_dir, queen_client_dir, queen_server_identity
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import metrics_route
 from rbee.queen.api.access import scopes_for
@@ -45,7 +46,7 @@ from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
 from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.inference.ledger import Ledger
-from rbee.queen.inference.pool import Pool
+from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
 from rbee.queen.keys.book import KeyBook
 from rbee.queen.lines import HiveLines
@@ -53,6 +54,7 @@ from rbee.queen.metrics import Figures
 from rbee.queen.operations import Operations
 from rbee.queen.reconciler import Reconciler
 from rbee.queen.registry.colony import Colony
+from rbee.queen.routes.table import Routes
 from rbee.queen.scheduling.demand import Demand
 from rbee.queen.scheduling.options import Policy as PlacementPolicy
 from rbee.queen.scheduling.rates import Rates
@@ -101,7 +103,15 @@ class Queen:
         self.tally = Tally()
         self.ledger = Ledger()
         self._answer_reconciler(admission)
-        self.pool = Pool()
+        self.routes = Routes(
+            connect_tcp,
+            identity=queen_client_dir(),
+            trusted=trusted_networks(settings.trusted_networks),
+        )
+        self.colony.reach = self.routes
+        self.routes.changed = self.colony.reroute
+        self.pool = Pool(self.routes.connect)
+        self.routes.moved = self.pool.forget_kept
         self.pool.connected = admission.router.connected
         self.dispatcher = Dispatcher(
             self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
@@ -144,7 +154,8 @@ class Queen:
         try:
             async with self.jobs, anyio.create_task_group() as loops:
                 loops.start_soon(self.reconciler.run)
-                loops.start_soon(Watch(self.colony).run)
+                loops.start_soon(self.routes.run)
+                loops.start_soon(Watch(self.colony, answers=self.routes.answers).run)
                 loops.start_soon(self.telemetry.run)
                 loops.start_soon(self.keys.run)
                 loops.start_soon(self.pool.run)
