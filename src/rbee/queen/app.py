@@ -8,7 +8,7 @@ jobs' own.
 
 import socket
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -18,6 +18,7 @@ import httpx2
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rbee.contracts.ids import HiveId
 from rbee.errors import RbeeError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
@@ -26,7 +27,7 @@ from rbee.foundation.http.door import trusted_networks
 from rbee.foundation.http.gate import Gate, Policy, is_loopback, make_policy
 from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import as_problem, make_problem_response
-from rbee.foundation.http.tls import PemFiles, Tls, given_files
+from rbee.foundation.http.tls import Peer, PemFiles, Tls, given_files
 from rbee.foundation.identity.authority import open_authority
 from rbee.foundation.identity.folder import ca_dir, queen_client_dir, queen_server_identity
 from rbee.foundation.jobserver import JobServer
@@ -37,6 +38,7 @@ from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
 from rbee.queen.api.keys import key_routes
+from rbee.queen.api.joining import joining_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.api.plan import plan_routes
@@ -49,6 +51,7 @@ from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
 from rbee.queen.keys.book import KeyBook
+from rbee.queen.joining.office import Office
 from rbee.queen.lines import HiveLines
 from rbee.queen.metrics import Figures
 from rbee.queen.operations import Operations
@@ -130,7 +133,10 @@ class Queen:
         self._settings = settings
         self._daemon = daemon
         self._rates = Rates()
-        policy = _gate_policy(settings, daemon.port, key)
+        self.office = Office(directory, in_use=self._is_elsewhere)
+        self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
+        policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
+        self._hosts = policy.hosts
         self.door = OpenAIDoor(
             self.dispatcher, self.colony, self.tally, self._rates, traces=self.traces
         )
@@ -148,6 +154,13 @@ class Queen:
         hooks.on_placed = self.ledger.placed
         hooks.on_evict = lambda _model, reason: tally.evicted(reason)
 
+    def _is_elsewhere(self, hive_id: str, address: str) -> bool:
+        """Whether a live hive of this name, without a certificate, runs at another address."""
+        for hive in self.colony.hives():
+            if hive.id == hive_id and hive.state != "down" and hive.info is not None:
+                return hive.info.address != address
+        return False
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Run the loops beside the server for the length of a block."""
@@ -159,6 +172,9 @@ class Queen:
                 loops.start_soon(self.telemetry.run)
                 loops.start_soon(self.keys.run)
                 loops.start_soon(self.pool.run)
+                if not is_loopback(self._settings.bind):
+                    self.office.freshen(self._hosts)
+                    loops.start_soon(self.office.run, self._hosts)
                 try:
                     yield
                 finally:
@@ -224,7 +240,8 @@ class Queen:
                 *not_yet_routes(LINES),
                 *why_routes(self.ledger),
                 *job_routes(self.jobs, operations.submit),
-                *heartbeat_routes(self.colony, self.telemetry),
+                *heartbeat_routes(self.colony, self.telemetry, self.office.check_speaker),
+                *joining_routes(self.office, self.colony),
                 *plan_routes(self.colony, self.reconciler),
                 *key_routes(self.keys),
                 *session_routes(policy.keyring),
@@ -234,7 +251,12 @@ class Queen:
         return Gate(_front(self.door, control), policy, render)
 
 
-def _gate_policy(settings: Settings, port: int, key: str | None) -> Policy:
+def _gate_policy(
+    settings: Settings,
+    port: int,
+    key: str | None,
+    accepts: Callable[[Peer], bool] = lambda _peer: True,
+) -> Policy:
     return make_policy(
         settings.bind,
         port,
@@ -243,6 +265,7 @@ def _gate_policy(settings: Settings, port: int, key: str | None) -> Policy:
         origins=settings.allowed_origins,
         keys=settings.keys,
         needs=scopes_for,
+        accepts=accepts,
     )
 
 

@@ -4,6 +4,7 @@ A beat goes to the registry, which answers with what it wants next, and on to th
 listeners of ``/v1/heartbeats/stream``. Keys of workers stop at the registry.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -13,9 +14,11 @@ from starlette.routing import Route
 
 from rbee.contracts.decode import decode_json
 from rbee.contracts.hives import Heartbeat, HiveReady
+from rbee.contracts.principals import Principal
 from rbee.foundation import logs
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
+from rbee.foundation.http.gate import PRINCIPAL
 from rbee.foundation.http.jobs_api import SSE_HEADERS
 from rbee.queen.registry.colony import Colony
 from rbee.queen.telemetry import Telemetry
@@ -23,21 +26,31 @@ from rbee.queen.telemetry import Telemetry
 BEAT_BYTES_MAX: Final = 8 * 1024 * 1024  # 10,000 models at about 500 bytes each, and room
 READY_BYTES_MAX: Final = 64 * 1024  # three short strings
 
+CheckSpeaker = Callable[[str | None, str], None]
+"""From the hive that a certificate names, and the one that is spoken for; raises Forbidden."""
+
 _log = logs.get(__name__)
 
 
-def heartbeat_routes(colony: Colony, telemetry: Telemetry) -> list[Route]:
-    """``/v1/hive/ready``, ``/v1/hive-heartbeat`` and ``/v1/heartbeats/stream`` (**S**)."""
+def heartbeat_routes(
+    colony: Colony, telemetry: Telemetry, check_speaker: CheckSpeaker
+) -> list[Route]:
+    """``/v1/hive/ready``, ``/v1/hive-heartbeat`` and ``/v1/heartbeats/stream`` (**S**).
+
+    ``check_speaker`` refuses words in another hive's name.
+    """
 
     async def ready(request: Request) -> Response:
         body = await read_body(request, bytes_max=READY_BYTES_MAX)
         message = decode_json(body, HiveReady)
+        check_speaker(_speaker(request), message.hive_id)
         ack = colony.ready(message, anyio.current_time())
         _log.info("hive joins", hive=message.hive_id, url=message.hive_url)
         return answer(ack)
 
     async def beat(request: Request) -> Response:
         heartbeat = decode_json(await read_body(request, bytes_max=BEAT_BYTES_MAX), Heartbeat)
+        check_speaker(_speaker(request), heartbeat.hive_id)
         ack = colony.beat(heartbeat, anyio.current_time())
         if ack.message:
             _log.warning("beat", hive=heartbeat.hive_id, note=ack.message)
@@ -55,3 +68,9 @@ def heartbeat_routes(colony: Colony, telemetry: Telemetry) -> list[Route]:
         Route("/v1/hive-heartbeat", beat, methods=["POST"]),
         Route("/v1/heartbeats/stream", stream, methods=["GET"]),
     ]
+
+
+def _speaker(request: Request) -> str | None:
+    """The hive that the connection's certificate names, if it names one."""
+    principal: Principal = request.scope[PRINCIPAL]
+    return principal.hive_id

@@ -23,7 +23,7 @@ from rbee.queen.registry.hives import (
     check_hive_id,
     check_url,
     has_moved,
-    is_loopback,
+    is_local,
     is_overtaken,
     is_twin,
     last_sign,
@@ -119,7 +119,7 @@ class Colony:
         taken = take(entry, heartbeat, now)
         self._sign(entry)
         entry.state = "fresh"
-        local = self._is_local(entry)
+        local = is_local(entry, self._hostname)
         changed = taken.changed or moved or local != entry.local
         entry.local = local
         if taken.models:
@@ -192,6 +192,12 @@ class Colony:
             for worker in entry.workers.values():
                 self._refresh(entry, worker)
             self._notify()
+
+    def forget(self, hive_id: HiveId) -> None:
+        """A hive was shut out: it and its workers are gone at once."""
+        if hive_id in self._hives:
+            self._forget(hive_id)
+            self._changed()
 
     def drain(self, worker_id: str, *, leaving: bool = True) -> None:
         """The queen has chosen this worker to go: it gets nothing new from this moment on.
@@ -336,14 +342,6 @@ class Colony:
         self._index.put(hive_id, entry.models or [], [], 0)
         for worker in entry.workers.values():
             self._disown(entry, worker)
-
-    def _is_local(self, entry: HiveEntry) -> bool:
-        info = entry.info
-        if entry.near is False:  # its loopback is not ours, whatever it is called
-            return False
-        return info is not None and (
-            is_loopback(info.address) or bool(self._hostname and info.hostname == self._hostname)
-        )
 
     def _refresh(self, entry: HiveEntry, worker: WorkerEntry) -> None:
         """Bring the indexes up to what is now known of a worker."""

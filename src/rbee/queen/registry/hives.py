@@ -264,6 +264,16 @@ def check_url(url: str, *, near: bool | None) -> None:
         )
 
 
+def is_local(entry: HiveEntry, hostname: str) -> bool:
+    """Whether a hive runs on the queen's machine, which has this host name."""
+    info = entry.info
+    if entry.near is False:  # its loopback is not ours, whatever it is called
+        return False
+    return info is not None and (
+        is_loopback(info.address) or bool(hostname and info.hostname == hostname)
+    )
+
+
 def _take_workers(
     entry: HiveEntry, beat: Heartbeat, now: float
 ) -> tuple[bool, bool, list[WorkerEntry]]:
