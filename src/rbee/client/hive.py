@@ -9,6 +9,7 @@ from rbee.contracts.hives import Capabilities, EngineList
 from rbee.contracts.models import ModelSearch
 from rbee.contracts.sharing import ModelTicket, TicketAsk
 from rbee.errors import HiveUnreachable
+from rbee.foundation.http.tls import HIVE
 
 SEARCH_S: Final = 180.0  # headers of fifty repositories from a slow hub
 
@@ -17,6 +18,7 @@ class HiveClient(RoomClient):
     """One hive. Use as an async context manager, or call ``close``."""
 
     unreachable = HiveUnreachable
+    expects = HIVE
 
     async def capabilities(self) -> Capabilities:
         """Its devices, memory and engines.

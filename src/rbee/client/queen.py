@@ -17,6 +17,7 @@ from rbee.contracts.plan import Plan
 from rbee.contracts.sharing import ModelSeek, ModelSources
 from rbee.contracts.why import Why
 from rbee.errors import QueenUnreachable, RemoteError
+from rbee.foundation.http.tls import QUEEN
 from rbee.foundation.sse import EventReader
 
 _BEAT_S = 3.0  # a beat that takes longer is older than the next three
@@ -27,6 +28,7 @@ class QueenClient(RoomClient):
     """The queen. Use as an async context manager, or call ``close``."""
 
     unreachable = QueenUnreachable
+    expects = QUEEN
 
     async def models(self) -> list[ModelObject]:
         """The models of the colony, as the OpenAI door lists them.

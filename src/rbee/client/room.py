@@ -1,5 +1,6 @@
 """What every daemon answers, queen and hive alike: its health, who it is, its jobs."""
 
+import ssl
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -9,6 +10,7 @@ from rbee.client.jobs import JobClient
 from rbee.client.transport import Transport
 from rbee.contracts.daemon import Health, ServiceInfo
 from rbee.errors import RemoteError
+from rbee.foundation.http.tls import ANYONE
 
 
 class RoomClient:
@@ -17,14 +19,30 @@ class RoomClient:
     unreachable: ClassVar[type[RemoteError]] = RemoteError
     """The error for nobody answering; each room has its own, with its remedy."""
 
+    expects: ClassVar[str] = ANYONE
+    """What its certificate must say it is, where it speaks TLS (``foundation.http.tls``)."""
+
     def __init__(
         self,
         base_url: str,
         *,
         key: str | None = None,
         http: httpx2.AsyncBaseTransport | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.transport = Transport(base_url, unreachable=self.unreachable, key=key, http=http)
+        """``tls`` instead of what this user trusts; a daemon shows its certificate with it.
+
+        Raises:
+            BadSettings: ``RBEE_CA_FILE`` cannot be used.
+        """
+        self.transport = Transport(
+            base_url,
+            unreachable=self.unreachable,
+            key=key,
+            http=http,
+            expects=self.expects,
+            tls=tls,
+        )
         self.jobs = JobClient(self.transport)
 
     async def __aenter__(self) -> Self:

@@ -7,6 +7,7 @@ class that it was raised as there, found by its stable ``code``.
 """
 
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -15,7 +16,15 @@ from typing import Any, Final, Self, TypeVar, cast
 import httpx2
 import msgspec
 
-from rbee.errors import CapacityError, DeadlineExceeded, RbeeError, RemoteError
+from rbee.errors import (
+    CapacityError,
+    DeadlineExceeded,
+    RbeeError,
+    RemoteError,
+    UntrustedPeer,
+)
+from rbee.foundation.http.tls import ANYONE
+from rbee.foundation.trust import client_context
 
 T = TypeVar("T")
 
@@ -24,13 +33,16 @@ ANSWER_S: Final = 30.0  # control-plane requests only start things; none of them
 SILENCE_S: Final = 50.0  # a stream has a keep-alive every 15 s: three missed ones and it is dead
 _TEXT_SHOWN_MAX: Final = 300  # of a foreign server's error page, enough to recognise it
 _LOWEST_ERROR_STATUS: Final = 400
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 
 
 class Transport:
     """One server's address, its key and a pool of connections to it.
 
     Enter it as an async context manager, or call ``close``. ``unreachable`` is the
-    error to raise when nobody answers. ``http`` swaps the wire for tests
+    error to raise when nobody answers. Who answers at an https URL must be of a colony
+    that this user trusts (``foundation.trust``) and be what ``expects`` says, or pass
+    ``tls`` where that is given. ``http`` swaps the wire for tests
     (``httpx2.ASGITransport``). The environment's proxies are not used: the
     colony's own machines are on its own network, and loopback has no proxy.
     """
@@ -42,7 +54,14 @@ class Transport:
         unreachable: type[RemoteError],
         key: str | None = None,
         http: httpx2.AsyncBaseTransport | None = None,
+        expects: str = ANYONE,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """Nothing is sent yet.
+
+        Raises:
+            BadSettings: ``RBEE_CA_FILE`` cannot be used.
+        """
         self.base_url = base_url.rstrip("/")
         self._unreachable = unreachable
         self._http = httpx2.AsyncClient(
@@ -51,8 +70,7 @@ class Transport:
             timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S),
             transport=http,
             trust_env=False,
-            # Building a TLS context takes longer than the rest of a short command.
-            verify=self.base_url.startswith("https:"),
+            verify=_verifying(self.base_url, expects, tls),
         )
 
     async def __aenter__(self) -> Self:
@@ -147,12 +165,38 @@ class Transport:
 
     def failure(self, error: httpx2.HTTPError) -> RemoteError:
         """The error to raise for a request that got no whole answer."""
+        if (untrusted := _untrusted(self.base_url, error)) is not None:
+            return untrusted
         if isinstance(error, httpx2.ReadTimeout):
             return DeadlineExceeded(
                 f"{self.base_url} took the request and did not answer in time.",
                 remedy="It may be overloaded or hung; its log says more.",
             )
         return self._unreachable(f"{self.base_url} does not answer: {_why(error)}.")
+
+
+def _verifying(url: str, expects: str, tls: ssl.SSLContext | None) -> ssl.SSLContext | bool:
+    """httpx2's ``verify``. Building a context takes longer than the rest of a short command."""
+    if not url.startswith("https:"):
+        return False
+    return tls or client_context(url, expects=expects)
+
+
+def _untrusted(url: str, error: BaseException) -> RemoteError | None:
+    """The error for TLS that does not come about; None when it was something else."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            what = cause.verify_message or str(cause)
+            return UntrustedPeer(f"{url} shows a certificate that is not trusted: {what}.")
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+            return RemoteError(
+                f"{url} does not speak TLS.",
+                remedy=f"Write http://{url.removeprefix('https://')} if it is this machine's "
+                "or in a network that you trust.",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _why(error: BaseException) -> str:

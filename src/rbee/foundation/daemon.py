@@ -22,11 +22,11 @@ from rbee.foundation.announcements import (
     find_announced,
 )
 from rbee.foundation.files import make_private_dir, write_struct
+from rbee.foundation.http.certificates import Tls
 from rbee.foundation.http.door import Rules as DoorRules
 from rbee.foundation.http.door import trusted_networks
 from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
-from rbee.foundation.http.tls import Tls
 from rbee.foundation.http.wire import Hot
 from rbee.foundation.processes import mark
 

@@ -24,8 +24,9 @@ from rbee.contracts.models import Model, ModelSearch
 from rbee.errors import StorageError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
+from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.gate import make_policy
-from rbee.foundation.http.tls import Tls, files_in, given_files
+from rbee.foundation.http.tls import files_in
 from rbee.foundation.identity.folder import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import advertised

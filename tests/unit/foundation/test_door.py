@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from rbee.errors import BadSettings
 from rbee.foundation.http import door as door_module
+from rbee.foundation.http.certificates import Tls, colony_server_context
 from rbee.foundation.http.door import Rules, may_speak_plain, trusted_networks
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
 from rbee.foundation.http.tls import (
@@ -25,9 +26,7 @@ from rbee.foundation.http.tls import (
     HIVE,
     QUEEN,
     PemFiles,
-    Tls,
     colony_context,
-    colony_server_context,
     files_in,
     identity_context,
 )

@@ -18,9 +18,10 @@ import msgspec
 
 from rbee.errors import BadSettings, TlsRequired
 from rbee.foundation import logs
+from rbee.foundation.http.certificates import Tls
 from rbee.foundation.http.problems import as_problem
 from rbee.foundation.http.reads import read_less
-from rbee.foundation.http.tls import Peer, Tls, peer_of
+from rbee.foundation.http.tls import Peer, peer_of
 
 FIRST_BYTES_S: Final = 10.0  # a request's head, or a handshake, is a packet or two
 REFUSED_S: Final = 2.0  # so long a refused client may take to read why

@@ -1,4 +1,4 @@
-"""TLS at the doors and inside the colony: certificates in, contexts and peers out.
+"""TLS inside the colony: who is who, and how a client checks it.
 
 Two kinds of programs connect. Those of the colony say so in their ClientHello (ALPN
 ``rbee/1``): they are shown the certificate of the colony's own CA, may show theirs, and
@@ -6,8 +6,8 @@ know each other by the URI in it (``rbee://queen``, ``rbee://hive/ID``), never b
 which changes. All others (browsers, OpenAI clients) see the certificate that the operator
 gave, else the colony's too, and are asked for none: a browser would show its user a box.
 
-``http.door`` asks ``Tls`` for a context for each connection, so files that are renewed
-count from the next second on. Files are ``foundation.identity``'s; here they are only read.
+The server's side is ``http.certificates``, what a user trusts ``foundation.trust``. Files are
+``foundation.identity``'s; here they are only read.
 """
 
 import ssl
@@ -18,8 +18,6 @@ from typing import Any, Final
 import msgspec
 
 from rbee.contracts.ids import is_hive_id
-from rbee.errors import BadSettings
-from rbee.foundation import logs
 
 ALPN: Final = "rbee/1"
 """What programs of the colony offer; the server then asks for a certificate."""
@@ -29,11 +27,10 @@ ANYONE: Final = "rbee://"
 
 QUEEN: Final = "rbee://queen"
 HIVE: Final = "rbee://hive/"
+"""Any hive; with its id behind it, that one."""
 
-_OFFER: Final = bytes([len(ALPN)]) + ALPN.encode()  # as it stands in a ClientHello
-_HTTP: Final = "http/1.1"
-
-_log = logs.get(__name__)
+HTTP: Final = "http/1.1"
+"""What everybody offers."""
 
 
 class PemFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,19 +51,6 @@ def files_in(folder: Path) -> PemFiles:
     return PemFiles(cert=folder / "cert.pem", key=folder / "key.pem", ca=folder / "ca.pem")
 
 
-def given_files(cert: str | None, key: str | None) -> PemFiles | None:
-    """The settings ``tls_cert`` and ``tls_key``.
-
-    Raises:
-        BadSettings: one of them without the other.
-    """
-    if cert and key:
-        return PemFiles(cert=Path(cert).expanduser(), key=Path(key).expanduser())
-    if cert or key:
-        raise BadSettings("`tls_cert` and `tls_key` go together, and one of them is missing.")
-    return None
-
-
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """Who is at the other end, as the colony's CA signed it. Revocation is not looked at here."""
 
@@ -81,114 +65,13 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
         return self.uri.removeprefix(HIVE) if self.uri.startswith(HIVE) else None
 
 
-class Tls:
-    """A server's certificates. ``refresh`` each second; ``context_for`` each connection."""
-
-    def __init__(self, own: PemFiles | None = None, given: PemFiles | None = None) -> None:
-        """``own`` may appear later (a hive that joins); ``given`` must be there.
-
-        Raises:
-            BadSettings: what was given cannot be used.
-        """
-        self._own = _Watched(own)
-        self._given = _Watched(given)
-        self._colony: ssl.SSLContext | None = None
-        self._public: ssl.SSLContext | None = None
-        if given is not None:
-            try:
-                self._public = public_server_context(given)
-            except (OSError, ValueError) as error:
-                raise BadSettings(
-                    f"The certificate {given.cert} with the key {given.key} cannot be used: "
-                    f"{_words(error)}.",
-                    remedy="`tls_cert` and `tls_key` want PEM files that belong together and "
-                    "that this user may read; the key without a passphrase.",
-                ) from None
-        self.refresh()
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is any certificate to show."""
-        return self._colony is not None or self._public is not None
-
-    def refresh(self) -> None:
-        """Read files that changed. What cannot be read leaves the old certificate in force."""
-        own, given = self._own, self._given
-        if own.changed() and own.files is not None:
-            try:
-                self._colony = colony_server_context(own.files)
-                if given.files is None:
-                    self._public = public_server_context(own.files)
-            except (OSError, ValueError) as error:
-                _log.warning("certificate not read", cert=str(own.files.cert), why=_words(error))
-        if given.changed() and given.files is not None:
-            try:
-                self._public = public_server_context(given.files)
-            except (OSError, ValueError) as error:
-                _log.warning("certificate not read", cert=str(given.files.cert), why=_words(error))
-
-    def context_for(self, hello: bytes) -> ssl.SSLContext | None:
-        """The context to answer a ClientHello with; None: there is no certificate (yet)."""
-        return self._colony if self._colony and _OFFER in hello else self._public
-
-
-class _Watched:
-    """Files, and whether they are others than at the last look."""
-
-    def __init__(self, files: PemFiles | None) -> None:
-        self.files = files
-        self._seen: tuple[tuple[int, int], ...] = ()
-
-    def changed(self) -> bool:
-        """Whether all are there and one is new. A look costs some microseconds."""
-        if self.files is None:
-            return False
-        try:
-            found = [path.stat() for path in self.files.all]
-        except OSError:
-            return False
-        marks = tuple((entry.st_mtime_ns, entry.st_ino) for entry in found)
-        changed, self._seen = marks != self._seen, marks
-        return changed
-
-
-def colony_server_context(files: PemFiles) -> ssl.SSLContext:
-    """For programs of the colony: the own CA's certificate, theirs welcome and checked.
-
-    Raises:
-        OSError, ValueError: a file cannot be read, or the two do not belong together.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3  # only our own programs come here
-    context.num_tickets = 0  # they keep their connections; a resumed one would be checked less
-    _load(context, files)
-    if files.ca is not None:
-        context.load_verify_locations(files.ca)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    context.set_alpn_protocols([ALPN, _HTTP])
-    return context
-
-
-def public_server_context(files: PemFiles) -> ssl.SSLContext:
-    """For everybody else: nobody is asked for a certificate.
-
-    Raises:
-        OSError, ValueError: as ``colony_server_context``.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # browsers and clients of all ages
-    _load(context, files)
-    context.set_alpn_protocols([_HTTP])
-    return context
-
-
 def colony_context(
     ca: Path, *, expects: str, cert: Path | None = None, key: Path | None = None
 ) -> ssl.SSLContext:
     """For a client inside the colony: trusts ``ca`` alone, and whom ``expects`` names.
 
-    ``expects`` is the URI in the other's certificate (``QUEEN``, ``HIVE`` + id) or
-    ``ANYONE``. Host names are not looked at. ``cert`` and ``key`` are shown when asked for.
+    ``expects`` is the URI in the other's certificate (``QUEEN``, ``HIVE`` + id), or how it
+    begins where that ends with a slash (``HIVE``: any hive, ``ANYONE``). Host names are not looked at. ``cert`` and ``key`` are shown when asked for.
 
     Raises:
         OSError, ValueError: a file is missing or is not what it should be.
@@ -198,9 +81,9 @@ def colony_context(
     context.check_hostname = False  # the URI says who it is: see `_CheckedObject`
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(ca)
-    context.set_alpn_protocols([_HTTP])
+    context.set_alpn_protocols([HTTP])
     if cert is not None and key is not None:
-        _load(context, PemFiles(cert=cert, key=key))
+        load_files(context, PemFiles(cert=cert, key=key))
     return context
 
 
@@ -237,20 +120,21 @@ def _names_somebody(uri: str) -> bool:
     return uri == QUEEN or (uri.startswith(HIVE) and is_hive_id(uri.removeprefix(HIVE)))
 
 
-def _load(context: ssl.SSLContext, files: PemFiles) -> None:
+def load_files(context: ssl.SSLContext, files: PemFiles) -> None:
+    """Show this certificate.
+
+    Raises:
+        OSError, ValueError: as ``colony_context``.
+    """
     # An empty passphrase makes an encrypted key an error; without it OpenSSL asks the terminal.
     context.load_cert_chain(files.cert, files.key, password="")
 
 
-def _words(error: OSError | ValueError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return str(error.reason or error).replace("_", " ").lower()
-    return str(getattr(error, "strerror", None) or error)
-
-
 def _check(certificate: Any, expects: str) -> None:  # noqa: ANN401  ssl's own dict
     peer = peer_of(certificate)
-    if peer is None or (expects not in {peer.uri, ANYONE}):
+    if peer is None or not (
+        peer.uri == expects or (expects.endswith("/") and peer.uri.startswith(expects))
+    ):
         found = "nobody of this colony" if peer is None else peer.uri
         message = f"expected {expects}, and it is {found}"
         raise ssl.SSLCertVerificationError(message)
