@@ -4,6 +4,7 @@ A beat goes to the registry, which answers with what it wants next, and on to th
 listeners of ``/v1/heartbeats/stream``. Keys of workers stop at the registry.
 """
 
+import ipaddress
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Scope
 
 from rbee.contracts.decode import decode_json
 from rbee.contracts.hives import Heartbeat, HiveReady
@@ -32,6 +34,22 @@ CheckSpeaker = Callable[[str | None, str], None]
 _log = logs.get(__name__)
 
 
+def is_near(scope: Scope) -> bool | None:
+    """Whether a request came from the queen's own machine; None where the server cannot tell.
+
+    It did over loopback, or from the very address that it went to.
+    """
+    client, server = scope.get("client"), scope.get("server")
+    try:
+        peer = ipaddress.ip_address(str(client[0]).partition("%")[0]) if client else None
+    except ValueError:  # a server of tests, or a Unix socket
+        return None
+    if peer is None:
+        return None
+    mapped = getattr(peer, "ipv4_mapped", None) or peer
+    return mapped.is_loopback or (server is not None and client[0] == server[0])
+
+
 def heartbeat_routes(
     colony: Colony, telemetry: Telemetry, check_speaker: CheckSpeaker
 ) -> list[Route]:
@@ -44,14 +62,14 @@ def heartbeat_routes(
         body = await read_body(request, bytes_max=READY_BYTES_MAX)
         message = decode_json(body, HiveReady)
         check_speaker(_speaker(request), message.hive_id)
-        ack = colony.ready(message, anyio.current_time())
+        ack = colony.ready(message, anyio.current_time(), near=is_near(request.scope))
         _log.info("hive joins", hive=message.hive_id, url=message.hive_url)
         return answer(ack)
 
     async def beat(request: Request) -> Response:
         heartbeat = decode_json(await read_body(request, bytes_max=BEAT_BYTES_MAX), Heartbeat)
         check_speaker(_speaker(request), heartbeat.hive_id)
-        ack = colony.beat(heartbeat, anyio.current_time())
+        ack = colony.beat(heartbeat, anyio.current_time(), near=is_near(request.scope))
         if ack.message:
             _log.warning("beat", hive=heartbeat.hive_id, note=ack.message)
         else:

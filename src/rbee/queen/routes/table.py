@@ -119,7 +119,7 @@ class Routes:
             except OSError as error:
                 self._give_up(known, error.strerror or "no answer")
                 self.changed(worker.hive_id)
-        return self.tunnels.open_stream(worker.hive_id, WORKER_TARGET + worker.worker_id, make)
+        return self.tunnels.open(worker.hive_id, WORKER_TARGET + worker.worker_id, make)
 
     async def answers(self, worker: RoutableWorker) -> bool:
         """Whether a worker, asked for its health by its way, says that it is well."""

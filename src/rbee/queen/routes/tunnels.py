@@ -21,7 +21,7 @@ class Tunnels(Protocol):
         """The IP address of the link's other end, None where that says nothing."""
         ...
 
-    def open_stream(self, hive_id: HiveId, target: str, make: Callable[[], P]) -> P:
+    def open(self, hive_id: HiveId, target: str, make: Callable[[], P]) -> P:
         """A stream to ``target`` behind this hive, and the protocol that was put on it.
 
         It may be written to at once; a refusal comes as ``connection_lost``.
@@ -57,7 +57,7 @@ class NoTunnels:
         del hive_id
         return None
 
-    def open_stream(self, hive_id: HiveId, target: str, make: Callable[[], P]) -> P:
+    def open(self, hive_id: HiveId, target: str, make: Callable[[], P]) -> P:
         """Never.
 
         Raises:
