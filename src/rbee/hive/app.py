@@ -29,7 +29,7 @@ from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.tls import files_in
 from rbee.foundation.identity.folder import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
-from rbee.hive.address import advertised
+from rbee.hive.address import advertised, check_addresses, colony_address, outside_of
 from rbee.hive.api.access import scopes_for
 from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.devices.cpu import CPU_ID, cpu_cores
@@ -90,6 +90,7 @@ async def serve(settings: HiveSettings) -> None:
         PortTaken, UnsafeBind, BadSettings: the address or a setting.
         StorageError: the data directory cannot be written.
     """
+    check_addresses(settings, settings.queen_url, None)
     directory = hive_dir()
     hive_id = stable_hive_id(settings, directory)
     key = config.colony_key()
@@ -160,6 +161,13 @@ class _Hive:
                 log_bytes_max=settings.log_bytes_max,
                 hang_s=settings.hang_s,
                 isolation=isolation,
+                outside=partial(
+                    outside_of,
+                    settings,
+                    settings.queen_url,
+                    colony_address(settings.queen_url),
+                    hive_identity_dir(),
+                ),
             ),
         )
 
