@@ -1,29 +1,28 @@
-"""``rbee hive``: start, stop and look at the hive of this machine.
+"""``rbee hive``: start, stop and look at the hive of this machine, or of another one.
 
 ``rbee hive run`` (the foreground) is added by the front door, because only it
-may know the room. Hives on other machines come with a later version.
+may know the room. With ``--host``, and for installing, ``hive_host`` goes on.
 """
 
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from rbee import __version__
-from rbee.errors import NotYet
+from rbee.keeper.cli import hive_host
 from rbee.keeper.cli.daemon_commands import show_status, start_daemon, stop_daemon
 from rbee.keeper.cli.frame import examples
+from rbee.keeper.cli.hive_host import HostFlag
 from rbee.keeper.cli.later import later
 from rbee.keeper.cli.options import JsonFlag
 from rbee.keeper.colony import queen_for_hive
 from rbee.keeper.urls import as_url
 
 hive_app = App(name="hive", help_epilogue=examples("rbee hive start", "rbee hive status"))
-for _name in ("install", "uninstall", "join", "approve"):
+hive_app.command(hive_host.install, help_epilogue=hive_host.INSTALL_EXAMPLES)
+hive_app.command(hive_host.upgrade, help_epilogue=hive_host.UPGRADE_EXAMPLES)
+hive_app.command(hive_host.uninstall, help_epilogue=hive_host.UNINSTALL_EXAMPLES)
+for _name in ("join", "approve"):
     hive_app.command(later, name=_name, show=False)
-
-HostFlag = Annotated[
-    str | None, Parameter(name="--host", show=False, help="A machine that is reached over SSH.")
-]
 
 
 @hive_app.command(
@@ -38,7 +37,9 @@ async def start(
     json: JsonFlag = False,
 ) -> None:
     """Start the hive in the background; does nothing when it runs."""
-    _only_here(host)
+    if host is not None:
+        await hive_host.start_there(host, json=json)
+        return
     flags = {
         "--bind": bind,
         "--port": port,
@@ -60,20 +61,15 @@ async def stop(
     json: JsonFlag = False,
 ) -> None:
     """Stop the hive and its workers; running requests finish first."""
-    _only_here(host)
+    if host is not None:
+        await hive_host.stop_there(host, json=json, keep_workers=keep_workers)
+        return
     await stop_daemon("hive", json=json, keep_workers=keep_workers)
 
 
 @hive_app.command(help_epilogue=examples("rbee hive status", "rbee hive status --json"))
 async def status(*, host: HostFlag = None, json: JsonFlag = False) -> int:
     """Whether the hive runs here; exit code 3 when it does not."""
-    _only_here(host)
-    return await show_status("hive", json=json)
-
-
-def _only_here(host: str | None) -> None:
     if host is not None:
-        raise NotYet(
-            f"Version {__version__} cannot reach other machines (`--host {host}`) yet.",
-            remedy="Run the command on that machine.",
-        )
+        return await hive_host.show_there(host, json=json)
+    return await show_status("hive", json=json)

@@ -1,0 +1,186 @@
+"""The wheels that a machine gets: rbee's own and those of everything it needs.
+
+``gather`` walks the requirements as that machine's Python reads them (its markers,
+not ours). Each package is taken in the version that runs here: packed again from
+this installation where its tags fit the machine, so that no package index is
+needed at all. What does not fit, another platform's engine for instance, comes
+from the index that this machine uses (``fetch``), else it is left to the other
+machine's own pip, and that is said. Blocking: the caller runs it in a thread.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from packaging.requirements import Requirement
+from packaging.tags import Tag
+from packaging.utils import canonicalize_name
+
+import rbee
+from rbee.errors import StartError
+from rbee.foundation import paths
+from rbee.foundation.files import write_atomic
+from rbee.remote import repack
+
+Source = Literal["auto", "upload", "index"]
+"""``upload``: all of it from here or not at all; ``index``: only rbee's own wheel and pip."""
+
+INSTALLER: Final = "pip"  # of ours too: Debian's Pythons have none
+_DIGITS: Final = 10  # of a hash in a folder's name: two builds of one version are told apart
+
+
+class Wheel(msgspec.Struct, frozen=True, kw_only=True):
+    """One file. ``file`` is its name, ``sha256`` in hexadecimal digits."""
+
+    file: str
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+class WheelSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What is brought. ``left`` are requirements that the machine's own index must have."""
+
+    build: str
+    ours: Wheel
+    installer: Wheel
+    others: tuple[Wheel, ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[Wheel, ...]:
+        """Everything that has to be there."""
+        return (self.installer, *self.others)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files together."""
+        return self.ours.size_bytes + sum(wheel.size_bytes for wheel in self.all)
+
+
+Fetch = Callable[[Requirement, frozenset[Tag], Path], Path | None]
+"""Find a wheel for these tags on an index and put it into a folder; None: there is none."""
+
+
+def gather(
+    tags: frozenset[Tag],
+    markers: dict[str, str],
+    source: Source,
+    fetch: Fetch,
+) -> WheelSet:
+    """The wheels for a machine with these tags and markers.
+
+    Raises:
+        StartError: rbee is not installed properly here, or ``upload`` cannot be had.
+    """
+    folder = paths.cache_dir() / "wheels"
+    folder.mkdir(parents=True, exist_ok=True)
+    ourselves = _installed("rbee")
+    if ourselves is None:
+        raise StartError(
+            "rbee runs from a folder that was not installed, so it cannot be packed.",
+            remedy="`pip install -e .` there once.",
+        )
+    installer = _take(Requirement(INSTALLER), tags, folder, fetch)
+    if installer is None:
+        raise StartError(
+            "There is no pip here, and no package index that has it.",
+            remedy=f"`{'python -m ensurepip'}` in rbee's environment, or set PIP_INDEX_URL.",
+        )
+    others: list[Wheel] = []
+    left: list[str] = []
+    for requirement in _needed(ourselves, markers):
+        found = None if source == "index" else _take(requirement, tags, folder, fetch)
+        if found is not None:
+            others.append(_wheel(found))
+        else:
+            left.append(_without_marker(requirement))
+    if left and source == "upload":
+        raise StartError(
+            f"No wheel for that machine can be had here of: {', '.join(left)}.",
+            remedy="`--wheels auto` leaves these to the machine's own package index.",
+        )
+    return _set_of(ourselves, folder, _wheel(installer), others, left)
+
+
+def _set_of(
+    ourselves: Distribution, folder: Path, installer: Wheel, others: list[Wheel], left: list[str]
+) -> WheelSet:
+    content = repack.wheel_of_ourselves(Path(rbee.__file__).parent, ourselves)
+    digest = hashlib.sha256(content)
+    for wheel in others:
+        digest.update(wheel.file.encode())
+    build = f"{ourselves.version}-{digest.hexdigest()[:_DIGITS]}"
+    path = folder / build / f"rbee-{ourselves.version}-py3-none-any.whl"
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        write_atomic(path, content)
+    return WheelSet(
+        build=build,
+        ours=_wheel(path),
+        installer=installer,
+        others=tuple(sorted(others, key=lambda wheel: wheel.file)),
+        left=tuple(left),
+    )
+
+
+def _needed(root: Distribution, markers: dict[str, str]) -> Iterator[Requirement]:
+    """Everything that ``root`` needs under these markers, each package once."""
+    seen = {canonicalize_name("rbee")}
+    waiting = list(_requirements(root, markers, frozenset()))
+    while waiting:
+        requirement = waiting.pop(0)
+        name = canonicalize_name(requirement.name)
+        if name in seen:
+            continue
+        seen.add(name)
+        yield requirement
+        here = _installed(name)
+        if here is not None:
+            waiting += _requirements(here, markers, frozenset(requirement.extras))
+
+
+def _requirements(
+    of: Distribution, markers: dict[str, str], extras: frozenset[str]
+) -> Iterator[Requirement]:
+    for line in of.requires or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras)
+        ):
+            yield requirement
+
+
+def _take(
+    requirement: Requirement, tags: frozenset[Tag], folder: Path, fetch: Fetch
+) -> Path | None:
+    """A wheel of the version that runs here, packed or fetched."""
+    here = _installed(requirement.name)
+    if here is not None:
+        if repack.wheel_tags(here) & tags and repack.is_whole(here):
+            path = folder / repack.file_name(here)
+            if not path.exists():
+                write_atomic(path, repack.repack(here))
+            return path
+        requirement = Requirement(f"{requirement.name}=={here.version}")
+    return fetch(requirement, tags, folder)
+
+
+def _wheel(path: Path) -> Wheel:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Wheel(file=path.name, path=path, size_bytes=path.stat().st_size, sha256=digest)
+
+
+def _installed(name: str) -> Distribution | None:
+    try:
+        return distribution(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _without_marker(requirement: Requirement) -> str:
+    return f"{requirement.name}{requirement.specifier}"
