@@ -13,6 +13,7 @@ from rbee.contracts.ids import HiveId
 from rbee.foundation.daemon import Daemon, Stop
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
+from rbee.hive.api.model_files import Sharing
 from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.devices.cpu import CpuProbe
 from rbee.hive.devices.inventory import Inventory
@@ -29,6 +30,8 @@ from rbee.hive.models.measured import MeasuredRuns
 from rbee.hive.models.search import HubSearch
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings
+from rbee.hive.sharing.shelf import Shelf
+from rbee.hive.sharing.uploads import Uploads
 from rbee.hive.workers.lifecycle import Budget
 from rbee.hive.workers.supervisor import Supervisor, SupervisorLimits
 from rbee.queen.app import Queen
@@ -103,7 +106,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
                 LoadTimes(tmp_path / "loads.json"),
             ),
         )
-        search = HubSearch()
+        search, shelf = HubSearch(), Shelf(catalog)
         parts = Parts(
             jobs=jobs,
             operations=operations,
@@ -125,6 +128,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
                 workers=supervisor.roster.stats,
                 jobs=lambda: [job.status for job in jobs.list()],
             ),
+            sharing=Sharing(shelf, Uploads(shelf, uploads_max=1, rate_max_mb_s=None)),
         )
         policy = make_policy("127.0.0.1", 7835, key=key, hosts=[], origins=[])
         yield make_app(parts, policy)

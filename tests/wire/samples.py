@@ -27,6 +27,7 @@ from rbee.contracts import (
 )
 from rbee.contracts.aliases import Alias, ModelSource
 from rbee.contracts.principals import KeySetting, Principal
+from wire.samples_sharing import SHARING_SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = 1_790_000_000.5
@@ -266,6 +267,7 @@ SAMPLES: list[msgspec.Struct] = [
     jobs.ModelGet(id="starter"),
     jobs.ModelDelete(model="starter"),
     jobs.ModelPin(model="starter"),
+    *SHARING_SAMPLES,
     jobs.JobAccepted(
         job_id="job-1", sse_url="/v1/jobs/job-1/stream", status="queued", created_at=AT
     ),

@@ -83,6 +83,10 @@ ROUTES: list[Route] = [
     Route("hive", "GET", "/v1/engines", 3),
     Route("hive", "POST", "/v1/engines/probe", 3),
     Route("hive", "GET", "/v1/models/search", 3),
+    Route("hive", "POST", "/v1/models/tickets", 4),
+    Route("hive", "GET", "/v1/models/files/{sha256}", 4),
+    Route("queen", "POST", "/v1/hive/models/seek", 4),
+    Route("queen", "GET", "/v1/hives/{hive_id}/models/files/{sha256}", 4),
     Route("queen", "GET", "/v1/plan", 4),
     Route("queen", "GET", "/v1/heartbeats/stream", 2, fixed=True),
     Route("queen", "GET", "/v1/ws", 6, fixed=True),
@@ -147,12 +151,21 @@ OPERATIONS: list[Operation] = [
         (),
         {"pid": None, "worker_id": None},
     ),
-    Operation("hive", "model_download", jobs.ModelDownload, ("model",), {"hive_id": None}),
+    Operation(
+        "hive",
+        "model_download",
+        jobs.ModelDownload,
+        ("model",),
+        {"hive_id": None, "from_hive": None},
+    ),
     Operation("hive", "model_list", jobs.ModelList, (), {"hive_id": None}),
     Operation("hive", "model_get", jobs.ModelGet, (), {"id": None, "model": None}),
     Operation("hive", "model_delete", jobs.ModelDelete, (), {"id": None, "model": None}),
     Operation(
         "hive", "model_pin", jobs.ModelPin, (), {"id": None, "model": None, "pinned": True}, 3
+    ),
+    Operation(
+        "queen", "model_copy", jobs.ModelCopy, ("model", "to_hive"), {"from_hive": None}, 4
     ),
 ]
 
@@ -333,6 +346,7 @@ ACTIONS = [
     *map(Word, ["model_download_start", "model_download_progress", "model_download_complete"]),
     *map(Word, ["model_list_entry", "model_get_details", "model_delete_complete"]),
     Word("model_pin_complete", 3),
+    *[Word(word, 4) for word in ("model_copy_start", "model_copy_progress", "model_copy_complete")],
 ]
 COMMANDS = [
     *[Word(f"queen {verb}") for verb in ("run", "start", "stop", "status")],
@@ -341,6 +355,7 @@ COMMANDS = [
     *[Word(f"worker {verb}") for verb in ("spawn", "list", "get", "stop", "restart", "logs")],
     *[Word(f"model {verb}") for verb in ("download", "list", "get", "delete")],
     *[Word(f"model {verb}", 3) for verb in ("search", "pin", "unpin")],
+    Word("model copy", 4),
     *[Word(f"engine {verb}", 3) for verb in ("list", "probe", "install")],
     *[Word(name) for name in ("up", "infer", "chat", "status", "logs", "doctor")],
     Word("why", 4),

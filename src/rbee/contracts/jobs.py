@@ -32,9 +32,14 @@ TEMPERATURE_DEFAULT = 0.7  # wire.md: varied, and still to the point
 
 
 class _Operation(msgspec.Struct, kw_only=True, tag_field="operation", tag=True):
-    """What all operations share. ``hive_id`` null means "the one asked"."""
+    """What all operations share. ``hive_id`` null means "the one asked".
+
+    ``epoch`` is the commanding queen's: a hive that has heard of a later queen refuses
+    it (``stale_epoch``). Null, from people and programs: not fenced.
+    """
 
     hive_id: str | None = None
+    epoch: int | None = None
 
 
 class Status(_Operation, tag="status"):
@@ -107,9 +112,14 @@ class WorkerProcessDelete(_Operation, tag="worker_process_delete"):
 
 
 class ModelDownload(_Operation, tag="model_download"):
-    """Fetch a model (hive): ``org/repo``, ``org/repo:file.gguf``, an alias or a path."""
+    """Fetch a model (hive): ``org/repo``, ``org/repo:file.gguf``, an alias or a path.
+
+    With ``from_hive`` it is taken from that hive of the colony, or from another one that
+    has the same file, and never from outside.
+    """
 
     model: str
+    from_hive: str | None = None
 
 
 class ModelList(_Operation, tag="model_list"):
@@ -138,6 +148,17 @@ class ModelPin(_Operation, tag="model_pin"):
     pinned: bool = True
 
 
+class ModelCopy(_Operation, tag="model_copy"):
+    """Have a model of one hive on another one too (queen).
+
+    ``from_hive`` null means whichever hive has it and is nearest.
+    """
+
+    model: str
+    to_hive: str
+    from_hive: str | None = None
+
+
 HiveOperation: TypeAlias = (
     WorkerSpawn
     | WorkerProcessList
@@ -149,7 +170,7 @@ HiveOperation: TypeAlias = (
     | ModelDelete
     | ModelPin
 )
-QueenOperation: TypeAlias = Status | Infer
+QueenOperation: TypeAlias = Status | Infer | ModelCopy
 Operation: TypeAlias = QueenOperation | HiveOperation
 
 OPERATION_NAMES: tuple[str, ...] = (
@@ -164,10 +185,11 @@ OPERATION_NAMES: tuple[str, ...] = (
     "model_get",
     "model_delete",
     "model_pin",
+    "model_copy",
 )
 
 _MODEL_NAME_LENGTH_MAX = 512  # a hub id is at most 96+96, a path 4,096 is refused elsewhere
-_PROMPT_FIELDS = ("model", "prompt")
+_PROMPT_FIELDS = ("model", "prompt", "to_hive", "from_hive")
 
 
 class _Tag(msgspec.Struct):

@@ -64,16 +64,18 @@ class ModelOperations:
         """The catalogue; blocking, some ms."""
         return self._catalog.list(loaded=self._roster.loaded(), active=self._downloads.active)
 
-    async def download(self, name: str, job: Job) -> None:
+    async def download(self, name: str, job: Job, from_hive: str | None = None) -> None:
         """Fetch a model, or take in a file or all files of a folder where they lie."""
         if not looks_like_path(name):
-            await self.ensure(name, job, only_if_missing=False)
+            await self.ensure(name, job, only_if_missing=False, from_hive=from_hive)
             return
         job.emit("model_download_start", f"Looking for {name}.")
         for model in await self._downloads.take_in(name):
             job.emit("model_download_complete", f"{model.id} is here.", type="data", data=model)
 
-    async def ensure(self, name: str, job: Job, *, only_if_missing: bool) -> Model:
+    async def ensure(
+        self, name: str, job: Job, *, only_if_missing: bool, from_hive: str | None = None
+    ) -> Model:
         """Have the model here, telling the job of a download (and, if wanted, of none)."""
         here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
         loud = not only_if_missing or here is None or here.status != "available"
@@ -86,7 +88,7 @@ class ModelOperations:
         def on_message(text: str) -> None:
             job.emit("model_download_progress", text)
 
-        model = await self._downloads.ensure(name, on_progress, on_message)
+        model = await self._downloads.ensure(name, on_progress, on_message, from_hive=from_hive)
         if loud:
             job.emit("model_download_complete", f"{model.id} is here.", type="data", data=model)
         return model

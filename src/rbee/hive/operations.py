@@ -19,6 +19,7 @@ from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, WorkerId
 from rbee.contracts.jobs import (
     HiveOperation,
     Infer,
+    ModelCopy,
     ModelDelete,
     ModelDownload,
     ModelGet,
@@ -111,7 +112,7 @@ class Operations:
             InvalidRequest: it belongs to the queen.
             HiveNotFound: it is for another hive.
         """
-        if isinstance(operation, (Infer, Status)):
+        if isinstance(operation, (Infer, Status, ModelCopy)):
             raise InvalidRequest(
                 f"A hive does not do `{operation.__struct_config__.tag}` at `$.operation`.",
                 remedy=f"Send it to the queen: {self._settings.queen_url}/v1/jobs.",
@@ -131,7 +132,7 @@ class Operations:
             case WorkerProcessDelete():
                 await self._delete_worker(operation, job)
             case ModelDownload():
-                await self.models.download(operation.model, job)
+                await self.models.download(operation.model, job, operation.from_hive)
             case ModelList():
                 await self._list_models(job)
             case ModelGet():

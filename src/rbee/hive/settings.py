@@ -80,6 +80,10 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Downloads at once: more share one line and one disk, and all come later."""
     download_rate_max_mb_s: float | None = None
     """MB a second for all downloads together; null: as fast as the line is."""
+    uploads_max: int = 4
+    """Other hives that copy models from here at once: with more each gets a trickle."""
+    upload_rate_max_mb_s: float | None = None
+    """MB a second for all of these together; null: as fast as the line is."""
     models_quota_gb: float | None = None
     """GB that models may take before the least recently used ones go; null: the disk's size."""
     log_bytes_max: int = 4 * 1024 * 1024
@@ -117,6 +121,7 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("worker_memory_max_mb", 16, 1 << 30),
             ("memory_max_mb", 16, 1 << 30),
             ("downloads_max", 1, 64),
+            ("uploads_max", 0, 1_000),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -124,7 +129,7 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("restart_window_s", "drain_s", "load_s", "orphan_s", "keep_alive_s", "hang_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be above 0")
-        for name in ("download_rate_max_mb_s", "models_quota_gb"):
+        for name in ("download_rate_max_mb_s", "upload_rate_max_mb_s", "models_quota_gb"):
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
                 raise ValueError(f"`{name}` must be above 0; leave it out for no limit")

@@ -29,6 +29,7 @@ from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
 from rbee.foundation.http.problems import as_problem, problem_response
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import Source, metrics_route
+from rbee.hive.api.model_files import Sharing, TicketDoor, model_file_routes
 from rbee.hive.models.search import FOUND_DEFAULT
 from rbee.hive.operations import Operations
 from rbee.hive.workers import logs
@@ -53,6 +54,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     search: Callable[[str, int, bool], Awaitable[ModelSearch]]
     """``search(words, limit, fit)``: what the hub offers, with verdicts if ``fit``."""
     metrics: Source
+    sharing: Sharing
 
 
 def make_app(parts: Parts, policy: Policy) -> ASGIApp:
@@ -101,6 +103,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             Route("/v1/workers/{worker_id}/logs", worker_logs, methods=["GET"]),
             Route("/v1/shutdown", shutdown, methods=["POST"]),
             metrics_route("hive", parts.metrics),
+            *model_file_routes(parts.sharing),
             *not_yet_routes(_NOT_YET),
         ],
         exception_handlers={
@@ -110,7 +113,8 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             405: problem_response,
         },
     )
-    return Gate(app, policy, lambda error, _path: as_problem(error))
+    gated = Gate(app, policy, lambda error, _path: as_problem(error))
+    return TicketDoor(gated, policy, parts.sharing)
 
 
 async def _worker_logs(request: Request, store: StateStore) -> Response:

@@ -13,7 +13,8 @@ Without a queen the model comes from outside, as if there were no colony.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import anyio
 
@@ -53,7 +54,16 @@ class ColonySource:
         self._judge = judge
         self._queen: QueenClient | None = None
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before somebody asks."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Close the connections to the queen."""
         queen, self._queen = self._queen, None
         if queen is not None:

@@ -33,8 +33,9 @@ SEEK_BYTES_MAX: Final = 128 * 1024  # 64 names of hives at their longest, and ro
 _log = logs.get(__name__)
 
 
-def sharing_routes(colony: Colony, lines: HiveLines, seeking: Seeking, relay: Relay) -> list[Route]:
+def sharing_routes(colony: Colony, lines: HiveLines) -> list[Route]:
     """The two routes."""
+    seeking, relay = Seeking(colony, lines), Relay()
 
     async def seek(request: Request) -> Response:
         asked = decode_json(await read_body(request, bytes_max=SEEK_BYTES_MAX), ModelSeek)
