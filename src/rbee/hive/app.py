@@ -56,6 +56,8 @@ from rbee.hive.offers import download_limits, gpu_memory, usual_run
 from rbee.hive.only_one import only_one
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings, hive_dir, script_of, stable_hive_id
+from rbee.hive.sharing.making import make_sharing
+from rbee.hive.sharing.near import Dial
 from rbee.hive.workers.lifecycle import Budget
 from rbee.hive.workers.supervisor import Supervisor, SupervisorLimits
 
@@ -142,6 +144,8 @@ class _Hive:
         self._address = advertised(settings)
         self._catalog = Catalog(paths.models_dir())
         self._hub_search = HubSearch()
+        dial = Dial(queen_url=settings.queen_url, key=key)
+        self._sharing = make_sharing(settings, hive_id, dial, self._catalog, self._judge)
         self._loads = LoadTimes(hive_dir() / LOADS_FILE)
         self._fitting = Fitting(
             self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE), self._loads, self._memory
@@ -176,6 +180,7 @@ class _Hive:
         roster = self._supervisor.roster
         roster.gpu_use = self._gpu_use
         async with (
+            self._sharing.source,
             anyio.create_task_group() as group,
             Downloads(
                 self._catalog,
@@ -183,6 +188,7 @@ class _Hive:
                 limits=download_limits(self._settings),
                 loaded=self._loaded,
                 judge=self._judge,
+                colony=self._sharing.source,
             ) as downloads,
             JobServer(actor=f"hive {self._id}") as jobs,
         ):
@@ -223,6 +229,7 @@ class _Hive:
                 workers=self._supervisor.store,
                 stop=self._daemon.stop,
                 search=self._search,
+                sharing=self._sharing.doors,
                 metrics=Figures(
                     self._id,
                     node=Node(self._catalog.root, self._inventory.gpus).look,

@@ -8,7 +8,7 @@ this machine's own directly, and through the queen only when it does not answer.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import anyio
 import msgspec
@@ -17,7 +17,7 @@ from rbee.client.hive import HiveClient
 from rbee.client.jobs import JobClient
 from rbee.client.queen import QueenClient
 from rbee.contracts.ids import LOCAL_HIVE_NAMES
-from rbee.contracts.jobs import HiveOperation, JobEvent, ModelList
+from rbee.contracts.jobs import HiveOperation, JobEvent, ModelCopy, ModelList
 from rbee.contracts.models import DownloadProgress, Model
 from rbee.errors import Conflict, HiveUnreachable, ModelNotFound, RbeeError, RemoteError
 from rbee.foundation import config
@@ -29,6 +29,9 @@ from rbee.keeper.steps import step_text
 
 T = TypeVar("T")
 
+Passed: TypeAlias = HiveOperation | ModelCopy
+"""What goes through a door: a hive's operation, or what the queen does with two hives."""
+
 
 class Door:
     """A job server that passes operations to the wanted hive."""
@@ -37,7 +40,7 @@ class Door:
         self._jobs = jobs
         self._hive_id = hive_id
 
-    async def run(self, operation: HiveOperation, live: Live, *, what: str = "") -> list[JobEvent]:
+    async def run(self, operation: Passed, live: Live, *, what: str = "") -> list[JobEvent]:
         """Run an operation to its end, showing its progress; gives all its events.
 
         A cancelled call cancels the job on the server.
@@ -53,7 +56,7 @@ class Door:
                 raise
             raise with_close_names(error, name, await self._model_names()) from None
 
-    async def _run(self, operation: HiveOperation, live: Live, what: str) -> list[JobEvent]:
+    async def _run(self, operation: Passed, live: Live, what: str) -> list[JobEvent]:
         wanted = msgspec.structs.replace(operation, hive_id=self._hive_id)
         events: list[JobEvent] = []
         async with aclosing(self._jobs.run(wanted)) as found:

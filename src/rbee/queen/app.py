@@ -43,6 +43,7 @@ from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.api.plan import plan_routes
 from rbee.queen.api.session import session_routes
+from rbee.queen.api.sharing import sharing_routes
 from rbee.queen.api.why import why_routes
 from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
@@ -245,6 +246,7 @@ class Queen:
                 *plan_routes(self.colony, self.reconciler),
                 *key_routes(self.keys),
                 *session_routes(policy.keyring),
+                *sharing_routes(self.colony, self.lines),
             ],
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
         )

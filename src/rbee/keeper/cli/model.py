@@ -1,4 +1,4 @@
-"""``rbee model``: search, download, list, look at, pin and delete models on a hive."""
+"""``rbee model``: search, download, copy, list, look at, pin and delete models on a hive."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from rbee.contracts.jobs import ModelDelete, ModelDownload, ModelGet, ModelList,
 from rbee.contracts.models import Model
 from rbee.errors import RemoteError
 from rbee.keeper.cli.frame import examples
+from rbee.keeper.cli.model_copy import COPY_EXAMPLES, copy
 from rbee.keeper.cli.model_search import SEARCH_EXAMPLES, search
 from rbee.keeper.cli.options import HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
 from rbee.keeper.hive_door import Door, data_of, hive_door, told_when_cancelled
@@ -20,6 +21,7 @@ model_app = App(
     name="model", help_epilogue=examples("rbee model list", "rbee model download starter")
 )
 model_app.command(search, help_epilogue=SEARCH_EXAMPLES)
+model_app.command(copy, help_epilogue=COPY_EXAMPLES)
 
 ModelArgument = Annotated[
     str, Parameter(help="`starter`, `org/repo`, `org/repo:file.gguf`, an alias or a file's path.")
