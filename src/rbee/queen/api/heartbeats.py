@@ -39,15 +39,18 @@ def is_near(scope: Scope) -> bool | None:
 
     It did over loopback, or from the very address that it went to.
     """
-    client, server = scope.get("client"), scope.get("server")
+    peer, own = _host(scope.get("client")), _host(scope.get("server"))
     try:
-        peer = ipaddress.ip_address(str(client[0]).partition("%")[0]) if client else None
+        address = ipaddress.ip_address(peer)
     except ValueError:  # a server of tests, or a Unix socket
         return None
-    if peer is None:
-        return None
-    mapped = getattr(peer, "ipv4_mapped", None) or peer
-    return mapped.is_loopback or (server is not None and client[0] == server[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback or peer == own
+
+
+def _host(place: tuple[str, int | None] | None) -> str:
+    return "" if place is None else str(place[0]).partition("%")[0]
 
 
 def heartbeat_routes(

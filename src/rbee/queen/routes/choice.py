@@ -130,4 +130,6 @@ def _means_nothing(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address.lower() == "localhost"
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
     return parsed.is_loopback or parsed.is_unspecified or parsed.is_multicast

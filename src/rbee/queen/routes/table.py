@@ -31,6 +31,8 @@ CREDENTIALS_LOOK_S: Final = 30.0  # certificates are renewed days before their e
 FORGET_S: Final = 120.0  # twice what the registry keeps of a silent hive
 WORKER_TARGET: Final = "worker:"
 
+Candidates = Callable[[str | None, str | None], tuple[str, ...]]
+
 _log = logs.get(__name__)
 
 
@@ -43,9 +45,13 @@ class Routes:
         *,
         identity: Path | None = None,
         trusted: Sequence[Network] = (),
+        candidates: Candidates = choice.candidates,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """``identity`` is the folder of the queen's own certificate, filled now or later."""
+        """``identity`` is the folder of the queen's own certificate, filled now or later.
+
+        ``candidates`` says which addresses may be tried; on one machine there is only loopback.
+        """
         self.tunnels: Tunnels = NoTunnels()
         self.changed: Callable[[HiveId], None] = lambda _hive_id: None
         """Hears of a hive whose workers have another way now."""
@@ -53,6 +59,7 @@ class Routes:
         """Hears of a worker whose kept connections go a way that is not the best any more."""
         self._local = local
         self._trusted = tuple(trusted)
+        self._candidates = candidates
         self._clock = clock
         self._credentials = Credentials(identity)
         self._known: dict[str, Direct] = {}
@@ -89,7 +96,7 @@ class Routes:
             port=stats.tls_port,
             secret=worker.key,
         )
-        addresses = choice.candidates(info.address, self.tunnels.peer(hive.id))
+        addresses = self._candidates(info.address, self.tunnels.peer(hive.id))
         now = self._clock()
         found = self._known[worker_id] = choice.seen(known, place, addresses, now)
         if found.address is None:
