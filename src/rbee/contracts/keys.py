@@ -13,6 +13,9 @@ from rbee.contracts.principals import PRIORITY_MAX, KeyScope
 KEY_PREFIX: Final = "rbee_"
 """How a created key begins: scanners of leaked secrets and people know it by that."""
 
+KEY_ID_PREFIX: Final = "key-"
+"""How the id of a created key begins; the principal that it stands for has the same."""
+
 NAME_LENGTH_MAX: Final = 64  # it stands in tables, logs and errors
 MODELS_MAX: Final = 64  # patterns, not a catalogue; each costs a match for each request
 MODEL_LENGTH_MAX: Final = 256  # the longest repository and file on a hub, about

@@ -1,7 +1,9 @@
 """Keys and their principals: whose key it is, what it may ask for, what it may not do."""
 
+import time
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,10 +16,10 @@ from rbee.contracts.principals import (
     Principal,
     priority_for,
 )
-from rbee.errors import BadSettings, Forbidden, InvalidApiKey, InvalidRequest
+from rbee.errors import BadSettings, CapacityError, Forbidden, InvalidApiKey, InvalidRequest
 from rbee.foundation import config
-from rbee.foundation.http.gate import admit, make_policy
-from rbee.foundation.http.keys import make_keyring
+from rbee.foundation.http.gate import OPEN, admit, make_policy
+from rbee.foundation.http.keys import Keyring, make_keyring
 from rbee.queen.settings import Settings
 
 ALICE = "made-up-key-of-alice"
@@ -148,3 +150,128 @@ def test_a_key_setting_that_cannot_be_is_refused(folder: Path, line: str) -> Non
     (folder / "config.toml").write_text(text, encoding="utf-8")
     with pytest.raises(BadSettings):
         config.load("queen", Settings)
+
+
+def test_keys_come_and_go_while_the_server_runs() -> None:
+    ring = make_keyring("colony-key", [])
+    digest = sha256(ALICE.encode()).digest()
+    alice = Principal("key-1", "alice")
+    seal = ring.seal
+    ring.put(digest, alice)
+    assert ring.seal is not seal
+    assert ring.find(bearer(ALICE)) is alice
+    gone, seal = ring.gone(alice), ring.seal
+    ring.drop(digest)
+    assert gone.is_set()
+    assert ring.seal is not seal
+    with pytest.raises(InvalidApiKey):
+        ring.find(bearer(ALICE))
+    assert ring.find(bearer("colony-key")) is COLONY
+
+
+def test_a_key_expires() -> None:
+    now = [1000.0]
+    ring = Keyring({}, locked=True, now=lambda: now[0])
+    ring.put(b"x" * 32, Principal("key-2", "bob"), expires_at=2000.0)
+    ring.put(sha256(ALICE.encode()).digest(), Principal("key-1", "alice"), expires_at=1001.0)
+    assert ring.drop_expired() == 1001.0
+    assert ring.find(bearer(ALICE)).name == "alice"
+    now[0] = 1001.0
+    with pytest.raises(InvalidApiKey):
+        ring.whose(ALICE.encode())
+    assert ring.drop_expired() == 2000.0
+    with pytest.raises(InvalidApiKey):
+        ring.find(bearer(ALICE))
+
+
+def test_a_key_of_ours_that_is_unknown_opens_nothing_even_without_a_lock() -> None:
+    ring = make_keyring(None, [])
+    assert ring.find(bearer("sk-made-up")) is LOCAL
+    with pytest.raises(InvalidApiKey):
+        ring.find(bearer("rbee_revoked"))
+
+
+def test_until_all_keys_are_known_one_of_ours_is_told_to_come_back() -> None:
+    ring = make_keyring("colony-key", [entry()])
+    ring.missing = CapacityError("not yet")
+    with pytest.raises(CapacityError):
+        ring.find(bearer("rbee_perhaps"))
+    with pytest.raises(InvalidApiKey):
+        ring.find(bearer("no key of ours"))
+    assert ring.find(bearer(ALICE)).name == "alice"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "name", "may"),
+    [
+        ((), "anything", True),
+        (("starter",), "starter", True),
+        (("starter",), "Starter", True),
+        (("starter",), "starter-2", False),
+        (("llama-*",), "llama-3.2-1b", True),
+        (("llama-*",), "my-llama-3", False),
+        (("*/Qwen*:*Q4*",), "unsloth/Qwen3-GGUF:qwen3-Q4_K_M.gguf", True),
+        (("*/Qwen*:*Q4*",), "unsloth/Qwen3-GGUF:qwen3-Q8_0.gguf", False),
+        (("a?c",), "abc", True),
+        (("a?c",), "ac", False),
+        (("[ab]*",), "a", False),
+        (("a.c",), "abc", False),
+        (("x", "*"), "anything", True),
+        (("*",), "a" * 513, False),
+    ],
+)
+def test_which_models_a_key_may_use(patterns: tuple[str, ...], name: str, may: bool) -> None:
+    assert Principal("key-1", "alice", models=patterns).may_use(name) is may
+
+
+def test_matching_takes_no_time_to_speak_of() -> None:
+    principal = Principal("key-1", "alice", models=("*a" * 120,))
+    began = time.perf_counter()
+    assert not principal.may_use("a" * 100 + "b" * 400)
+    assert time.perf_counter() - began < 1.0
+
+
+class Certificate(NamedTuple):
+    uri: str
+    hive_id: str | None
+
+
+def test_a_certificate_speaks_for_its_hive_alone() -> None:
+    policy = make_policy(
+        "127.0.0.1",
+        7833,
+        key="colony-key",
+        hosts=[],
+        origins=[],
+        needs=lambda _method, path: frozenset({"hive"}) if path == "/v1/beat" else frozenset(),
+        accepts=lambda peer: peer.hive_id != "revoked",
+    )
+    hive = Certificate("rbee://hive/h1", "h1")
+    principal = admit(policy, "/v1/beat", bearer("colony-key"), peer=hive)
+    assert (principal.hive_id, principal.operator) == ("h1", False)
+    with pytest.raises(Forbidden):
+        admit(policy, "/v1/keys", bearer("colony-key"), peer=hive)
+    with pytest.raises(InvalidApiKey):
+        admit(policy, "/v1/beat", HOST, peer=Certificate("rbee://hive/revoked", "revoked"))
+    assert admit(policy, "/v1/keys", HOST, peer=Certificate("rbee://queen", None)).operator
+    with pytest.raises(InvalidApiKey):
+        admit(policy, "/v1/keys", HOST, peer=Certificate("rbee://someone", None))
+
+
+def test_an_open_route_wants_no_key_and_any_may_be_shown() -> None:
+    policy = make_policy(
+        "127.0.0.1",
+        7833,
+        key="colony-key",
+        hosts=[],
+        origins=[],
+        keys=[entry()],
+        needs=lambda method, path: OPEN if (method, path) == ("POST", "/v1/join") else frozenset(),
+    )
+    assert admit(policy, "/v1/join", HOST) is ANYBODY
+    assert admit(policy, "/v1/join", bearer("wrong")) is ANYBODY
+    assert admit(policy, "/v1/join", bearer(ALICE)).name == "alice"
+    with pytest.raises(InvalidApiKey):
+        admit(policy, "/v1/join", HOST, "GET")
+    with pytest.raises(Forbidden):
+        admit(policy, "/v1/join", {b"host": b"evil.example"})

@@ -9,6 +9,7 @@ a route besides operators stands in each room's ``api/access``; a route that sta
 not is the operators' alone.
 """
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ import psutil
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from rbee.contracts.keys import KEY_ID_PREFIX
 from rbee.contracts.principals import (
     ANYBODY,
     QUEEN,
@@ -233,18 +235,18 @@ class Gate:
         if scope["type"] not in _GUARDED:
             await self._app(scope, receive, send)
             return
+        policy = self._policy
         headers: dict[bytes, bytes] = dict(scope["headers"])
         method = scope.get("method", "GET")  # a WebSocket begins with one
         preflight = method == "OPTIONS" and b"access-control-request-method" in headers
         origin = headers.get(b"origin")
         try:
             if preflight:
-                check_origin(self._policy, headers)
+                check_origin(policy, headers)
+                principal = ANYBODY
             else:
-                principal = admit(
-                    self._policy, scope["path"], headers, method, peer=scope.get(PEER)
-                )
-                scope[PRINCIPAL] = principal
+                principal = admit(policy, scope["path"], headers, method, peer=scope.get(PEER))
+            scope[PRINCIPAL] = principal
         except RbeeError as error:
             await self._refuse(scope, send, error)
             return
@@ -253,13 +255,46 @@ class Gate:
             return
         if origin is not None and scope["type"] == "http":
             send = _with_cors(send, origin)
-        await self._app(scope, receive, send)
+        streams = scope["type"] == "http" and method == "GET"
+        if streams and principal.id.startswith(KEY_ID_PREFIX):
+            await _while_valid(self._app, scope, receive, send, policy.keyring.gone(principal))
+        else:
+            await self._app(scope, receive, send)
 
     async def _refuse(self, scope: AsgiScope, send: Send, error: RbeeError) -> None:
         if scope["type"] == "http":
             await send_problem(send, error, self._render(error, scope["path"]))
         else:  # before it is accepted, servers make a 403 of this
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+
+
+async def _while_valid(
+    app: ASGIApp, scope: AsgiScope, receive: Receive, send: Send, gone: asyncio.Event
+) -> None:
+    """Run a request that may stream for ever; it ends when its key is revoked.
+
+    To the app that looks as if the client had left; the client sees an end.
+    """
+    open_ended = False
+
+    async def receiving() -> Message:
+        asking = asyncio.ensure_future(receive())
+        ending = asyncio.ensure_future(gone.wait())
+        try:
+            await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+            return {"type": "http.disconnect"} if gone.is_set() else asking.result()
+        finally:
+            asking.cancel()
+            ending.cancel()
+
+    async def sending(message: Message) -> None:
+        nonlocal open_ended
+        open_ended = message["type"] == "http.response.start" or message.get("more_body", False)
+        await send(message)
+
+    await app(scope, receiving, sending)
+    if gone.is_set() and open_ended:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _with_cors(send: Send, origin: bytes) -> Send:

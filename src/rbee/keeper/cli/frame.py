@@ -20,8 +20,11 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("up", _COLONY, "Start a colony on this machine, with a first model."),
     ("down", _COLONY, "Stop the colony on this machine."),
     ("queen", _COLONY, "The queen: takes requests and routes them."),
+    ("login", _COLONY, "Use a colony on other machines: trust it, and keep a key for it."),
+    ("logout", _COLONY, "Trust a colony no longer, and forget its key."),
     ("hive", _COLONY, "The hive: owns this machine's devices, models and workers."),
     ("worker", _COLONY, "Workers: one model in one process each."),
+    ("keys", _COLONY, "API keys for clients and teams."),
     ("engine", _COLONY, "Engines: the programs that run models on a hive."),
     ("status", _LOOK, "The colony at a glance."),
     ("why", _LOOK, "Why a request went where it went."),
@@ -30,7 +33,10 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("doctor", _LOOK, "Look for what is wrong here, and say what to do."),
 )
 
-LATER = ("top", "drill", "bench", "keys", "keeper")
+_FILES = {"down": "up", "logout": "login"}
+"""Commands that share a file with their opposite."""
+
+LATER = ("top", "drill", "bench", "keeper")
 """Commands that wire.md describes and this version does not have."""
 
 _EPILOGUE = """\
@@ -60,7 +66,7 @@ def make_app() -> App:
         app[flag].group = flags
     for name, group, summary in _COMMANDS:
         app.command(
-            f"rbee.keeper.cli.{'up' if name == 'down' else name}:{name}_app",
+            f"rbee.keeper.cli.{_FILES.get(name, name)}:{name}_app",
             name=name,
             group=group,
             help=summary,

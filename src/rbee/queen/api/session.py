@@ -22,6 +22,7 @@ from rbee.foundation.http.keys import Keyring
 from rbee.foundation.http.sessions import COOKIE, SESSION_S, SignedIn
 
 _SIGN_IN_BYTES_MAX: Final = 4096  # one key
+_KEY_HEADERS: Final = (b"authorization", b"x-api-key")
 _NOWHERE: Final = "unknown"  # a connection without an address: a local socket
 
 
@@ -31,12 +32,15 @@ def session_routes(keyring: Keyring) -> list[Route]:
 
     async def sign_in(request: Request) -> Response:
         sessions.check_rate(_NOWHERE if request.client is None else request.client.host)
+        headers = _headers(request)
         body = await read_body(request, bytes_max=_SIGN_IN_BYTES_MAX)
-        if not body.strip():
+        if body.strip():
+            principal = keyring.whose(decode_json(body, SignIn).key.strip().encode())
+        elif any(name in headers for name in _KEY_HEADERS):
+            principal = keyring.find(headers)
+        else:  # a cookie is not enough: a session would renew itself for ever
             raise InvalidApiKey("Signing in wants a key.", remedy='Send {"key": "…"}.')
-        asked = decode_json(body, SignIn)
-        principal = keyring.whose(asked.key.strip().encode())
-        sessions.end(_headers(request))
+        sessions.end(headers)
         value, session = sessions.begin(principal)
         found = answer(_about(principal, session))
         _set_cookie(found, request, value, SESSION_S)

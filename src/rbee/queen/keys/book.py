@@ -17,7 +17,14 @@ from typing import Final, Protocol
 import anyio
 import msgspec
 
-from rbee.contracts.keys import KEY_PREFIX, ApiKey, KeyMade, KeyRevoked, KeyWish
+from rbee.contracts.keys import (
+    KEY_ID_PREFIX,
+    KEY_PREFIX,
+    ApiKey,
+    KeyMade,
+    KeyRevoked,
+    KeyWish,
+)
 from rbee.contracts.principals import (
     PRIORITY_MAX,
     KeyScope,
@@ -126,7 +133,7 @@ class KeyBook:
         text = KEY_PREFIX + secrets.token_hex(SECRET_BYTES)
         now = self._now()
         key = KeptKey(
-            id=f"key-{secrets.token_hex(6)}",
+            id=KEY_ID_PREFIX + secrets.token_hex(6),
             name=wish.name,
             sha256=sha256(text.encode()).hexdigest(),
             hint=text[:HINT_LENGTH],
