@@ -82,6 +82,10 @@ def run_hive(
     bind: BindFlag = None,
     port: PortFlag = None,
     queen: Annotated[str | None, Parameter(name="--queen", help="The queen to join.")] = None,
+    outbound_only: Annotated[
+        bool | None,
+        Parameter(name="--outbound-only", negative="", help="Listen nowhere: use the link alone."),
+    ] = None,
 ) -> None:
     """Run the hive in the foreground; Ctrl+C ends it and its workers."""
     from rbee.foundation import config  # noqa: PLC0415  a room is loaded only where it runs
@@ -89,7 +93,8 @@ def run_hive(
     from rbee.hive.settings import HiveSettings  # noqa: PLC0415  a room is loaded only where it runs
 
     queen_url = None if queen is None else as_url(queen, param="--queen")
-    app.run(config.load("hive", HiveSettings, {"bind": bind, "port": port, "queen_url": queen_url}))
+    flags = {"bind": bind, "port": port, "queen_url": queen_url, "outbound_only": outbound_only}
+    app.run(config.load("hive", HiveSettings, flags))
 
 
 def _attach_rooms(app: App, words: Sequence[str]) -> None:

@@ -65,13 +65,13 @@ class Daemon:
     def __init__(
         self,
         room: Room,
-        host: str,
+        host: str | None,
         port: int,
         *,
         tls: Tls | None = None,
         trusted: Iterable[str] = (),
     ) -> None:
-        """Bind.
+        """Bind; without a host nothing listens, and connections come by other ways.
 
         Where others can reach the address, ``tls`` guards it, and plain HTTP is for this
         machine and the networks in ``trusted``. On loopback both mean nothing.
@@ -84,12 +84,12 @@ class Daemon:
         self.room: Room = room
         self.door = (
             None
-            if is_loopback(host)
+            if host is None or is_loopback(host)
             else DoorRules(tls=tls or Tls(), trusted=trusted_networks(trusted))
         )
-        self.sockets = bind(host, port)
-        self.port = port_of(self.sockets[0])
-        self.base_url = f"http://{_url_host(host)}:{self.port}"
+        self.sockets = [] if host is None else bind(host, port)
+        self.port = port_of(self.sockets[0]) if self.sockets else 0
+        self.base_url = f"http://{_url_host(host or 'localhost')}:{self.port}"
         self.stop = Stop()
         self.server: DaemonServer | None = None  # while it runs
 

@@ -26,6 +26,7 @@ from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.gate import make_policy
+from rbee.foundation.http.hot import HotProtocol
 from rbee.foundation.http.tls import files_in
 from rbee.foundation.identity.folder import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
@@ -42,6 +43,8 @@ from rbee.hive.heartbeat import Facts, Sender
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
 from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
+from rbee.hive.epochs import Epochs
+from rbee.hive.link.links import Links
 from rbee.hive.memory_budget import shown, within
 from rbee.hive.metrics import Figures
 from rbee.hive.model_use import note
@@ -117,7 +120,8 @@ async def serve(settings: HiveSettings) -> None:
 def _listen(settings: HiveSettings) -> Daemon:
     """The port; its certificate is there as soon as this hive has joined a queen."""
     tls = Tls(files_in(hive_identity_dir()), given_files(settings.tls_cert, settings.tls_key))
-    return Daemon("hive", settings.bind, settings.port, tls=tls, trusted=settings.trusted_networks)
+    host = None if settings.outbound_only else settings.bind
+    return Daemon("hive", host, settings.port, tls=tls, trusted=settings.trusted_networks)
 
 
 class _Hive:
@@ -142,6 +146,7 @@ class _Hive:
         self._started_at = time.time()
         self._stopping = False
         self._address = advertised(settings)
+        self._epochs = Epochs(hive_dir())
         self._catalog = Catalog(paths.models_dir())
         self._hub_search = HubSearch()
         dial = Dial(queen_url=settings.queen_url, key=key)
@@ -201,10 +206,23 @@ class _Hive:
                 downloads=downloads,
                 supervisor=self._supervisor,
                 fitting=self._fitting,
+                epochs=self._epochs,
             )
             await group.start(self._try_engines)
             await group.start(self._supervisor.run)
-            self._sender = Sender(self._settings.queen_url, self._key, self._facts(), roster)
+            links = Links(
+                self._settings.queen_url,
+                hive_id=self._id,
+                key=self._key,
+                identity=hive_identity_dir(),
+                epochs=self._epochs,
+                http=self._over_link,
+                roster=roster,
+            )
+            self._sender = Sender(
+                self._settings.queen_url, self._key, self._facts(), roster, links.main
+            )
+            group.start_soon(links.run)
             group.start_soon(self._inventory.run)
             group.start_soon(self._sender.run)
             group.start_soon(self._keep_alive)
@@ -308,8 +326,13 @@ class _Hive:
             capabilities=self._capabilities,
             capabilities_revision=lambda: self._inventory.revision + self._engines.revision,
             models=self._models,
-            hive_url=f"http://{self._address}:{self._daemon.port}",
+            hive_url=f"http://{self._address}:{self._daemon.port}" if self._daemon.port else "",
         )
+
+    def _over_link(self) -> HotProtocol | None:
+        """A connection of this hive's own server, for a stream that the queen opened."""
+        server = self._daemon.server
+        return None if server is None else server.connection()
 
     async def _detect(self) -> None:
         """Look for devices anew, and let the queen know at once what changed."""
@@ -341,6 +364,7 @@ class _Hive:
             version=rbee.__version__,
             operational_status="stopping" if self._stopping else "ready",
             health_status="degraded" if self._supervisor.trouble else "healthy",
+            outbound_only=self._settings.outbound_only,
             labels=self._settings.labels,
         )
 

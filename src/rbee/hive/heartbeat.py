@@ -1,14 +1,16 @@
 """Tell the queen each second, and at once at every change, how this hive is.
 
+Over the link where there is one (``Link``), else by ``POST``: both carry the same object.
 Nothing of a hive waits for the queen: when she is away, that is logged once and
 tried again each second. She is told everything after she joined us anew, and
 later only what changed or what her last answer wanted. ``Beat`` gathers what is
 told; the sender owns when.
 """
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import msgspec
@@ -17,6 +19,7 @@ from rbee.client.queen import QueenClient
 from rbee.contracts.hives import (
     Capabilities,
     Heartbeat,
+    HeartbeatAck,
     HiveInfo,
     HiveReady,
     NodeStats,
@@ -32,6 +35,7 @@ BEAT_EVERY_S: Final = 1.0  # wire.md
 CHANGE_SETTLES_S: Final = 0.02  # changes come in groups; 50 beats a second at most
 _ALL: Final[frozenset[Wanted]] = frozenset({"capabilities", "models", "worker_keys"})
 
+_acks: Final = msgspec.json.Decoder(HeartbeatAck)
 _log = logs.get(__name__)
 
 
@@ -46,13 +50,37 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Another number means other devices: the queen is told of them."""
     models: Callable[[], Awaitable[list[Model]]]
     hive_url: str
+    """Empty for a hive that listens nowhere."""
     token: str | None = None
+
+
+class Link(Protocol):
+    """The way over the link (``hive.link``). ``acked`` and ``joined`` are set by ``Sender``."""
+
+    acked: Callable[[bytes], None]
+    joined: Callable[[], None]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the queen was heard on it lately."""
+        ...
+
+    def beat(self, payload: bytes) -> bool:
+        """Send a beat's JSON; False when it has to go another way."""
+        ...
 
 
 class Sender:
     """The beats of one hive to one queen."""
 
-    def __init__(self, queen_url: str, key: str | None, facts: Facts, roster: Roster) -> None:
+    def __init__(
+        self,
+        queen_url: str,
+        key: str | None,
+        facts: Facts,
+        roster: Roster,
+        link: Link | None = None,
+    ) -> None:
         self._facts = facts
         self._roster = roster
         self._wanted: set[Wanted] = set(_ALL)
@@ -64,6 +92,9 @@ class Sender:
         self._queen_seen_at: float | None = None
         self._queen_url = queen_url
         self._queen = QueenClient(queen_url, key=key)
+        self._link = link
+        if link is not None:
+            link.acked, link.joined = self._acked, self._linked
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -87,14 +118,17 @@ class Sender:
 
     async def last(self) -> None:
         """One beat out of turn, for a hive that goes: the queen learns it at once."""
-        if self._joined and not self._away:
+        linked = self._link is not None and self._link.alive
+        if (self._joined or linked) and not self._away:
             await self._tell()
 
     async def _tell(self) -> None:
         try:
-            if not self._joined:
-                await self._join()
-            await self._beat()
+            if not await self._beat_over_link():
+                if not self._joined:
+                    await self._join()
+                ack = await self._queen.beat(await self._next_beat())
+                self._wanted = set(ack.wanted)
         except RbeeError as error:
             self._joined = False
             self._wanted = set(_ALL)
@@ -102,12 +136,44 @@ class Sender:
                 self._away = True
                 _log.warning("queen away", url=self._queen_url, reason=error.message)
         else:
-            self._queen_seen_at = time.monotonic()
-            if self._away:
-                self._away = False
-                _log.info("queen is back", url=self._queen_url)
+            self._seen()
+
+    async def _beat_over_link(self) -> bool:
+        """Whether the link took it. Its answer comes by itself, in ``_acked``."""
+        if self._link is None or not self._link.alive:
+            return False
+        beat = await self._next_beat()
+        if not self._link.beat(msgspec.json.encode(beat)):
+            return False
+        self._wanted.clear()
+        return True
+
+    def _linked(self) -> None:
+        """The queen took the link: she is told everything with the next beat."""
+        self._wanted = set(_ALL)
+        self._joined = False  # the link's HELLO joins; a POST after it would have to join anew
+        self._seen()
+        self._roster.pulse.beat()
+
+    def _acked(self, payload: bytes) -> None:
+        """The queen's answer to a beat over the link."""
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            self._acked_with(_acks.decode(payload))
+            self._seen()
+
+    def _acked_with(self, ack: HeartbeatAck) -> None:
+        self._wanted |= set(ack.wanted)
+
+    def _seen(self) -> None:
+        self._queen_seen_at = time.monotonic()
+        if self._away:
+            self._away = False
+            _log.info("queen is back", url=self._queen_url)
 
     async def _join(self) -> None:
+        if not self._facts.hive_url:
+            self._joined = True  # no port to tell of: its beat is enough
+            return
         ready = HiveReady(
             hive_id=self._facts.hive_id, hive_url=self._facts.hive_url, token=self._facts.token
         )
@@ -115,7 +181,8 @@ class Sender:
         self._joined = True
         _log.info("joined", url=self._queen_url)
 
-    async def _beat(self) -> None:
+    async def _next_beat(self) -> Heartbeat:
+        """The beat of this moment. What is in it counts as told."""
         models = await self._facts.models()
         keys = self._roster.keys()
         if models != self._told_models:
@@ -135,7 +202,6 @@ class Sender:
             models=models if "models" in self._wanted else None,
             worker_keys=keys if "worker_keys" in self._wanted else None,
         )
-        ack = await self._queen.beat(beat)
         self._told_models, self._told_keys = models, keys
         self._told_revision = revision
-        self._wanted = set(ack.wanted)
+        return beat

@@ -45,6 +45,7 @@ from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import is_scripted_model
 from rbee.hive.fitting import Fitted, Fitting, neighbours
 from rbee.hive.foreign_models import foreign, foreign_rows, is_foreign, path_of
+from rbee.hive.epochs import Epochs
 from rbee.hive.isolation.memory_limit import limited
 from rbee.hive.model_operations import ModelOperations
 from rbee.hive.models.catalog import Catalog
@@ -71,6 +72,7 @@ class Operations:
         downloads: Downloads,
         supervisor: Supervisor,
         fitting: Fitting,
+        epochs: Epochs | None = None,
     ) -> None:
         self._hive_id = hive_id
         self._settings = settings
@@ -88,6 +90,7 @@ class Operations:
             learned=fitting.learned,
         )
         self._fitting = fitting
+        self._epochs = epochs
         self.stopping = False
 
     def submit(self, jobs: JobServer, body: bytes) -> Job:
@@ -96,9 +99,12 @@ class Operations:
         Raises:
             InvalidRequest: the body, or an operation of the queen's.
             HiveNotFound: it is for another hive.
+            StaleEpoch: a queen commands whose successor was heard of.
             ShuttingDown: the hive goes away.
         """
         operation = decode_operation(body)
+        if self._epochs is not None and operation.epoch is not None:
+            self._epochs.check(operation.epoch)
         if self.stopping:
             raise ShuttingDown("This hive is stopping.")
         work = self.handler(operation)

@@ -31,6 +31,8 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     bind: str = "127.0.0.1"
     """Loopback: nobody else reaches it until somebody decides so (and sets a key)."""
     port: int = PORT_DEFAULT
+    outbound_only: bool = False
+    """Listen nowhere: everything goes over the link to the queen."""
     queen_url: str = QUEEN_URL_DEFAULT
     hive_id: str | None = None
     """Null: kept in the data directory, at first made from the host's name."""

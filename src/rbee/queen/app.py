@@ -27,7 +27,7 @@ from rbee.foundation.http.door import trusted_networks
 from rbee.foundation.http.gate import Gate, Policy, is_loopback, make_policy
 from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import as_problem, make_problem_response
-from rbee.foundation.http.tls import Peer, PemFiles, Tls, given_files
+from rbee.foundation.http.tls import ANYONE, Peer, PemFiles, identity_context, Tls, given_files
 from rbee.foundation.identity.authority import open_authority
 from rbee.foundation.identity.folder import ca_dir, queen_client_dir, queen_server_identity
 from rbee.foundation.jobserver import JobServer
@@ -45,6 +45,7 @@ from rbee.queen.api.plan import plan_routes
 from rbee.queen.api.session import session_routes
 from rbee.queen.api.sharing import sharing_routes
 from rbee.queen.api.why import why_routes
+from rbee.queen.epoch import next_epoch
 from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
 from rbee.queen.inference.dispatch import Dispatcher
@@ -54,6 +55,10 @@ from rbee.queen.inference.router import Router
 from rbee.queen.keys.book import KeyBook
 from rbee.queen.joining.office import Office
 from rbee.queen.lines import HiveLines
+from rbee.queen.links.door import PATH as LINK_PATH
+from rbee.queen.links.door import LinkDoor
+from rbee.queen.links.http import HttpOverLinks
+from rbee.queen.links.registry import Links
 from rbee.queen.metrics import Figures
 from rbee.queen.operations import Operations
 from rbee.queen.reconciler import Reconciler
@@ -86,7 +91,16 @@ class Queen:
         directory = paths.data_dir() / "queen"
         self.colony = Colony(hostname=socket.gethostname())
         self.demand = Demand()
-        self.lines = HiveLines(key=key, http=hive_http)
+        self.telemetry = Telemetry(self.colony, wall_clock=time.time)
+        epoch = next_epoch(directory, time.time())
+        self.links = Links(self.colony, epoch=epoch, heard=self.telemetry.beat)
+        self.lines = HiveLines(
+            key=key,
+            http=hive_http,
+            over=HttpOverLinks(self.links),
+            epoch=epoch,
+            tls=lambda: identity_context(queen_client_dir(), expects=ANYONE),
+        )
         self.reconciler = Reconciler(
             colony=self.colony,
             demand=self.demand,
@@ -112,6 +126,8 @@ class Queen:
             identity=queen_client_dir(),
             trusted=trusted_networks(settings.trusted_networks),
         )
+        self.routes.tunnels = self.links
+        self.links.subscribe(self.colony.reroute)
         self.colony.reach = self.routes
         self.routes.changed = self.colony.reroute
         self.pool = Pool(self.routes.connect)
@@ -145,6 +161,8 @@ class Queen:
         self.keys.on_gone.append(self._rates.forget)
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
+        self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy)
+        self.office.on_revoked.append(self.links.drop)
 
     def _answer_reconciler(self, admission: Admission) -> None:
         """What placement wants to know of the data plane, and who hears of it."""
@@ -168,6 +186,7 @@ class Queen:
         try:
             async with self.jobs, anyio.create_task_group() as loops:
                 loops.start_soon(self.reconciler.run)
+                loops.start_soon(self.links.run)
                 loops.start_soon(self.routes.run)
                 loops.start_soon(Watch(self.colony, answers=self.routes.answers).run)
                 loops.start_soon(self.telemetry.run)
@@ -182,6 +201,7 @@ class Queen:
                     loops.cancel_scope.cancel()
         finally:
             self.pool.close()
+            self.links.close()
             with anyio.CancelScope(shield=True):
                 await self.lines.close()
                 if self.traces is not None:

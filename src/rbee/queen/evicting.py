@@ -37,16 +37,24 @@ class Evicting:
         for worker_id in worker_ids:
             self._colony.drain(worker_id)
 
-    async def stop(self, hive_url: str, worker_id: str, model: str, reason: str) -> None:
+    async def stop(
+        self,
+        hive_url: str,
+        worker_id: str,
+        model: str,
+        reason: str,
+        *,
+        hive_id: str | None = None,
+    ) -> None:
         """Have its hive drain and stop a worker that was marked; returns when it is gone.
 
         Raises:
             RbeeError: the hive cannot be told or could not do it; the worker serves again.
         """
-        operation = WorkerProcessDelete(worker_id=worker_id)
+        operation = WorkerProcessDelete(worker_id=worker_id, epoch=self._lines.epoch)
         _log.info("stopping", worker_id=worker_id, model=model, reason=reason)
         try:
-            await self._lines.to(hive_url).jobs.collect(operation)
+            await self._lines.to(hive_url, hive_id).jobs.collect(operation)
         except WorkerNotFound:
             pass  # gone already: what was wanted
         except RbeeError:
@@ -58,7 +66,12 @@ class Evicting:
                 await self._changed.wait()
 
     async def stop_all(
-        self, hive_url: str, workers: Iterable[tuple[str, str]], reason: str
+        self,
+        hive_url: str,
+        workers: Iterable[tuple[str, str]],
+        reason: str,
+        *,
+        hive_id: str | None = None,
     ) -> None:
         """``stop`` for each (worker id, model), side by side.
 
@@ -69,7 +82,7 @@ class Evicting:
 
         async def one(worker_id: str, model: str) -> None:
             try:
-                await self.stop(hive_url, worker_id, model, reason)
+                await self.stop(hive_url, worker_id, model, reason, hive_id=hive_id)
             except RbeeError as error:
                 failed.append(error)
 

@@ -150,7 +150,9 @@ class Operations:
 
     async def _pass_on(self, job: Job, hive: HiveView, operation: HiveOperation) -> None:
         """Run it on the hive; leaving early (a cancel here) cancels it there."""
-        async with aclosing(self._lines.to(hive.url).jobs.run(operation)) as events:
+        operation.epoch = self._lines.epoch
+        line = self._lines.to(hive.url, str(hive.id))
+        async with aclosing(line.jobs.run(operation)) as events:
             async for event in events:
                 if event.action == "cancelled":
                     raise Conflict(f"The job was cancelled on the hive {hive.id}.")

@@ -279,7 +279,9 @@ class Reconciler:
     async def _retire(self, retire: Retire, hives: Sequence[HiveView]) -> None:
         url = next(hive.url for hive in hives if hive.id == retire.hive_id)
         try:
-            await self._evicting.stop(url, retire.worker_id, retire.model, retire.reason)
+            await self._evicting.stop(
+                url, retire.worker_id, retire.model, retire.reason, hive_id=str(retire.hive_id)
+            )
         except RbeeError as error:
             _log.warning("not stopped", worker_id=retire.worker_id, reason=error.message)
 

@@ -146,7 +146,9 @@ class Spawning:
         hive_id = str(flight.placement.hive_id)
         try:
             if leaving := [(one.worker_id, one.model) for one in victims]:
-                await self._evicting.stop_all(flight.placement.hive_url, leaving, "room")
+                await self._evicting.stop_all(
+                    flight.placement.hive_url, leaving, "room", hive_id=hive_id
+                )
                 if not is_wanted():
                     return
                 flight.began_at = anyio.current_time()
@@ -170,8 +172,9 @@ class Spawning:
             device=placement.device,
             command_id=f"spawn-{secrets.token_hex(8)}",
             manual=False,
+            epoch=self._lines.epoch,
         )
-        jobs = self._lines.to(placement.hive_url).jobs
+        jobs = self._lines.to(placement.hive_url, str(placement.hive_id)).jobs
         async with aclosing(jobs.run(operation)) as events:
             async for event in events:
                 self._note(key, flight, event)

@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._lane: Lane = lane
         self._transport: asyncio.Transport | None = None
         self.connections: set[Any] | None = None  # the server's own: it shuts what stands in it
+        self.close_code = 0  # what the peer closed with; 0: it did not say
         self._reason = ""
         self._open = False
         size_max = MESSAGE_BYTES_MAX if lane == "main" else HEAD_BYTES + DATA_BYTES_MAX
@@ -154,8 +155,8 @@ class Connection(asyncio.Protocol):
         if opcode == websocket.PING:
             self._control_frame(websocket.PONG, payload)
         elif opcode == websocket.CLOSE:
-            code, reason = websocket.read_close(payload)
-            self._reason = reason or f"closed with code {code}"
+            self.close_code, reason = websocket.read_close(payload)
+            self._reason = reason or f"closed with code {self.close_code}"
             self.close(websocket.NORMAL, "")
 
     def _control_frame(self, opcode: int, payload: bytes) -> None:

@@ -9,6 +9,7 @@
 | ACK | queen | 0 | JSON of ``HeartbeatAck`` |
 | PING, PONG | both | 0 | up to 64 bytes, sent back as they came |
 | SEEN | both | 0 | 8 bytes: how many numbered frames have come |
+| WANT_BULK | queen | 0 | nothing: the hive is to open its bulk connection |
 | OPEN | queen | new | the target: ``hive`` or ``worker:<id>`` |
 | DATA | both | of it | 1 to 16,384 bytes |
 | CREDIT | both | of it | 4 bytes: so many bytes were used up and may come anew |
@@ -31,6 +32,7 @@ ACK: Final = 3
 PING: Final = 4
 PONG: Final = 5
 SEEN: Final = 6
+WANT_BULK: Final = 7
 OPEN: Final = 16
 DATA: Final = 17
 CREDIT: Final = 18
@@ -88,7 +90,6 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     hive_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     session: Session
     seen: Annotated[int, msgspec.Meta(ge=0)] = 0
-    hive_url: Annotated[str, msgspec.Meta(max_length=512)] = ""
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,23 @@ _ERRORS: Final[tuple[tuple[type[Exception], type[httpx2.HTTPError]], ...]] = (
 )
 
 
+class HttpOverLinks:
+    """Transports by hive and lane, made when first wanted: ``queen.lines.Over``."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        self._made: dict[tuple[str, Lane], LinkHttp] = {}
+
+    def __call__(self, hive_id: str, lane: Lane) -> "LinkHttp | None":
+        """HTTP over a hive's link; None while the hive has none."""
+        if not self._links.linked(hive_id):
+            return None
+        made = self._made.get((hive_id, lane))
+        if made is None:
+            made = self._made[hive_id, lane] = LinkHttp(self._links, hive_id, lane)
+        return made
+
+
 class LinkHttp(httpx2.AsyncBaseTransport):
     """HTTP to one hive over its link."""
 
@@ -47,7 +64,10 @@ class LinkHttp(httpx2.AsyncBaseTransport):
         sent = httpcore2.Request(
             method=request.method,
             url=httpcore2.URL(scheme=b"http", host=b"hive", port=80, target=request.url.raw_path),
-            headers=request.headers.raw,
+            headers=[
+                (name, b"localhost" if name.lower() == b"host" else value)
+                for name, value in request.headers.raw
+            ],
             content=request.stream,
             extensions=request.extensions,
         )
@@ -224,6 +244,8 @@ class _Backend(httpcore2.AsyncNetworkBackend):
         """A stream to the hive, whatever the address says."""
         del host, port, timeout, local_address, socket_options
         try:
+            if self._lane == "bulk":
+                await self._links.bulk(self._hive_id)
             pipe = self._links.open(self._hive_id, HIVE_TARGET, _Pipe, lane=self._lane)
         except ConnectionError as error:
             raise httpcore2.ConnectError(str(error)) from None

@@ -36,7 +36,6 @@ class Link:
         "extra",
         "heard_at",
         "hive_id",
-        "hive_url",
         "lane",
         "mux",
         "near",
@@ -47,7 +46,6 @@ class Link:
         self, hello: Hello, lane: Lane, take_beat: TakeBeat, changed: Callable[["Link"], None]
     ) -> None:
         self.hive_id = HiveId(hello.hive_id)
-        self.hive_url = hello.hive_url
         self.session = hello.session
         self.lane: Lane = lane
         self.mux = Mux(lane)

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import anyio
 import msgspec
 
-from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady
+from rbee.contracts.hives import Heartbeat, HeartbeatAck
 from rbee.contracts.ids import HiveId
 from rbee.errors import InvalidRequest, RbeeError
 from rbee.foundation import logs
@@ -26,7 +26,7 @@ from rbee.foundation.mux.frames import Hello, Lane, Violation, Welcome
 from rbee.foundation.mux.mux import LinkLost
 from rbee.queen.links.link import Link
 from rbee.queen.registry.colony import Colony
-from rbee.queen.telemetry import Telemetry
+from rbee.queen.registry.hives import check_hive_id
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -34,7 +34,9 @@ RESUME_S: Final = 30.0
 """A line that is away for longer has lost its streams; each is continued elsewhere or ends."""
 SILENT_S: Final = 15.0  # the hive itself gives up after a third of it, and dials anew
 TWIN_S: Final = 3.0  # liveness: three missed beats
+BULK_S: Final = 5.0  # as the hive's own patience with a dial
 SWEEP_EVERY_S: Final = 1.0
+_BULK_LOOK_S: Final = 0.02  # model bytes come for minutes
 LAG_MAX_S: Final = 2.0  # as liveness has it: whoever swept later than that did not run
 
 _log = logs.get(__name__)
@@ -42,12 +44,14 @@ _beats: Final = msgspec.json.Decoder(Heartbeat)
 
 
 class Links:
-    """All links of a queen. ``epoch`` is hers; ``accepts_url`` tells who took what."""
+    """All links of a queen. ``epoch`` is hers; ``heard`` gets each beat that counts."""
 
-    def __init__(self, colony: Colony, telemetry: Telemetry, *, epoch: int) -> None:
+    def __init__(
+        self, colony: Colony, *, epoch: int, heard: Callable[[Heartbeat], None] = lambda _beat: None
+    ) -> None:
         self.epoch = epoch
         self._colony = colony
-        self._telemetry = telemetry
+        self._heard = heard
         self._links: dict[tuple[str, Lane], Link] = {}
         self._watchers: list[Callable[[HiveId], None]] = []
         self._swept_at: float | None = None
@@ -91,6 +95,21 @@ class Links:
         """As ``open``, for who awaits a connection."""
         return _now(lambda: self.open(hive_id, target, make, lane=lane))
 
+    async def bulk(self, hive_id: str) -> None:
+        """Return when the hive's bulk lane is up; it is opened when somebody wants it.
+
+        Raises:
+            LinkLost: there is no link, or the hive opened none in ``BULK_S``.
+        """
+        deadline = anyio.current_time() + BULK_S
+        link = self._links.get((hive_id, "main"))
+        if not self.linked(hive_id, "bulk") and link is not None and link.connection is not None:
+            link.connection.send(frames.head(frames.WANT_BULK))
+        while not self.linked(hive_id, "bulk"):
+            if not self.linked(hive_id) or anyio.current_time() > deadline:
+                raise LinkLost(f"The hive {hive_id} opened no bulk connection.")
+            await anyio.sleep(_BULK_LOOK_S)
+
     def drop(self, hive_id: str, reason: str = "This hive may not speak any more.") -> None:
         """Close a hive's links; their streams are lost."""
         for key in [key for key in self._links if key[0] == hive_id]:
@@ -105,10 +124,11 @@ class Links:
 
         Raises:
             Violation: another version, a second hive of the same id, a count that cannot be.
-            RbeeError: the registry takes no such hive.
+            InvalidRequest: no hive has such an id.
         """
         if hello.version != frames.VERSION:
             raise Violation(f"this queen speaks version {frames.VERSION}, not {hello.version}")
+        check_hive_id(hello.hive_id)
         key = (hello.hive_id, lane)
         link = self._links.get(key)
         resumed = link is not None and link.session == hello.session
@@ -119,10 +139,7 @@ class Links:
                     raise Violation(f"another hive speaks as {hello.hive_id!r}: give one a new id")
                 self._links.pop(key).drop("The hive began anew.")
             link = Link(hello, lane, self._take_beat, self._changed)
-        link.address, link.near, link.hive_url = address, near, hello.hive_url
-        if lane == "main" and hello.hive_url:
-            ready = HiveReady(hive_id=hello.hive_id, hive_url=hello.hive_url)
-            self._colony.ready(ready, anyio.current_time())
+        link.address, link.near = address, near
         self._links[key] = link
         welcome = Welcome(
             version=frames.VERSION, epoch=self.epoch, seen=link.mux.come, resumed=resumed
@@ -137,7 +154,7 @@ class Links:
             beat = _beats.decode(data)
             if beat.hive_id != link.hive_id or link.lane != "main":
                 raise Violation(f"{link.hive_id!r} beats for {beat.hive_id!r}")
-            ack = self._colony.beat(beat, link.heard_at)
+            ack = self._colony.beat(beat, link.heard_at, near=link.near)
         except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRequest) as error:
             raise Violation(f"the beat cannot be taken: {error}") from None
         except RbeeError as error:  # no room for one more hive: it may try again
@@ -145,7 +162,7 @@ class Links:
         if ack.message:
             _log.warning("beat", hive=link.hive_id, note=ack.message)
         else:
-            self._telemetry.beat(beat)
+            self._heard(beat)
             if not ack.wanted:
                 return None
         return msgspec.json.encode(ack)

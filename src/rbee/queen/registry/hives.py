@@ -206,7 +206,9 @@ def view(entry: HiveEntry, now: float) -> HiveView:
 
 
 def url_of(info: HiveInfo) -> str:
-    """Where a hive that never said its URL is reached."""
+    """Where a hive that never said its URL is reached; its link alone where it has no port."""
+    if info.outbound_only or not info.port:
+        return f"link://{info.id}"
     host = f"[{info.address}]" if ":" in info.address else info.address
     return f"http://{host}:{info.port}"
 
