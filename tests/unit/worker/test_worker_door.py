@@ -12,7 +12,7 @@ import pytest
 from rbee.errors import InvalidRequest
 from rbee.foundation.identity.peers import hive_name
 from rbee.foundation.proofs import PROBE_ALPN, TRAFFIC_ALPN, make_nonce, proves, question
-from rbee.testing.certificates import Certificates, client_context
+from rbee.testing.identities import Identities, client_context
 from rbee.worker.settings import parse_arguments
 from rbee.worker.tls.door import Door, networks
 
@@ -24,8 +24,8 @@ WITHIN_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def colony(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("colony"))
+def colony(tmp_path_factory: pytest.TempPathFactory) -> Identities:
+    return Identities(tmp_path_factory.mktemp("colony"))
 
 
 class Engine:
@@ -51,7 +51,7 @@ class Engine:
 class Open:
     """A door, its engine, and how to knock."""
 
-    def __init__(self, colony: Certificates, port: int, engine: Engine) -> None:
+    def __init__(self, colony: Identities, port: int, engine: Engine) -> None:
         self.colony = colony
         self.port = port
         self.engine = engine
@@ -66,7 +66,7 @@ class Open:
 
 
 @contextlib.asynccontextmanager
-async def opened(colony: Certificates, *trusted: str) -> AsyncGenerator[Open]:
+async def opened(colony: Identities, *trusted: str) -> AsyncGenerator[Open]:
     engine = Engine()
     server = await asyncio.start_server(engine.serve, HOST, 0)
     listener = socket.create_server((HOST, 0))
@@ -103,7 +103,7 @@ async def exchange(
 
 
 async def test_the_queens_bytes_reach_the_engine_and_its_bytes_come_back(
-    colony: Certificates,
+    colony: Identities,
 ) -> None:
     async with opened(colony) as door:
         body = b"x" * 3_000_000
@@ -112,7 +112,7 @@ async def test_the_queens_bytes_reach_the_engine_and_its_bytes_come_back(
 
 
 async def test_a_probe_is_answered_with_a_proof_and_never_reaches_the_engine(
-    colony: Certificates,
+    colony: Identities,
 ) -> None:
     async with opened(colony) as door:
         nonce = make_nonce()
@@ -126,12 +126,12 @@ async def test_a_probe_is_answered_with_a_proof_and_never_reaches_the_engine(
 
 @pytest.mark.parametrize("who", ["nobody", "a hive", "another colony's queen"])
 async def test_only_the_queen_of_this_colony_gets_in(
-    colony: Certificates, tmp_path: Path, who: str
+    colony: Identities, tmp_path: Path, who: str
 ) -> None:
     identity = {
         "nobody": None,
         "a hive": colony.hive("hive-2"),
-        "another colony's queen": Certificates(tmp_path).queen(),
+        "another colony's queen": Identities(tmp_path).queen(),
     }[who]
     async with opened(colony) as door:
         with contextlib.suppress(OSError):
@@ -139,13 +139,13 @@ async def test_only_the_queen_of_this_colony_gets_in(
         assert door.engine.came == 0
 
 
-async def test_the_worker_shows_which_hive_it_belongs_to(colony: Certificates) -> None:
+async def test_the_worker_shows_which_hive_it_belongs_to(colony: Identities) -> None:
     async with opened(colony) as door:
         with pytest.raises(ssl.SSLCertVerificationError):
             await door.knock(colony.queen(), name="hive-2")
 
 
-async def test_plain_connections_are_for_declared_networks(colony: Certificates) -> None:
+async def test_plain_connections_are_for_declared_networks(colony: Identities) -> None:
     async with opened(colony) as door:
         answer = await exchange(await asyncio.open_connection(HOST, door.port), b"hello bye")
         assert answer.startswith(b"HTTP/1.1 400 ")
@@ -161,7 +161,7 @@ async def test_plain_connections_are_for_declared_networks(colony: Certificates)
 
 
 async def test_the_engine_is_dialled_when_something_is_asked_and_left_when_the_queen_leaves(
-    colony: Certificates,
+    colony: Identities,
 ) -> None:
     async with opened(colony) as door:
         ready = await door.knock(colony.queen())
@@ -175,7 +175,7 @@ async def test_the_engine_is_dialled_when_something_is_asked_and_left_when_the_q
         ready[1].transport.abort()
 
 
-async def test_renewed_certificates_are_shown_from_then_on(colony: Certificates) -> None:
+async def test_renewed_certificates_are_shown_from_then_on(colony: Identities) -> None:
     identity = colony.hive("hive-9")
     listener = socket.create_server((HOST, 0))
     door = Door(listener, (HOST, 1), identity=identity, secret=SECRET)

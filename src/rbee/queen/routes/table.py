@@ -6,6 +6,7 @@ asks for connections (``connect``). A local worker passes through here with one 
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from rbee.queen.routes.tunnels import Dial, NoTunnels, Tunnels
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
-LOOK_EVERY_S: Final = 0.5  # a new worker goes direct within a second
+LOOK_EVERY_S: Final = 0.5  # pauses are seconds; a new worker is tried at once
 PROBES_AT_ONCE: Final = 32  # a handshake is a millisecond of CPU; thousands come after a restart
 CREDENTIALS_LOOK_S: Final = 30.0  # certificates are renewed days before their end
 FORGET_S: Final = 120.0  # twice what the registry keeps of a silent hive
@@ -65,6 +66,7 @@ class Routes:
         self._known: dict[str, Direct] = {}
         self._unproved: dict[str, float] = {}  # workers that ``run`` looks at; when last heard of
         self._trying: dict[str, asyncio.Task[None]] = {}
+        self._new = asyncio.Event()
 
     # ── what the registry asks ────────────────────────────────────────────────
 
@@ -80,6 +82,11 @@ class Routes:
             self._give_up(known, "a connection broke")
             return True
         return not self.tunnels.linked(hive.id)
+
+    def why(self, worker_id: str) -> str | None:
+        """Why requests do not go direct to this worker; None: they do, or it was not tried."""
+        known = self._known.get(worker_id)
+        return None if known is None else known.why
 
     def _note(self, hive: HiveEntry, worker: WorkerEntry) -> Direct | None:
         stats, info = worker.stats, hive.info
@@ -99,6 +106,8 @@ class Routes:
         addresses = self._candidates(info.address, self.tunnels.peer(hive.id))
         now = self._clock()
         found = self._known[worker_id] = choice.seen(known, place, addresses, now)
+        if found is not known:
+            self._new.set()
         if found.address is None:
             self._unproved[worker_id] = now
         return found
@@ -143,7 +152,10 @@ class Routes:
         looked_at = self._clock()
         try:
             while True:
-                await asyncio.sleep(LOOK_EVERY_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._new.wait()
+                self._new.clear()
                 now = self._clock()
                 self._drop_unheard(now)
                 if now - looked_at > CREDENTIALS_LOOK_S or self._credentials.probe is None:
