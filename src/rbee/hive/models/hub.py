@@ -32,13 +32,13 @@ from rbee.errors import (
 )
 from rbee.foundation.gguf import GgufHeader
 from rbee.foundation.pace import Pace
+from rbee.foundation.packages.certificates import trust
 from rbee.hive.models.choose import RepositoryFile, choose_file, open_choice
 from rbee.hive.models.lookup import aliases_of
 from rbee.hive.models.names import is_sha256, safe_file_name
 from rbee.hive.models.pick import Judge, Offer, judge_files, pick_offer
 from rbee.hive.models.remote_header import read_remote_header
 from rbee.hive.models.transfer import fetch_file, timeouts
-from rbee.hive.models.trust import trust
 from rbee.hive.models.wanted import Reporter, Say, Wanted
 
 if TYPE_CHECKING:

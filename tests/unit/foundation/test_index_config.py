@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rbee.hive.models.index_config import PUBLIC_INDEX, IndexConfig, read_index_config
+from rbee.foundation.packages.index_config import PUBLIC_INDEX, IndexConfig, read_index_config
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ runs it in a thread.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -17,10 +17,11 @@ import httpx2
 import msgspec
 
 from rbee.errors import HubError
-from rbee.hive.models.index_config import PUBLIC_INDEX, IndexConfig, without_credentials
-from rbee.hive.models.trust import trust
+from rbee.foundation.packages.certificates import trust
+from rbee.foundation.packages.index_config import PUBLIC_INDEX, IndexConfig, without_credentials
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # unearth takes 0.15 s to load, and is rarely needed
+    from packaging.tags import Tag
     from unearth import Link
 
 INDEX_TIMEOUT_S: Final = 30.0  # an index page is small, a mirror may have to fetch it first
@@ -35,14 +36,16 @@ class WheelLink(msgspec.Struct, frozen=True, kw_only=True):
     local_path: Path | None = None
 
 
-def find_wheel(distribution: str, version: str, config: IndexConfig) -> WheelLink:
-    """The wheel of exactly this version, from the first place that has it.
+def find_wheel(wanted: str, config: IndexConfig, tags: "Sequence[Tag] | None" = None) -> WheelLink:
+    """The best wheel for a requirement (``name==1.2``), from the first place that has one.
+
+    ``tags`` are those of another machine, the best first; null is this one.
 
     Raises:
         HubError: no place has it; says where it was looked for.
     """
     # Imported here: 0.15 s that only a machine without the package pays, once.
-    from unearth import PackageFinder  # noqa: PLC0415  # as the line above says
+    from unearth import PackageFinder, TargetPython  # noqa: PLC0415  as the line above says
     from unearth.auth import MultiDomainBasicAuth  # noqa: PLC0415  # as above
     from unearth.fetchers import PyPIClient  # noqa: PLC0415  # as above
 
@@ -51,6 +54,9 @@ def find_wheel(distribution: str, version: str, config: IndexConfig) -> WheelLin
     secrets = [*config.find_links, *config.index_urls]
     auth = MultiDomainBasicAuth(prompting=False, index_urls=secrets)
     notes: list[str] = []
+    target = TargetPython()
+    if tags is not None:
+        target.supported_tags = lambda: list(tags)  # it would make others from names of platforms
     with PyPIClient(
         trusted_hosts=config.trusted_hosts,
         verify=trust(config.ca_file),
@@ -63,10 +69,11 @@ def find_wheel(distribution: str, version: str, config: IndexConfig) -> WheelLin
                 session,  # pyright: ignore[reportArgumentType]  # its own client, by its docs
                 index_urls=indexes,
                 find_links=links,
+                target_python=target,
                 only_binary=[":all:"],
             )
             try:
-                best = finder.find_best_match(f"{distribution}=={version}").best
+                best = finder.find_best_match(wanted).best
             except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
                 notes.append(f"{shown} ({type(error).__name__})")
                 continue
@@ -74,9 +81,9 @@ def find_wheel(distribution: str, version: str, config: IndexConfig) -> WheelLin
                 return _wheel(best.link, auth)
             notes.append(shown)
     raise HubError(
-        f"The package {distribution} {version} was not found at: {', '.join(notes) or 'no index'}.",
+        f"A wheel of {wanted} was not found at: {', '.join(notes) or 'no index'}.",
         remedy="Name a package index that has it (PIP_INDEX_URL or UV_DEFAULT_INDEX), check the"
-        f" network, or install it by hand: `pip install --no-deps {distribution}=={version}`.",
+        f" network, or install it by hand: `pip install --no-deps {wanted}`.",
     )
 
 
