@@ -55,6 +55,7 @@ from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
 from rbee.queen.keys.book import KeyBook
 from rbee.queen.joining.office import Office
+from rbee.queen.joining.reach import outward, urls
 from rbee.queen.lines import HiveLines
 from rbee.queen.links.door import PATH as LINK_PATH
 from rbee.queen.links.door import LinkDoor
@@ -195,6 +196,7 @@ class Queen:
                 loops.start_soon(self.pool.run)
                 if not is_loopback(self._settings.bind):
                     self.office.freshen(self._hosts)
+                    self.office.urls = urls(self._hosts, self._daemon.port, outward())
                     loops.start_soon(self.office.run, self._hosts)
                 try:
                     yield

@@ -12,7 +12,6 @@ from rbee.keeper.cli import hive_host
 from rbee.keeper.cli.daemon_commands import show_status, start_daemon, stop_daemon
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.hive_host import HostFlag
-from rbee.keeper.cli.later import later
 from rbee.keeper.cli.options import JsonFlag
 from rbee.keeper.colony import queen_for_hive
 from rbee.keeper.urls import as_url
@@ -21,8 +20,32 @@ hive_app = App(name="hive", help_epilogue=examples("rbee hive start", "rbee hive
 hive_app.command(hive_host.install, help_epilogue=hive_host.INSTALL_EXAMPLES)
 hive_app.command(hive_host.upgrade, help_epilogue=hive_host.UPGRADE_EXAMPLES)
 hive_app.command(hive_host.uninstall, help_epilogue=hive_host.UNINSTALL_EXAMPLES)
-for _name in ("join", "approve"):
-    hive_app.command(later, name=_name, show=False)
+for _name, _what, *_lines in (
+    (
+        "join",
+        "Make this machine's hive a member of a colony.",
+        "rbee hive join https://gaming-pc:7833 --token rbee1.…",
+        "rbee hive join https://gaming-pc:7833     # asks; an operator approves",
+        "rbee hive join                            # looks for a queen on this network",
+    ),
+    (
+        "token",
+        "Make a token with which one machine may join, and show the line to paste there.",
+        "rbee hive token",
+        "rbee hive token --hive-id gaming-pc --expires 15m",
+    ),
+    ("pending", "The machines that wait to be let in.", "rbee hive pending"),
+    ("approve", "Let a waiting machine in.", "rbee hive approve gaming-pc"),
+    ("reject", "Send a waiting machine away.", "rbee hive reject gaming-pc"),
+    ("revoke", "Shut a hive out of the colony, at once.", "rbee hive revoke gaming-pc"),
+    ("list", "The hives of the colony.", "rbee hive list", "rbee hive list --json"),
+):
+    hive_app.command(  # by name: it loads cryptography, which the others do not need
+        f"rbee.keeper.cli.hive_joining:{_name if _name != 'list' else 'list_hives'}",
+        name=_name,
+        help=_what,
+        help_epilogue=examples(*_lines),
+    )
 
 
 @hive_app.command(
