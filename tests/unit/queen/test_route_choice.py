@@ -13,6 +13,7 @@ from rbee.queen.routes.choice import (
     RETRY_MAX_S,
     Direct,
     Place,
+    attempts,
     candidates,
     due,
     failed,
@@ -114,3 +115,15 @@ def test_plain_is_for_addresses_of_declared_networks_and_for_no_name() -> None:
     assert not goes_plain("10.9.0.7", trusted)
     assert not goes_plain("bee.lan", trusted)
     assert not goes_plain("10.8.0.7", [])
+
+
+def test_plain_is_tried_first_where_it_may_be_and_tls_everywhere() -> None:
+    trusted = [ipaddress.ip_network("10.8.0.0/24")]
+    both = ("10.8.0.7", "192.168.1.7")
+    assert attempts(both, trusted, has_certificate=True) == [
+        ("10.8.0.7", True),
+        ("10.8.0.7", False),
+        ("192.168.1.7", False),
+    ]
+    assert attempts(both, trusted, has_certificate=False) == [("10.8.0.7", True)]
+    assert attempts(both, [], has_certificate=False) == []

@@ -114,6 +114,22 @@ def due(known: Iterable[Direct], now: float, room: int) -> list[Direct]:
     return waiting[:room]
 
 
+def attempts(
+    addresses: Sequence[str], trusted: Sequence[Network], *, has_certificate: bool
+) -> list[tuple[str, bool]]:
+    """What a probe tries, in this order: (address, without TLS).
+
+    Plain first where it is allowed, for it costs less; the worker may want TLS all the same.
+    """
+    found: list[tuple[str, bool]] = []
+    for address in addresses:
+        if goes_plain(address, trusted):
+            found.append((address, True))
+        if has_certificate:
+            found.append((address, False))
+    return found
+
+
 def goes_plain(address: str, trusted: Sequence[Network]) -> bool:
     """Whether the operator declared the network of this address one that encrypts by itself."""
     try:

@@ -178,16 +178,13 @@ class Routes:
 
     async def _try(self, known: Direct) -> None:
         """Probe each address, the best first; remember what came of it."""
-        place = known.place
-        why = "there is no address but its own loopback"
-        for address in known.addresses:
-            plain = choice.goes_plain(address, self._trusted)
-            context = self._credentials.probe
-            if context is None and not plain:
-                why = "the queen has no certificate"
-                continue
+        place, tls = known.place, self._credentials.probe
+        why = "no address to try" if tls else "the queen has no certificate of a colony"
+        for address, plain in choice.attempts(
+            known.addresses, self._trusted, has_certificate=tls is not None
+        ):
             failure = await prove(
-                address, place.port, place.hive_id, place.secret, None if plain else context
+                address, place.port, place.hive_id, place.secret, None if plain else tls
             )
             if failure is None:
                 self._keep(known, choice.succeeded(known, address, plain=plain))
