@@ -17,13 +17,14 @@ _LEGACY: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _MUSL: Final = (1, 2)  # the only one that builds of CPython 3.11 and newer link to
 
 
-def tags_of(facts: Facts, python: Python) -> frozenset[Tag]:
-    """Every tag of a wheel that this interpreter may install."""
+def tags_of(facts: Facts, python: Python) -> tuple[Tag, ...]:
+    """Every tag of a wheel that this interpreter may install, the best first."""
     version = python.version[:2]
     platforms = list(_platforms(facts, python))
     interpreter = f"cp{version[0]}{version[1]}"
-    return frozenset(cpython_tags(version, [interpreter], platforms)) | frozenset(
-        compatible_tags(version, interpreter, platforms)
+    return (
+        *cpython_tags(version, [interpreter], platforms),
+        *compatible_tags(version, interpreter, platforms),
     )
 
 

@@ -8,8 +8,10 @@ from the index that this machine uses (``fetch``), else it is left to the other
 machine's own pip, and that is said. Blocking: the caller runs it in a thread.
 """
 
+import email
 import hashlib
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final, Literal
@@ -61,12 +63,12 @@ class WheelSet(msgspec.Struct, frozen=True, kw_only=True):
         return self.ours.size_bytes + sum(wheel.size_bytes for wheel in self.all)
 
 
-Fetch = Callable[[Requirement, frozenset[Tag], Path], Path | None]
+Fetch = Callable[[Requirement, Sequence[Tag], Path], Path | None]
 """Find a wheel for these tags on an index and put it into a folder; None: there is none."""
 
 
 def gather(
-    tags: frozenset[Tag],
+    tags: Sequence[Tag],
     markers: dict[str, str],
     source: Source,
     fetch: Fetch,
@@ -88,16 +90,24 @@ def gather(
     if installer is None:
         raise StartError(
             "There is no pip here, and no package index that has it.",
-            remedy=f"`{'python -m ensurepip'}` in rbee's environment, or set PIP_INDEX_URL.",
+            remedy="`python -m ensurepip` in rbee's environment, or set PIP_INDEX_URL.",
         )
     others: list[Wheel] = []
     left: list[str] = []
-    for requirement in _needed(ourselves, markers):
+    seen = {canonicalize_name("rbee")}
+    waiting = _requirements(ourselves.requires or (), markers, frozenset())
+    while waiting:
+        requirement = waiting.pop(0)
+        name = canonicalize_name(requirement.name)
+        if name in seen:
+            continue
+        seen.add(name)
         found = None if source == "index" else _take(requirement, tags, folder, fetch)
-        if found is not None:
-            others.append(_wheel(found))
-        else:
-            left.append(_without_marker(requirement))
+        if found is None:
+            left.append(f"{requirement.name}{requirement.specifier}")
+            continue
+        others.append(_wheel(found))
+        waiting += _requirements(_requires_of(found), markers, frozenset(requirement.extras))
     if left and source == "upload":
         raise StartError(
             f"No wheel for that machine can be had here of: {', '.join(left)}.",
@@ -127,40 +137,31 @@ def _set_of(
     )
 
 
-def _needed(root: Distribution, markers: dict[str, str]) -> Iterator[Requirement]:
-    """Everything that ``root`` needs under these markers, each package once."""
-    seen = {canonicalize_name("rbee")}
-    waiting = list(_requirements(root, markers, frozenset()))
-    while waiting:
-        requirement = waiting.pop(0)
-        name = canonicalize_name(requirement.name)
-        if name in seen:
-            continue
-        seen.add(name)
-        yield requirement
-        here = _installed(name)
-        if here is not None:
-            waiting += _requirements(here, markers, frozenset(requirement.extras))
-
-
 def _requirements(
-    of: Distribution, markers: dict[str, str], extras: frozenset[str]
-) -> Iterator[Requirement]:
-    for line in of.requires or ():
-        requirement = Requirement(line)
-        if requirement.marker is None or any(
-            requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras)
-        ):
-            yield requirement
+    lines: Iterable[str], markers: dict[str, str], extras: frozenset[str]
+) -> list[Requirement]:
+    """Those that count under these markers, with these extras."""
+    return [
+        requirement
+        for requirement in map(Requirement, lines)
+        if requirement.marker is None
+        or any(requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
+    ]
 
 
-def _take(
-    requirement: Requirement, tags: frozenset[Tag], folder: Path, fetch: Fetch
-) -> Path | None:
+def _requires_of(wheel: Path) -> list[str]:
+    """What a wheel says that it needs."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        about = email.message_from_bytes(archive.read(name))
+    return [str(line) for line in about.get_all("Requires-Dist", [])]
+
+
+def _take(requirement: Requirement, tags: Sequence[Tag], folder: Path, fetch: Fetch) -> Path | None:
     """A wheel of the version that runs here, packed or fetched."""
     here = _installed(requirement.name)
     if here is not None:
-        if repack.wheel_tags(here) & tags and repack.is_whole(here):
+        if not repack.wheel_tags(here).isdisjoint(tags) and repack.is_whole(here):
             path = folder / repack.file_name(here)
             if not path.exists():
                 write_atomic(path, repack.repack(here))
@@ -180,7 +181,3 @@ def _installed(name: str) -> Distribution | None:
         return distribution(name)
     except PackageNotFoundError:
         return None
-
-
-def _without_marker(requirement: Requirement) -> str:
-    return f"{requirement.name}{requirement.specifier}"
