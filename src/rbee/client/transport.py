@@ -187,7 +187,7 @@ def _untrusted(url: str, error: BaseException) -> RemoteError | None:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            what = cause.verify_message or str(cause)
+            what = getattr(cause, "verify_message", "") or cause.args[-1]  # ours has no such words
             return UntrustedPeer(f"{url} shows a certificate that is not trusted: {what}.")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
             return RemoteError(

@@ -1,4 +1,6 @@
-"""Where the queen and the hive are: flag > environment > config.toml > running here > default.
+"""Where the queen and the hive are.
+
+For both: flag > environment > config.toml > (the queen: ``rbee login``) > running here > default.
 
 The rule: an address that somebody named is taken at its word, and nothing is
 started when it does not answer; only an address that nobody named is this
@@ -9,16 +11,20 @@ import os
 
 import msgspec
 
-from rbee.foundation import config
+from rbee.foundation import config, trust
 from rbee.foundation.announcements import find_announced
 from rbee.keeper.urls import PORTS, Room, as_url
 
 
 class KeeperSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[keeper]`` in config.toml: where this operator's colony is."""
+    """``[keeper]`` in config.toml: where this operator's colony is.
+
+    ``keyring`` false: keys of ``rbee login`` go into files of mode 0600 in any case.
+    """
 
     queen_url: str | None = None
     hive_url: str | None = None
+    keyring: bool = True
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +35,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     named: bool
 
 
-def address_of(room: Room, flag: str | None) -> Address:
-    """Where to look for a room.
+def address_of(room: Room, flag: str | None, *, login: bool = True) -> Address:
+    """Where to look for a room. Without ``login`` for what runs, or will run, on this machine.
 
     Raises:
         InvalidRequest: a URL that is none.
@@ -39,6 +45,8 @@ def address_of(room: Room, flag: str | None) -> Address:
     settings = config.load("keeper", KeeperSettings)
     configured = settings.queen_url if room == "queen" else settings.hive_url
     named = flag or os.environ.get(f"RBEE_{room.upper()}_URL") or configured
+    if not named and login and room == "queen":
+        named = trust.usual()
     if named:
         return Address(room=room, url=as_url(named, param=f"--{room}"), named=True)
     announced = find_announced(room)

@@ -19,6 +19,7 @@ from rbee.client.queen import QueenClient
 from rbee.errors import HiveUnreachable
 from rbee.foundation import config
 from rbee.foundation.announcements import Room, find_announced
+from rbee.foundation.trust import key_for
 from rbee.keeper import daemons
 from rbee.keeper.addresses import Address, address_of, port_of
 from rbee.keeper.glance import ask_glance
@@ -36,22 +37,22 @@ class Session(msgspec.Struct, kw_only=True):
 
     def client(self) -> QueenClient:
         """A client for the queen, with the colony's key when there is one."""
-        return QueenClient(self.queen.url, key=config.colony_key())
+        return QueenClient(self.queen.url, key=key_for(self.queen.url))
 
 
 async def open_session(
-    queen_flag: str | None, live: Live, *, queen_flags: Sequence[str] = ()
+    queen_flag: str | None, live: Live, *, queen_flags: Sequence[str] = (), here: bool = False
 ) -> Session:
     """Find the colony, or start what is missing of it on this machine.
 
-    ``queen_flags`` go to ``rbee queen run`` when it has to be started. Leaving
+    ``here`` is for this machine's own, whatever ``rbee login`` says. ``queen_flags`` go to ``rbee queen run`` when it has to be started. Leaving
     early stops what was started.
 
     Raises:
         QueenUnreachable: a queen that was named does not answer.
         StartError: a daemon does not start; its log's words are in the message.
     """
-    queen = address_of("queen", queen_flag)
+    queen = address_of("queen", queen_flag, login=not here)
     session = Session(queen=queen, started=[])
     if queen.named:
         await _say_skew("queen", queen.url)
@@ -62,7 +63,7 @@ async def open_session(
         if missing:
             live.say(f"starting the {' and the '.join(missing)}")
         await _start_missing(missing, queen_flags, session)
-        session.queen = address_of("queen", None)
+        session.queen = address_of("queen", None, login=not here)
         await _say_skew("queen", session.queen.url)
         async with session.client() as client:
             await _wait_joined(client, live)
@@ -134,7 +135,7 @@ def queen_for_hive() -> str | None:
     """The queen that a hive started here should join; None leaves it to the hive's settings."""
     if config.one("hive", "queen_url", str, ""):
         return None
-    return address_of("queen", None).url
+    return address_of("queen", None, login=False).url
 
 
 async def _start_missing(

@@ -23,7 +23,7 @@ from rbee.client.hive import HiveClient
 from rbee.client.queen import QueenClient
 from rbee.contracts.daemon import ServiceInfo
 from rbee.errors import ContractError, PortTaken, RbeeError, StartError
-from rbee.foundation import config, paths
+from rbee.foundation import paths
 from rbee.foundation.announcements import Room, find_announced
 from rbee.foundation.files import make_private_dir
 from rbee.foundation.processes import (
@@ -34,6 +34,7 @@ from rbee.foundation.processes import (
     spawn_detached,
     wait_exit,
 )
+from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import port_of
 from rbee.keeper.problem_text import last_problem
 
@@ -78,7 +79,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 def client_of(room: Room, url: str) -> QueenClient | HiveClient:
     """A client for a room, with the colony's key when there is one."""
     kind = QueenClient if room == "queen" else HiveClient
-    return kind(url, key=config.colony_key())
+    return kind(url, key=key_for(url))
 
 
 def log_path(room: Room) -> Path:

@@ -6,11 +6,8 @@ import json
 import shutil
 import socket
 import ssl
-import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import NamedTuple, cast
 
 import httpx2
 import pytest
@@ -19,8 +16,7 @@ from starlette.types import Receive, Scope, Send
 from rbee.errors import BadSettings
 from rbee.foundation.http import door as door_module
 from rbee.foundation.http.certificates import Tls, colony_server_context
-from rbee.foundation.http.door import Rules, may_speak_plain, trusted_networks
-from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
+from rbee.foundation.http.door import may_speak_plain, trusted_networks
 from rbee.foundation.http.tls import (
     ANYONE,
     HIVE,
@@ -31,9 +27,7 @@ from rbee.foundation.http.tls import (
     identity_context,
 )
 from rbee.foundation.http.wire import Hot, WireExchange
-from rbee.foundation.identity.authority import Authority, make_authority
-from rbee.foundation.identity.folder import Identity, save_identity
-from rbee.foundation.identity.keys import make_key
+from rbee.testing.certificates import Certificates, Served, served
 from rbee.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -41,33 +35,9 @@ pytestmark = pytest.mark.anyio
 HOT = "/v1/hot"
 
 
-class Colony(NamedTuple):
-    authority: Authority
-    folder: Path
-
-    def server(self, name: str = "queen", hosts: tuple[str, ...] = ("127.0.0.1",)) -> PemFiles:
-        key = make_key()
-        cert = self.authority.issue_queen_server(key.public_key(), hosts, time.time())
-        return self._files(save_identity(self.folder / name, key, cert, self.authority.pem))
-
-    def hive(self, hive_id: str) -> PemFiles:
-        key = make_key()
-        cert = self.authority.issue_hive(key.public_key(), hive_id, time.time())
-        return self._files(save_identity(self.folder / hive_id, key, cert, self.authority.pem))
-
-    def _files(self, found: Identity) -> PemFiles:
-        return PemFiles(cert=found.cert_file, key=found.key_file, ca=found.ca_file)
-
-    @property
-    def ca(self) -> Path:
-        path = self.folder / "ca.pem"
-        path.write_bytes(self.authority.pem)
-        return path
-
-
 @pytest.fixture
-def colony(tmp_path: Path) -> Colony:
-    return Colony(make_authority(time.time())[0], tmp_path)
+def colony(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
 
 
 async def tell(scope: Scope, _receive: Receive, send: Send) -> None:
@@ -85,42 +55,13 @@ async def tell(scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": said})
 
 
-class Served(NamedTuple):
-    server: DaemonServer
-    port: int
-
-    @property
-    def https(self) -> str:
-        return f"https://127.0.0.1:{self.port}"
-
-    @property
-    def http(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-@asynccontextmanager
-async def served(tls: Tls, trusted: tuple[str, ...] = ()) -> AsyncGenerator[Served]:
+def serving(tls: Tls, trusted: tuple[str, ...] = ()) -> AbstractAsyncContextManager[Served]:
     async def hot(exchange: WireExchange) -> None:
         body = await exchange.body()
         exchange.start(200, [], length=len(body) + 4)
         await exchange.finish(b"hot " + body)
 
-    rules = Rules(tls=tls, trusted=trusted_networks(trusted))
-    server = make_server(tell, Hot(frozenset({HOT.encode()}), hot), rules)
-    server.config.load()
-
-    def accept() -> asyncio.Protocol:  # as uvicorn calls it; its own loop takes 0.2 s to end
-        make = cast("Callable[..., asyncio.Protocol]", server.config.http_protocol_class)
-        return make(config=server.config, server_state=server.server_state, app_state={})
-
-    (listener, *_rest) = bind("127.0.0.1", 0)
-    for other in _rest:
-        other.close()
-    async with await asyncio.get_running_loop().create_server(accept, sock=listener):
-        yield Served(server, port_of(listener))
-        for connection in list(server.server_state.connections):
-            connection.shutdown()
-        await until(lambda: not server.server_state.connections)
+    return served(tell, tls, trusted=trusted, hot=Hot(frozenset({HOT.encode()}), hot))
 
 
 @pytest.fixture
@@ -137,36 +78,39 @@ def client(verify: ssl.SSLContext | bool) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(verify=verify, trust_env=False, timeout=5)
 
 
-async def test_a_hive_is_known_by_its_certificate_under_any_address(colony: Colony) -> None:
+async def test_a_hive_is_known_by_its_certificate_under_any_address(colony: Certificates) -> None:
     colony.hive("gaming-pc")
     context = identity_context(colony.folder / "gaming-pc", expects=QUEEN)
     assert context is not None
-    async with served(Tls(colony.server(hosts=("elsewhere.example",)))) as at, client(context) as c:
+    async with (
+        serving(Tls(colony.server(hosts=("elsewhere.example",)))) as at,
+        client(context) as c,
+    ):
         said = (await c.get(f"{at.https}/")).json()
         hot = await c.post(at.https + HOT, content=b"x" * 100_000)
     assert said == {"scheme": "https", "hive": "gaming-pc", "peer": "rbee://hive/gaming-pc"}
     assert hot.content == b"hot " + b"x" * 100_000
 
 
-async def test_plain_http_of_this_machine_goes_on_the_same_port(colony: Colony) -> None:
-    async with served(Tls(colony.server())) as at, client(verify=False) as c:
+async def test_plain_http_of_this_machine_goes_on_the_same_port(colony: Certificates) -> None:
+    async with serving(Tls(colony.server())) as at, client(verify=False) as c:
         said = (await c.get(f"{at.http}/")).json()
         assert (await c.post(at.http + HOT, content=b"abc")).content == b"hot abc"
     assert said == {"scheme": "http", "hive": None, "peer": None}
 
 
-async def test_a_browser_is_asked_for_no_certificate(colony: Colony) -> None:
+async def test_a_browser_is_asked_for_no_certificate(colony: Certificates) -> None:
     plain = ssl.create_default_context(cafile=str(colony.ca))
     mine = colony.hive("nosy")
     plain.load_cert_chain(mine.cert, mine.key)
-    async with served(Tls(colony.server())) as at, client(plain) as c:
+    async with serving(Tls(colony.server())) as at, client(plain) as c:
         said = (await c.get(f"{at.https}/")).json()
     assert said == {"scheme": "https", "hive": None, "peer": None}
 
 
 @pytest.mark.usefixtures("strangers")
-async def test_plain_http_of_others_gets_an_error_and_no_redirect(colony: Colony) -> None:
-    async with served(Tls(colony.server())) as at, client(verify=False) as c:
+async def test_plain_http_of_others_gets_an_error_and_no_redirect(colony: Certificates) -> None:
+    async with serving(Tls(colony.server())) as at, client(verify=False) as c:
         answer = await c.post(
             at.http + HOT, content=b"prompt" * 10_000, headers={"authorization": "Bearer secret"}
         )
@@ -177,27 +121,28 @@ async def test_plain_http_of_others_gets_an_error_and_no_redirect(colony: Colony
 
 
 @pytest.mark.usefixtures("strangers")
-async def test_plain_http_of_trusted_networks_goes_through(colony: Colony) -> None:
+async def test_plain_http_of_trusted_networks_goes_through(colony: Certificates) -> None:
     async with (
-        served(Tls(colony.server()), trusted=("203.0.113.0/24",)) as at,
+        serving(Tls(colony.server()), trusted=("203.0.113.0/24",)) as at,
         client(verify=False) as c,
     ):
         assert (await c.get(f"{at.http}/")).json()["scheme"] == "http"
 
 
-async def test_a_certificate_of_another_colony_is_refused(colony: Colony, tmp_path: Path) -> None:
-    other = Colony(make_authority(time.time())[0], tmp_path / "other")
-    (tmp_path / "other").mkdir()
+async def test_a_certificate_of_another_colony_is_refused(
+    colony: Certificates, tmp_path: Path
+) -> None:
+    other = Certificates(tmp_path / "other")
     forged = other.hive("gaming-pc")
     context = colony_context(colony.ca, expects=QUEEN, cert=forged.cert, key=forged.key)
-    async with served(Tls(colony.server())) as at, client(context) as c:
+    async with serving(Tls(colony.server())) as at, client(context) as c:
         with pytest.raises(httpx2.TransportError):
             await c.get(f"{at.https}/")
 
 
-async def test_a_hive_is_no_queen_to_those_who_expect_one(colony: Colony) -> None:
+async def test_a_hive_is_no_queen_to_those_who_expect_one(colony: Certificates) -> None:
     files = colony.hive("impostor")
-    async with served(Tls(files)) as at:
+    async with serving(Tls(files)) as at:
         async with client(colony_context(colony.ca, expects=QUEEN)) as c:
             with pytest.raises(httpx2.ConnectError, match="expected rbee://queen"):
                 await c.get(f"{at.https}/")
@@ -207,8 +152,8 @@ async def test_a_hive_is_no_queen_to_those_who_expect_one(colony: Colony) -> Non
             assert (await c.get(f"{at.https}/")).status_code == 200
 
 
-async def test_sockets_that_block_check_the_name_too(colony: Colony) -> None:
-    async with served(Tls(colony.hive("impostor"))) as at:
+async def test_sockets_that_block_check_the_name_too(colony: Certificates) -> None:
+    async with serving(Tls(colony.hive("impostor"))) as at:
 
         def connect() -> None:
             context = colony_context(colony.ca, expects=QUEEN)
@@ -220,22 +165,21 @@ async def test_sockets_that_block_check_the_name_too(colony: Colony) -> None:
 
 
 async def test_given_files_are_for_others_and_the_own_ca_for_the_colony(
-    colony: Colony, tmp_path: Path
+    colony: Certificates, tmp_path: Path
 ) -> None:
-    (tmp_path / "bought").mkdir()
-    bought = Colony(make_authority(time.time())[0], tmp_path / "bought")
+    bought = Certificates(tmp_path / "bought")
     tls = Tls(colony.server(), bought.server())
-    async with served(tls) as at:
+    async with serving(tls) as at:
         async with client(ssl.create_default_context(cafile=str(bought.ca))) as c:
             assert (await c.get(f"{at.https}/")).status_code == 200
         async with client(colony_context(colony.ca, expects=QUEEN)) as c:
             assert (await c.get(f"{at.https}/")).status_code == 200
 
 
-async def test_certificates_are_renewed_without_a_restart(colony: Colony) -> None:
+async def test_certificates_are_renewed_without_a_restart(colony: Certificates) -> None:
     files = colony.server()
     assert files.ca is not None
-    async with served(Tls(files)) as at:
+    async with serving(Tls(files)) as at:
         before = await serial(at, colony)
         renewed = colony.server("renewed")
         for old, new in zip(files.all, renewed.all, strict=True):
@@ -245,7 +189,7 @@ async def test_certificates_are_renewed_without_a_restart(colony: Colony) -> Non
         assert await serial(at, colony) != before
 
 
-async def serial(at: Served, colony: Colony) -> str:
+async def serial(at: Served, colony: Certificates) -> str:
     context = colony_context(colony.ca, expects=QUEEN)
     _reader, writer = await asyncio.open_connection("127.0.0.1", at.port, ssl=context)
     try:
@@ -255,22 +199,22 @@ async def serial(at: Served, colony: Colony) -> str:
         await writer.wait_closed()
 
 
-async def test_a_half_written_renewal_leaves_the_old_one_in_force(colony: Colony) -> None:
+async def test_a_half_written_renewal_leaves_the_old_one_in_force(colony: Certificates) -> None:
     files = colony.server()
     tls = Tls(files)
     files.cert.write_text("-----BEGIN CERT")
     tls.refresh()
-    async with served(tls) as at:
+    async with serving(tls) as at:
         assert await serial(at, colony)
 
 
 async def test_a_hive_that_has_not_joined_shows_nothing_until_it_has(
-    colony: Colony, tmp_path: Path
+    colony: Certificates, tmp_path: Path
 ) -> None:
     tls = Tls(files_in(tmp_path / "late"))
     assert identity_context(tmp_path / "late", expects=QUEEN) is None
     assert not tls.ready
-    async with served(tls) as at, client(colony_context(colony.ca, expects=ANYONE)) as c:
+    async with serving(tls) as at, client(colony_context(colony.ca, expects=ANYONE)) as c:
         with pytest.raises(httpx2.TransportError):
             await c.get(f"{at.https}/")
         colony.hive("late")
@@ -278,14 +222,14 @@ async def test_a_hive_that_has_not_joined_shows_nothing_until_it_has(
         assert (await c.get(f"{at.https}/")).status_code == 200
 
 
-async def test_a_hello_in_pieces_is_put_together(colony: Colony) -> None:
+async def test_a_hello_in_pieces_is_put_together(colony: Certificates) -> None:
     context = colony_context(colony.ca, expects=QUEEN)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing)
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
     hello = outgoing.read()
-    async with served(Tls(colony.server())) as at:
+    async with serving(Tls(colony.server())) as at:
         reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
         for at_byte in range(len(hello)):
             writer.write(hello[at_byte : at_byte + 1])
@@ -302,8 +246,8 @@ async def test_a_hello_in_pieces_is_put_together(colony: Colony) -> None:
 @pytest.mark.parametrize(
     "first", [b"\x16\x03\x01\xff\xff" + b"x" * 70_000, b"\x80", b"\x16", b"\0"]
 )
-async def test_junk_is_closed_and_leaves_nothing_behind(colony: Colony, first: bytes) -> None:
-    async with served(Tls(colony.server())) as at:
+async def test_junk_is_closed_and_leaves_nothing_behind(colony: Certificates, first: bytes) -> None:
+    async with serving(Tls(colony.server())) as at:
         reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
         writer.write(first)
         await until(lambda: len(at.server.server_state.connections) == 1)
@@ -315,9 +259,11 @@ async def test_junk_is_closed_and_leaves_nothing_behind(colony: Colony, first: b
         await until(lambda: not at.server.server_state.connections)
 
 
-async def test_who_says_nothing_is_closed(colony: Colony, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_says_nothing_is_closed(
+    colony: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(door_module, "FIRST_BYTES_S", 0.0)
-    async with served(Tls(colony.server())) as at:
+    async with serving(Tls(colony.server())) as at:
         reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
         await until(lambda: len(at.server.server_state.connections) == 1)
         await at.server.on_tick(0)
@@ -353,7 +299,7 @@ async def test_settings_that_are_wrong_are_told() -> None:
         Tls(given=PemFiles(cert=Path("/nowhere/cert.pem"), key=Path("/nowhere/key.pem")))
 
 
-async def test_a_key_and_a_certificate_of_different_pairs_are_refused(colony: Colony) -> None:
+async def test_a_key_and_a_certificate_of_different_pairs_are_refused(colony: Certificates) -> None:
     mixed = PemFiles(cert=colony.server("a").cert, key=colony.server("b").key)
     with pytest.raises(BadSettings, match="key values mismatch"):
         Tls(given=mixed)

@@ -8,9 +8,9 @@ from rbee.client.hive import HiveClient
 from rbee.contracts.hives import EngineInfo
 from rbee.errors import RbeeError
 from rbee.foundation import config
-from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveFlag, JsonFlag
+from rbee.keeper.clients import hive_client
 from rbee.keeper.engine_install import install as install_engine
 from rbee.keeper.engine_install import make_plan
 from rbee.keeper.screen import Live, note, out, out_json, out_table
@@ -94,7 +94,7 @@ async def _have_it_tried(name: str) -> None:
 
 
 def _client(hive: str | None) -> HiveClient:
-    return HiveClient(address_of("hive", hive).url, key=config.colony_key())
+    return hive_client(hive)
 
 
 def _show(found: list[EngineInfo], *, json: bool) -> None:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from rbee.client.hive import HiveClient
 from rbee.contracts.models import OfferedFile, OfferedModel
-from rbee.foundation import config
+from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveFlag, JsonFlag
@@ -33,7 +33,7 @@ async def search(
 ) -> None:
     """Search the hub for models, the most downloaded first."""
     address = address_of("hive", hive)
-    async with HiveClient(address.url, key=config.colony_key()) as client:
+    async with HiveClient(address.url, key=key_for(address.url)) as client:
         found = await client.search(" ".join(words), limit=limit, fit=fit)
     if json:
         out_json(found)

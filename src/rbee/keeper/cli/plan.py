@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from rbee.client.queen import QueenClient
 from rbee.contracts.plan import Plan, PlanOption
-from rbee.foundation import config
+from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
@@ -41,7 +41,7 @@ async def plan(
 ) -> None:
     """What a request for a model would lead to: where, how soon, what gives way. Does nothing."""
     url = address_of("queen", queen).url
-    async with QueenClient(url, key=config.colony_key()) as client:
+    async with QueenClient(url, key=key_for(url)) as client:
         found = await client.plan(model, hive_id=prefer)
     if json:
         out_json(found)

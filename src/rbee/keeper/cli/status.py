@@ -9,7 +9,7 @@ from rbee.client.queen import QueenClient
 from rbee.contracts.daemon import ServiceInfo
 from rbee.contracts.openai import ModelObject
 from rbee.contracts.status import HiveRow, WorkerRow
-from rbee.foundation import config
+from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
@@ -35,7 +35,7 @@ async def status(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
     """The colony at a glance: queen, hives, workers, models."""
     url = address_of("queen", queen).url
     info = await ask_info("queen", url)
-    async with QueenClient(url, key=config.colony_key()) as client:
+    async with QueenClient(url, key=key_for(url)) as client:
         glance = await ask_glance(client)
         models = await client.models()
     if json:

@@ -58,7 +58,7 @@ async def up(
     flags = () if bind is None else ("--bind", bind)
     staying = False
     with Live() as live:
-        session = await open_session(None, live, queen_flags=flags)
+        session = await open_session(None, live, queen_flags=flags, here=True)
         try:
             if bind is not None and "queen" not in session.started:
                 note("note: the queen ran already, so --bind changes nothing; `rbee down` first.")

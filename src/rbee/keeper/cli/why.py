@@ -5,12 +5,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from rbee.client.queen import QueenClient
 from rbee.contracts.why import Why, WhyCandidate, WhyDecision, WhyStep
-from rbee.foundation import config
-from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
+from rbee.keeper.clients import queen_client
 from rbee.keeper.screen import out, out_json, out_table
 from rbee.keeper.units import UNKNOWN, count_text, duration_text, percent_text
 
@@ -32,7 +30,7 @@ async def why(
     queen: QueenFlag = None,
 ) -> None:
     """Say why a request went where it went."""
-    async with QueenClient(address_of("queen", queen).url, key=config.colony_key()) as client:
+    async with queen_client(queen) as client:
         found = await client.why(job)
     if json:
         out_json(found)

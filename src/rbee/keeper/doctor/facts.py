@@ -13,9 +13,10 @@ from rbee.client.hive import HiveClient
 from rbee.client.queen import QueenClient
 from rbee.contracts.hives import EngineInfo
 from rbee.errors import InvalidApiKey, RbeeError
-from rbee.foundation import config, paths
+from rbee.foundation import paths
 from rbee.foundation.announcements import Room, find_announced
 from rbee.foundation.processes import port_owner
+from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of, port_of
 from rbee.keeper.daemons import INFO_WAIT_S, PROBE_WAIT_S, ask_info
 from rbee.keeper.doctor.checks import EngineFacts, FolderFacts, PortFacts, RoomFacts
@@ -142,7 +143,7 @@ async def look_at_hive_ids(queen: RoomFacts) -> list[str] | None:
     """The hives that the queen knows; None when she does not say."""
     if not queen.reached:
         return None
-    async with QueenClient(queen.url, key=config.colony_key()) as client:
+    async with QueenClient(queen.url, key=key_for(queen.url)) as client:
         try:
             return [hive.hive_id for hive in (await ask_glance(client)).fresh_hives]
         except RbeeError:
@@ -153,7 +154,7 @@ async def look_at_engines(hive: RoomFacts) -> list[EngineInfo] | None:
     """What the hive's own trials of its engines showed; None when it does not say."""
     if not hive.reached:
         return None
-    async with HiveClient(hive.url, key=config.colony_key()) as client:
+    async with HiveClient(hive.url, key=key_for(hive.url)) as client:
         try:
             return (await client.engines()).engines
         except RbeeError:
