@@ -27,6 +27,7 @@ from rbee.queen.registry.hives import (
     is_overtaken,
     is_twin,
     last_sign,
+    lives,
     take,
     twin_message,
     url_of,
@@ -37,7 +38,6 @@ from rbee.queen.registry.liveness import (
     DEGRADED_AFTER_S,
     HiveState,
     hive_state,
-    may_route,
     to_forget,
 )
 from rbee.queen.registry.models import ModelIndex, ModelRow, as_object, gather
@@ -281,6 +281,11 @@ class Colony:
         """Whether this worker takes requests now."""
         return self._serving.serves(worker_id)
 
+    def route(self, worker_id: str) -> str | None:
+        """The way that this worker's requests go now; None: it takes none."""
+        worker = self._serving.get(worker_id)
+        return None if worker is None else worker.route
+
     def facts(self, model: str) -> Model | None:
         """What the catalogues say of a model id."""
         return self._index.facts(model)
@@ -363,7 +368,7 @@ class Colony:
         elif self._unready:
             self._unready.pop(worker_id, None)
         route = self._route(entry, worker) if worker.serves else None
-        if route is not None and _lives(entry, worker, self._now):
+        if route is not None and lives(entry, worker, self._now):
             self._serving.put(
                 as_routable(worker, entry.id, local=entry.local, labels=entry.labels, route=route)
             )
@@ -389,9 +394,3 @@ class Colony:
     def _notify(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-def _lives(entry: HiveEntry, worker: WorkerEntry, now: float) -> bool:
-    """Whether its hive's state, or its own answers, let it take requests."""
-    answer_age_s = None if worker.answered_at is None else now - worker.answered_at
-    return may_route(entry.state, answer_age_s)

@@ -24,6 +24,7 @@ from rbee.queen.registry.liveness import (
     REMOTE_REVIVE_AFTER_S,
     REVIVE_AFTER_S,
     HiveState,
+    may_route,
 )
 from rbee.queen.registry.workers import WorkerEntry
 
@@ -274,6 +275,12 @@ def is_local(entry: HiveEntry, hostname: str) -> bool:
     return info is not None and (
         is_loopback(info.address) or bool(hostname and info.hostname == hostname)
     )
+
+
+def lives(entry: HiveEntry, worker: WorkerEntry, now: float) -> bool:
+    """Whether its hive's state, or its own answers, let it take requests."""
+    answer_age_s = None if worker.answered_at is None else now - worker.answered_at
+    return may_route(entry.state, answer_age_s)
 
 
 def _take_workers(

@@ -72,6 +72,11 @@ class ServingIndex:
         """The pool of a model, or None when no worker serves it."""
         return self._pools.get(model)
 
+    def get(self, worker_id: str) -> RoutableWorker | None:
+        """A worker that takes requests now, None for any other."""
+        model = self._model_of.get(worker_id)
+        return None if model is None else self._pools[model].get(worker_id)
+
     def serves(self, worker_id: str) -> bool:
         """Whether a worker takes requests now."""
         return worker_id in self._model_of
