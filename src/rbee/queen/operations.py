@@ -116,7 +116,11 @@ class Operations:
         rows = [_hive_row(hive) for hive in hives]
         job.emit("status_hives", f"{len(rows)} hive(s)", type="data", data=rows)
         workers = [
-            WorkerRow(hive_id=str(hive.id), worker=worker)
+            WorkerRow(
+                hive_id=str(hive.id),
+                worker=worker,
+                route=self._colony.route(worker.worker_id),
+            )
             for hive in hives
             for worker in hive.workers
         ]
