@@ -203,5 +203,6 @@ def _candidate(choice: Choice, at: int, aside: dict[str, str]) -> WhyCandidate:
         queued=worker.queued,
         gpu_util_pct=worker.gpu_util_pct,
         local=worker.local,
+        route=worker.route,
         note=None if taken else note,
     )
