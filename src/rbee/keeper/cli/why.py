@@ -73,13 +73,19 @@ def candidate_row(candidate: WhyCandidate) -> tuple[str, ...]:
     return (
         "→" if candidate.taken else "",
         candidate.worker_id,
-        f"{candidate.hive_id} (here)" if candidate.local else candidate.hive_id,
+        _place(candidate),
         f"{candidate.slots_in_use}/{total}",
         UNKNOWN if candidate.score is None else f"{candidate.score:g}",
         UNKNOWN if candidate.queued is None else str(candidate.queued),
         UNKNOWN if candidate.gpu_util_pct is None else percent_text(candidate.gpu_util_pct, 100),
         candidate.note or "",
     )
+
+
+def _place(candidate: WhyCandidate) -> str:
+    """``hive-1 (here)``, ``hive-2 (tunnel)``: on which machine, and how it was reached."""
+    way = "here" if candidate.local else candidate.route
+    return candidate.hive_id if way is None else f"{candidate.hive_id} ({way})"
 
 
 def _span(seconds: float) -> str:
