@@ -90,7 +90,7 @@ def _devices(hive: HiveRow) -> str:
 
 def _print_workers(glance: Glance) -> None:
     _print(
-        ("worker", "model", "status", "hive", "device", "slots", "tok/s"),
+        ("worker", "model", "status", "hive", "route", "device", "slots", "tok/s"),
         [_worker_row(worker) for worker in glance.workers],
         empty="No workers run. The first request for a model starts one.",
     )
@@ -106,6 +106,7 @@ def _worker_row(row: WorkerRow) -> tuple[str, ...]:
         worker.model,
         worker.status,
         row.hive_id,
+        row.route or UNKNOWN,
         worker.device,
         f"{busy}/{total}",
         speed,
