@@ -9,7 +9,7 @@ What the bytes are worth (the digest) is the caller's question.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Final
@@ -52,11 +52,8 @@ async def fetch_file(
     report: Report,
     refusal: Refusal,
     pace: Pace = unlimited,
-    delays: Sequence[float] = RETRY_DELAYS_S,
 ) -> None:
     """Have the file at ``url`` in ``target``, continuing what ``target`` holds.
-
-    ``delays`` (seconds) are the waits before it is tried again without a new byte.
 
     Raises:
         HubError: the network or the server failed, and went on failing.
@@ -75,12 +72,12 @@ async def fetch_file(
         except httpx2.RequestError as error:
             problem, wait_s = _describe(error), 0.0
         failures = 0 if _size(target) > before else failures + 1
-        if failures > len(delays):
+        if failures > len(RETRY_DELAYS_S):
             raise HubError(
                 f"Downloading from {_origin(url)} failed: {problem}.",
                 remedy="Check the network and try again; the download goes on where it stopped.",
             )
-        await anyio.sleep(max(wait_s, delays[max(failures - 1, 0)]))
+        await anyio.sleep(max(wait_s, RETRY_DELAYS_S[max(failures - 1, 0)]))
 
 
 class _Later(Exception):

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import quote
 
 import anyio
 import httpx2
@@ -17,32 +18,26 @@ import msgspec
 
 from rbee.client.queen import QueenClient
 from rbee.contracts.sharing import FILES_PATH, TICKET_HEADER, ModelHolder
-from rbee.errors import HubError, RbeeError
+from rbee.foundation.http.tls import HIVE, QUEEN
 
 ANSWER_WITHIN_S: Final = 1.5  # of a head; across an ocean with TLS it takes under one
-READ_TIMEOUT_S: Final = 10.0  # without a byte: that hive is gone, hung or cut off
-CONNECT_TIMEOUT_S: Final = 3.0  # a machine on the same network answers in milliseconds
 ASKED_MAX: Final = 8  # heads at once; more holders than these are no nearer
-
-_QUEEN: Final = "rbee://queen"
 
 
 class Dial(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach the colony's servers. ``verify`` gives the TLS context by who is expected."""
+    """How to reach the colony's servers. ``tls`` gives a context by who is expected there."""
 
     queen_url: str
     key: str | None
-    verify: Callable[[str], ssl.SSLContext | bool] = lambda _expects: True
+    tls: Callable[[str], ssl.SSLContext | None] = lambda _expects: None
 
     def queen(self) -> QueenClient:
         """A client of the queen."""
-        return QueenClient(self.queen_url, key=self.key)
+        return QueenClient(self.queen_url, key=self.key, tls=self.context(QUEEN, self.queen_url))
 
-    def client(self, expects: str, url: str) -> httpx2.AsyncClient:
-        """A client for one transfer from ``url``; proxies of the environment are not used."""
-        verify = self.verify(expects) if url.startswith("https:") else False
-        timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        return httpx2.AsyncClient(verify=verify, trust_env=False, timeout=timeout)
+    def context(self, expects: str, url: str) -> ssl.SSLContext | None:
+        """What to show at ``url``, and whom to expect; null for plain HTTP."""
+        return self.tls(expects) if url.startswith("https:") else None
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +65,11 @@ async def _by_distance(dial: Dial, places: Sequence[Place]) -> list[Place]:
     async def look(place: Place) -> None:
         began = anyio.current_time()
         try:
-            async with dial.client(place.expects, place.url) as client:
+            verify = dial.context(place.expects, place.url) or False
+            timeout = httpx2.Timeout(ANSWER_WITHIN_S)
+            async with httpx2.AsyncClient(
+                verify=verify, trust_env=False, timeout=timeout
+            ) as client:
                 answer = await client.head(place.url, headers=place.headers)
         except httpx2.HTTPError:
             return
@@ -85,11 +84,6 @@ async def _by_distance(dial: Dial, places: Sequence[Place]) -> list[Place]:
     return sorted(seen, key=lambda place: taken_s[place.hive_id])
 
 
-def refusal(place: Place, response: httpx2.Response) -> RbeeError:
-    """What a hive means by a status that is no success."""
-    return HubError(f"the hive {place.hive_id} answers {response.status_code}")
-
-
 def _direct(holder: ModelHolder, digest: str) -> Place | None:
     if holder.url is None:
         return None
@@ -97,7 +91,7 @@ def _direct(holder: ModelHolder, digest: str) -> Place | None:
         hive_id=holder.hive_id,
         url=f"{holder.url}{FILES_PATH}{digest}",
         headers={TICKET_HEADER: holder.ticket},
-        expects=f"rbee://hive/{holder.hive_id}",
+        expects=HIVE + holder.hive_id,
     )
 
 
@@ -105,8 +99,8 @@ def _relayed(dial: Dial, holder: ModelHolder, digest: str) -> Place:
     known = {"authorization": f"Bearer {dial.key}"} if dial.key else {}
     return Place(
         hive_id=holder.hive_id,
-        url=f"{dial.queen_url.rstrip('/')}/v1/hives/{holder.hive_id}/models/files/{digest}",
+        url=f"{dial.queen_url.rstrip('/')}/v1/hives/{quote(holder.hive_id, safe='')}/models/files/{digest}",
         headers={TICKET_HEADER: holder.ticket, **known},
-        expects=_QUEEN,
+        expects=QUEEN,
         way=" through the queen",
     )

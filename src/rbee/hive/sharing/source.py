@@ -11,7 +11,6 @@ Without a queen the model comes from outside, as if there were no colony.
 """
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,9 +25,9 @@ from rbee.foundation import logs
 from rbee.foundation.pace import Pace
 from rbee.hive.models.names import safe_file_name
 from rbee.hive.models.pick import Judge
-from rbee.hive.models.transfer import fetch_file
 from rbee.hive.models.wanted import Outside, Phase, Reporter, Say, Wanted
-from rbee.hive.sharing.near import Dial, Place, in_order, refusal
+from rbee.hive.sharing.near import Dial, Place, in_order
+from rbee.hive.sharing.receiving import Request, receive
 
 RENEW_S: Final = 2.0  # a claim ends 10 s after its last renewal: four may be lost
 ASK_AGAIN_S: Final = 1.0  # while another hive fetches it: a beat's time
@@ -243,18 +242,14 @@ class ColonyTurn:
         return False
 
     async def _fetch(self, place: Place, target: Path, report: Reporter, pace: Pace) -> None:
-        async with self._dial.client(place.expects, place.url) as client:
-            await fetch_file(
-                client,
-                place.url,
-                target,
-                headers=place.headers,
-                size_bytes=self._wanted.size_bytes,
-                report=lambda have, total: report(have, total, "download"),
-                refusal=partial(refusal, place),
-                pace=pace,
-                delays=RETRY_DELAYS_S,
-            )
+        asked = Request(
+            url=place.url,
+            headers=place.headers,
+            target=target,
+            size_bytes=self._wanted.size_bytes,
+            context=self._dial.context(place.expects, place.url),
+        )
+        await receive(asked, lambda have, total: report(have, total, "download"), pace)
 
     def _waiting(self, found: ModelSources, reporter: Reporter) -> None:
         self._once(

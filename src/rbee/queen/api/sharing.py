@@ -55,7 +55,8 @@ def sharing_routes(colony: Colony, lines: HiveLines) -> list[Route]:
         if (asked := request.headers.get("range")) is not None:
             headers["range"] = asked
         hive = colony.find_hive(request.path_params["hive_id"])
-        return _Passed(relay, lines.to(hive.url), digest, headers)
+        line = lines.bulk(str(hive.id)) or lines.to(hive.url)
+        return _Passed(relay, line, digest, headers)
 
     return [
         Route("/v1/hive/models/seek", seek, methods=["POST"]),

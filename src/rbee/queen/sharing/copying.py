@@ -63,7 +63,9 @@ class Copying:
             self._check_same(target, model)
         if model.sha256 is None:
             job.emit("model_copy_progress", f"{source.id} reads the file for its digest.")
-        await self._lines.to(source.url).ticket(model.id, str(target.id), timeout_s=DIGEST_WITHIN_S)
+        await self._lines.to(source.url, str(source.id)).ticket(
+            model.id, str(target.id), timeout_s=DIGEST_WITHIN_S
+        )
         operation = ModelDownload(model=model.id, hive_id=str(target.id), from_hive=str(source.id))
         last = await self._have_downloaded(operation, job)
         data = last.data if last is not None else None
@@ -113,7 +115,9 @@ class Copying:
 
     async def _once(self, target: HiveView, operation: ModelDownload, job: Job) -> JobEvent | None:
         last: JobEvent | None = None
-        async with aclosing(self._lines.to(target.url).jobs.run(operation)) as events:
+        async with aclosing(
+            self._lines.to(target.url, str(target.id)).jobs.run(operation)
+        ) as events:
             async for event in events:
                 if event.action == "cancelled":
                     raise Conflict(f"The copy was cancelled on the hive {target.id}.")
@@ -129,7 +133,7 @@ class Copying:
                 await anyio.sleep(LOOK_EVERY_S)
                 try:
                     target = self._colony.find_hive(hive_id)
-                    await self._lines.to(target.url).health()
+                    await self._lines.to(target.url, str(target.id)).health()
                 except (HiveNotFound, *_AWAY):
                     continue
                 return True

@@ -89,7 +89,7 @@ class Seeking:
         tickets: dict[str, ModelTicket] = {}
 
         async def ask(holder: Holder) -> None:
-            line = self._lines.to(holder.hive.url)
+            line = self._lines.to(holder.hive.url, str(holder.hive.id))
             try:
                 tickets[holder.hive.id] = await line.ticket(
                     holder.model.id, str(reader.id), timeout_s=TICKET_WITHIN_S
