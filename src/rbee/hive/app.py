@@ -8,6 +8,7 @@ beside all that.
 
 import os
 import socket
+import ssl
 import time
 from functools import partial
 
@@ -27,7 +28,7 @@ from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.hot import HotProtocol
-from rbee.foundation.http.tls import files_in
+from rbee.foundation.http.tls import files_in, identity_context
 from rbee.foundation.identity.folder import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import advertised, check_addresses, colony_address, outside_of
@@ -124,6 +125,11 @@ def _listen(settings: HiveSettings) -> Daemon:
     return Daemon("hive", host, settings.port, tls=tls, trusted=settings.trusted_networks)
 
 
+def _context(expects: str) -> ssl.SSLContext | None:
+    """What this hive shows to others of its colony, and whom it expects; None before it joined."""
+    return identity_context(hive_identity_dir(), expects=expects)
+
+
 class _Hive:
     """The parts of a running hive and what binds them."""
 
@@ -149,7 +155,7 @@ class _Hive:
         self._epochs = Epochs(hive_dir())
         self._catalog = Catalog(paths.models_dir())
         self._hub_search = HubSearch()
-        dial = Dial(queen_url=settings.queen_url, key=key)
+        dial = Dial(queen_url=settings.queen_url, key=key, tls=_context)
         self._sharing = make_sharing(settings, hive_id, dial, self._catalog, self._judge)
         self._loads = LoadTimes(hive_dir() / LOADS_FILE)
         self._fitting = Fitting(
