@@ -160,11 +160,17 @@ class WireExchange:
 
     # ── the answer ────────────────────────────────────────────────────────────
 
-    def start(self, status: int, headers: Headers, *, length: int | None) -> None:
-        """The answer's head; it leaves together with the first piece."""
+    def start(
+        self, status: int, headers: Headers, *, length: int | None, more: bytes = b""
+    ) -> None:
+        """The answer's head; it leaves together with the first piece.
+
+        ``more`` are further headers, each with its line end.
+        """
         lines = [_STATUS_LINES[status], _always(self._protocol.server_state.default_headers)]
         for name, value in headers:
             lines += (name, b": ", value, b"\r\n")
+        lines.append(more)
         if length is None:
             lines.append(b"transfer-encoding: chunked\r\n")
         else:

@@ -25,6 +25,8 @@ from rbee.queen.inference.waiting import Waiting
 EARLY_HEAD_S: Final = 3.0  # wire.md: a streaming client that has waited this long gets its 200
 DEADLINE_S_MAX: Final = 86_400.0  # a day: nobody waits longer for one answer
 
+_OK: Final = 200
+
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")  # printable and short: it is echoed and logged
 
 
@@ -58,7 +60,7 @@ class Conversation:
         self.endpoint = endpoint
         self.job_id = job_id
         self.arrived = arrived  # seconds of the loop's clock
-        self.status = 0
+        self.status = _OK if exchange.started else 0
         self.call: Call | None = None
         self.answer: Answer | None = None
         self._early_head_s = early_head_s

@@ -26,9 +26,8 @@ from rbee.foundation.http.problems import send_problem
 from rbee.foundation.http.wire import Hot, WireExchange
 from rbee.queen.api.conversation import EARLY_HEAD_S, Conversation
 from rbee.queen.api.dialects import ENDPOINTS, PREFIXES, Endpoint, endpoint_at, render
+from rbee.queen.api.flight import Begun
 from rbee.queen.api.quick import QuickLane
-from rbee.queen.inference.admission import Grant
-from rbee.queen.inference.answer import Leg
 from rbee.queen.inference.call import Call, JobIds
 from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.keys.models import check_model, may_see
@@ -88,9 +87,10 @@ class OpenAIDoor:
                 return
             await self._converse(conversation, principal)
 
-        async def go_on(exchange: WireExchange, call: Call, taken: Grant | Leg | None) -> None:
+        async def go_on(exchange: WireExchange, call: Call, begun: Begun) -> None:
             conversation = self._conversation(exchange, ENDPOINTS[exchange.path], call)
-            await self._converse(conversation, call.principal, taken)
+            conversation.arrived = begun.since
+            await self._converse(conversation, call.principal, begun)
 
         if self._traces is not None:  # a span costs as much as the lane saves
             return Hot(frozenset(path.encode() for path in ENDPOINTS), handle)
@@ -129,7 +129,7 @@ class OpenAIDoor:
         )
 
     async def _converse(
-        self, conversation: Conversation, principal: Principal, taken: Grant | Leg | None = None
+        self, conversation: Conversation, principal: Principal, begun: Begun | None = None
     ) -> None:
         """One request to its end; every error leaves in the client's own shape."""
         logs.of_request(conversation.job_id, conversation.request_id.decode("ascii"))
@@ -139,7 +139,7 @@ class OpenAIDoor:
                 check_model(principal, call.model, self._colony)
             if principal.limited:
                 conversation.allow(self._rates.check(principal, conversation.arrived))
-            await self._infer(conversation, call, taken)
+            await self._infer(conversation, call, begun)
         except RbeeError as error:
             await self._failed(conversation, error)
             return
@@ -156,32 +156,29 @@ class OpenAIDoor:
             return
         self._count(conversation)
 
-    async def _infer(
-        self, conversation: Conversation, call: Call, taken: Grant | Leg | None
-    ) -> None:
+    async def _infer(self, conversation: Conversation, call: Call, begun: Begun | None) -> None:
         exchange = conversation.exchange
         if call.deadline_s is None and not isinstance(exchange, AsgiExchange):
             # The usual case: the protocol cancels this task when the client leaves.
-            await self._relay(conversation, call, taken)
+            await self._relay(conversation, call, begun)
             return
         deadline = asyncio.timeout(call.deadline_s)
         try:
             async with deadline:
                 if isinstance(exchange, AsgiExchange):
                     async with _while_connected(exchange):
-                        await self._relay(conversation, call, taken)
+                        await self._relay(conversation, call, begun)
                 else:
-                    await self._relay(conversation, call, taken)
+                    await self._relay(conversation, call, begun)
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"The deadline of {call.deadline_s:g} s has passed.") from None
 
-    async def _relay(
-        self, conversation: Conversation, call: Call, taken: Grant | Leg | None
-    ) -> None:
+    async def _relay(self, conversation: Conversation, call: Call, begun: Begun | None) -> None:
         on_wait = conversation.tell if call.stream else None
-        async with self._dispatcher.answer(call, on_wait, taken=taken) as answer:
+        taken, said = (None, None) if begun is None else (begun.taken, begun.said)
+        async with self._dispatcher.answer(call, on_wait, said=said, taken=taken) as answer:
             await conversation.relay(answer, stream=call.stream)
 
     async def _failed(self, conversation: Conversation, error: RbeeError) -> None:

@@ -74,7 +74,7 @@ class Answering:
         self._said = said
         self._taken = taken
         self._answer: Answer | None = None
-        self._attempts = 0
+        self._attempts = 0 if taken is None else 1
         self._continuations = 0
         self._waited = 0.0
 
@@ -91,7 +91,7 @@ class Answering:
         self._plane.budget.earn()
         taken = self._taken
         if isinstance(taken, Leg):
-            leg: Leg | Ending = taken
+            leg: Leg | Ending = await self._taken_over(taken)
             assembled = False
         elif self._said is not None and not self._said.blank:
             leg = await self._goes_on(self._said)
@@ -290,6 +290,35 @@ class Answering:
             return Leg(grant, upstream)
         raise WorkerFailed("No worker answered.")
 
+    async def _taken_over(self, leg: Leg) -> Leg:
+        """A leg that was begun elsewhere; its first byte may still be to come."""
+        upstream, worker = leg.upstream, leg.grant.worker
+        try:
+            if not upstream.begun:
+                await self._first_byte(upstream)
+        except WorkerGone:
+            self._plane.pool.give_back(upstream, worker)
+            leg.grant.release(served=False)
+            self._plane.lost(self._call, worker)
+            return await self._open(self._call.body)
+        except BaseException:
+            upstream.abort()
+            self.over(leg)
+            raise
+        if upstream.status != _STATUS_LOADING:
+            return leg
+        self._plane.pool.give_back(upstream, worker)
+        leg.grant.release(served=False)
+        await asyncio.sleep(LOADING_PAUSE_S)
+        return await self._open(self._call.body)
+
+    async def _first_byte(self, upstream: Upstream) -> None:
+        """Wait for it; who streams hears about a long wait."""
+        if self._on_wait is None:
+            await upstream.first_byte()
+        else:
+            await _told_first_byte(upstream, self._on_wait)
+
     async def _begun(self, worker: RoutableWorker, body: bytes, *, streamed: bool) -> Upstream:
         """Send the request; return when the answer's first byte is here.
 
@@ -317,10 +346,7 @@ class Answering:
         try:
             upstream.send(request)
             upstream.wants_done = wants_done
-            if self._on_wait is None:
-                await upstream.first_byte()
-            else:
-                await _told_first_byte(upstream, self._on_wait)
+            await self._first_byte(upstream)
             if upstream.length is not None and upstream.length <= BUFFERED_BYTES_MAX:
                 await upstream.whole()  # until then another worker can still take it, unseen
         except BaseException:

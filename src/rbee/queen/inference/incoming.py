@@ -131,6 +131,9 @@ class Incoming(asyncio.Protocol):
         if self.exchanges > 1 and not self.status and not self._head:
             self._fail(Stale("The worker had closed the connection."))
             return
+        if isinstance(exc, ConnectionRefusedError):
+            self._fail(WorkerGone("The worker cannot be reached: nobody listens on its port."))
+            return
         reason = f": {exc}" if exc else ""
         self._fail(WorkerGone(f"The worker closed the connection in mid-answer{reason}."))
 
@@ -253,8 +256,15 @@ class Incoming(asyncio.Protocol):
 
     def _end(self) -> None:
         self._ended = True
+        self._fold = None
         self.whole_s = self.heard_at - self._sent_at
         self._wake()
+
+    def _is_told(self) -> bool:
+        """Whether the head, and a stream's first event, say what kind of answer this is."""
+        if self.is_event_stream:
+            return self._begun
+        return self.status != 0 and not self.short
 
     def _refuse(self, error: RbeeError) -> None:
         self._fail(error)
@@ -270,7 +280,7 @@ class Incoming(asyncio.Protocol):
     def _wake(self) -> None:
         settled = self._settled
         if settled is not None:
-            if not (self._ended or self._error is not None or (self.status and not self.short)):
+            if not (self._ended or self._error is not None or self._is_told()):
                 return
             self._settled = None
             settled()

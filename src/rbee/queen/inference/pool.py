@@ -9,6 +9,7 @@ is an event-driven one.
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -22,6 +23,10 @@ IDLE_S: Final = 4.0  # servers close idle connections after 5 s and more (uvicor
 IDLE_PER_WORKER_MAX: Final = 256  # vLLM's default number of sequences at once
 SWEEP_EVERY_S: Final = 1.0  # silence and idleness are judged this coarsely
 
+_LOOPBACK: Final = ("127.", "::1")
+"""Here the kernel connects at once or refuses, so nobody waits for it: a request is written
+meanwhile, and a refusal comes as the connection's loss. Waiting would cost as much as relaying."""
+
 Connect = Callable[[RoutableWorker, Callable[[], Upstream]], Awaitable[Upstream]]
 """Opens a connection: the seam where a simulated network takes the real one's place.
 
@@ -32,9 +37,18 @@ Raises OSError when the worker refuses or does not answer.
 async def connect_tcp(worker: RoutableWorker, make: Callable[[], P]) -> P:
     """A TCP connection to a worker of this machine; ``queen.routes`` has the others."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(CONNECT_S):
-        _, made = await loop.create_connection(make, worker.address, worker.port)
-    return made
+    if not worker.address.startswith(_LOOPBACK):
+        async with asyncio.timeout(CONNECT_S):
+            return (await loop.create_connection(make, worker.address, worker.port))[1]
+    family = socket.AF_INET6 if ":" in worker.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        sock.setblocking(False)  # noqa: FBT003  its only parameter
+        sock.connect_ex((worker.address, worker.port))
+        return (await loop.create_connection(make, sock=sock))[1]
+    except BaseException:
+        sock.close()
+        raise
 
 
 class Pool:

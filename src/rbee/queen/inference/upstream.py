@@ -53,6 +53,11 @@ class Upstream(Incoming):
         ) and not self._paused
 
     @property
+    def begun(self) -> bool:
+        """Whether the first byte of the body is here, or its end."""
+        return self._begun or self._ended
+
+    @property
     def ended(self) -> bool:
         """Whether the whole answer is here."""
         return self._ended
@@ -67,7 +72,7 @@ class Upstream(Incoming):
 
         ``settled`` is for who waits without a coroutine. It is called once: when the
         answer has ended, when it has failed (``failed``), or when its head says that it
-        is not ``short``.
+        is not ``short``; of an event stream not before the first event.
         """
         self.heard_at = self._clock()
         self._reset()
@@ -139,6 +144,21 @@ class Upstream(Incoming):
         Raises:
             WorkerFailed: as ``read``; the wire has got whole events only.
         """
+        self.start_pour(wire, fold)
+        try:
+            while not self._ended:
+                await self._more()
+        finally:
+            wire.draw_from(None)
+            self._wire = self._write = None
+
+    def start_pour(
+        self, wire: Wire, fold: Callable[[], None], settled: Callable[[], None] | None = None
+    ) -> None:
+        """``pour`` for who waits without a coroutine: ``settled`` is called at the end.
+
+        Not where the answer ended before (``ended``): then all of it is on the wire.
+        """
         self._wire, self._fold = wire, fold
         if self._ready:
             self._flush(self._taken())
@@ -148,12 +168,11 @@ class Upstream(Incoming):
         if isinstance(self._body, WholeChunks):
             self._write = wire.writer()
         wire.draw_from(self)
-        try:
-            while not self._ended:
-                await self._more()
-        finally:
-            wire.draw_from(None)
-            self._wire = self._write = None
+        self._settled = settled
+
+    def hand_over(self) -> None:
+        """Whoever waited without a coroutine waits no more: one will read, or pour."""
+        self._settled = None
 
     def abort(self) -> None:
         """Close the connection now; a streaming engine stops generating."""
