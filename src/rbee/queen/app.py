@@ -38,14 +38,15 @@ from rbee.queen.api.control import control_routes
 from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
-from rbee.queen.api.keys import key_routes
 from rbee.queen.api.joining import joining_routes
+from rbee.queen.api.keys import key_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.api.plan import plan_routes
 from rbee.queen.api.session import session_routes
 from rbee.queen.api.sharing import sharing_routes
 from rbee.queen.api.why import why_routes
+from rbee.queen.collector import calm_collector
 from rbee.queen.epoch import next_epoch
 from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
@@ -53,9 +54,9 @@ from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
-from rbee.queen.keys.book import KeyBook
 from rbee.queen.joining.office import Office
 from rbee.queen.joining.reach import outward, urls
+from rbee.queen.keys.book import KeyBook
 from rbee.queen.lines import HiveLines
 from rbee.queen.links.door import PATH as LINK_PATH
 from rbee.queen.links.door import LinkDoor
@@ -331,7 +332,9 @@ async def serve(settings: Settings) -> None:
     daemon = Daemon(
         "queen", settings.bind, settings.port, tls=tls, trusted=settings.trusted_networks
     )
-    await Queen(settings, daemon, key=key).run()
+    queen = Queen(settings, daemon, key=key)
+    calm_collector()
+    await queen.run()
 
 
 def _tls(settings: Settings, policy: Policy) -> Tls:
