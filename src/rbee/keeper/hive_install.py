@@ -9,16 +9,21 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio
 import msgspec
 
 from rbee import __version__
+from rbee.client.join import secured
+from rbee.client.joining import JoiningClient
 from rbee.client.queen import QueenClient
 from rbee.contracts.daemon import ServiceInfo
+from rbee.contracts.joining import JoinTokenWish
 from rbee.contracts.status import HiveRow
 from rbee.errors import HiveUnreachable, RbeeError
-from rbee.foundation import config
+from rbee.foundation.http.gate import is_loopback
+from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.glance import ask_glance
 from rbee.remote import carry, fitness, plan
@@ -82,14 +87,16 @@ async def machine(host: str | None, trust: Trust) -> AsyncGenerator[Host]:
         yield found
 
 
-async def prepare_install(host: Host, wish: Wish, tell: Tell) -> Prepared:
+async def prepare_install(host: Host, wish: Wish, tell: Tell, *, dry_run: bool) -> Prepared:
     """Look, decide, and say what installing means; nothing is changed there.
+
+    A hive on another machine joins with a token that is made now, unless it is a dry run.
 
     Raises:
         RbeeError: the queen does not answer, or the machine cannot have a hive.
     """
     queen = address_of("queen", wish.queen)
-    async with QueenClient(queen.url, key=config.colony_key()) as client:
+    async with QueenClient(queen.url, key=key_for(queen.url)) as client:
         info = await client.info()
     tell(f"looking at {host.name}")
     place = await carry.look(host, prefix=wish.prefix, python=wish.python)
@@ -98,11 +105,11 @@ async def prepare_install(host: Host, wish: Wish, tell: Tell) -> Prepared:
     url = await carry.find_route(
         host, place, choice, named=wish.queen and queen.url, known=queen.url
     )
-    wanted = Wanted(queen_url=url, settings=wish.settings, key=config.colony_key())
+    wanted = await _credentials(queen.url, url, wish, dry_run=dry_run)
     return await _prepare(host, place, choice, wish, wanted, tell)
 
 
-async def prepare_upgrade(host: Host, wish: Wish, tell: Tell) -> Prepared:
+async def prepare_upgrade(host: Host, wish: Wish, tell: Tell, *, dry_run: bool) -> Prepared:
     """As ``prepare_install``, with the hive's settings and keeper left as they are.
 
     Raises:
@@ -110,8 +117,9 @@ async def prepare_upgrade(host: Host, wish: Wish, tell: Tell) -> Prepared:
         RbeeError: as ``prepare_install``.
     """
     queen = address_of("queen", wish.queen)
-    async with QueenClient(queen.url, key=config.colony_key()) as client:
+    async with QueenClient(queen.url, key=key_for(queen.url)) as client:
         info = await client.info()
+    del dry_run  # nothing is made beforehand
     tell(f"looking at {host.name}")
     place = await carry.look(host, prefix=wish.prefix, python=wish.python)
     before = carry.must_be_installed(place, host.name)
@@ -142,6 +150,25 @@ async def install(host: Host, prepared: Prepared, queen_flag: str | None, tell: 
         keeper=installed.keeper,
         queen_url=prepared.queen_url,
     )
+
+
+async def _credentials(queen_url: str, url: str, wish: Wish, *, dry_run: bool) -> Wanted:
+    """What the hive shows to the queen: on her own machine the key, elsewhere a certificate.
+
+    Raises:
+        RbeeError: she makes no token for this operator.
+    """
+    if is_loopback(urlsplit(url).hostname or ""):
+        return Wanted(queen_url=url, settings=wish.settings, key=key_for(queen_url))
+    token = "to be made"  # noqa: S105  of a dry run, which shows no token
+    if not dry_run:
+        named = wish.settings.get("RBEE_HIVE_HIVE_ID")
+        async with QueenClient(queen_url, key=key_for(queen_url)) as client:
+            made = await JoiningClient(client.transport).new_token(
+                JoinTokenWish(hive_ids=[named] if named else [])
+            )
+        token = made.token
+    return Wanted(queen_url=secured(url), settings=wish.settings, token=token)
 
 
 async def _prepare(
@@ -183,7 +210,7 @@ async def _arrive(host: Host, prepared: Prepared, queen_flag: str | None) -> Hiv
     since = time.monotonic()
     there = await carry.ask_hive(host, prepared.place.layout)
     url = address_of("queen", queen_flag).url
-    async with QueenClient(url, key=config.colony_key()) as client:
+    async with QueenClient(url, key=key_for(url)) as client:
         with anyio.move_on_after(ARRIVE_S):
             while not _has_beaten(await _rows(client), there, since):  # noqa: ASYNC110  it is elsewhere
                 await anyio.sleep(_LOOK_EVERY_S)

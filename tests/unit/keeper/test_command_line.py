@@ -58,7 +58,7 @@ def test_wrong_usage_is_two_lines_and_code_2(
 
 @pytest.mark.parametrize(
     "words",
-    [[name] for name in LATER] + [["drill", "search", "--x", "y"], ["keys", "list", "--json"]],
+    [[name] for name in LATER] + [["drill", "search", "--x", "y"]],
 )
 def test_commands_of_later_versions_say_so(
     words: list[str], capsys: pytest.CaptureFixture[str]

@@ -8,41 +8,60 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from rbee.keeper.cli import hive_host
 from rbee.keeper.cli.daemon_commands import show_status, start_daemon, stop_daemon
 from rbee.keeper.cli.frame import examples
-from rbee.keeper.cli.hive_host import HostFlag
-from rbee.keeper.cli.options import JsonFlag
+from rbee.keeper.cli.options import HostFlag, JsonFlag
 from rbee.keeper.colony import queen_for_hive
 from rbee.keeper.urls import as_url
 
 hive_app = App(name="hive", help_epilogue=examples("rbee hive start", "rbee hive status"))
-hive_app.command(hive_host.install, help_epilogue=hive_host.INSTALL_EXAMPLES)
-hive_app.command(hive_host.upgrade, help_epilogue=hive_host.UPGRADE_EXAMPLES)
-hive_app.command(hive_host.uninstall, help_epilogue=hive_host.UNINSTALL_EXAMPLES)
-for _name, _what, *_lines in (
+_JOINING = "rbee.keeper.cli.hive_joining"
+_HOST = "rbee.keeper.cli.hive_host"
+for _where, _what, *_lines in (
     (
-        "join",
+        f"{_HOST}:install",
+        "Install a hive as a service, here or on another machine by SSH.",
+        "rbee hive install --host gaming-pc",
+        "rbee hive install --host me@192.168.1.7 --dry-run",
+        "rbee hive install --host far --queen https://queen.lan:7833 --set labels=gpu",
+    ),
+    (
+        f"{_HOST}:upgrade",
+        "Bring an installed hive to this program's version.",
+        "rbee hive upgrade --host gaming-pc",
+    ),
+    (
+        f"{_HOST}:uninstall",
+        "Stop an installed hive and remove it.",
+        "rbee hive uninstall --host gaming-pc --purge",
+    ),
+    (
+        f"{_JOINING}:join",
         "Make this machine's hive a member of a colony.",
         "rbee hive join https://gaming-pc:7833 --token rbee1.…",
         "rbee hive join https://gaming-pc:7833     # asks; an operator approves",
         "rbee hive join                            # looks for a queen on this network",
     ),
     (
-        "token",
+        f"{_JOINING}:token",
         "Make a token with which one machine may join, and show the line to paste there.",
         "rbee hive token",
         "rbee hive token --hive-id gaming-pc --expires 15m",
     ),
-    ("pending", "The machines that wait to be let in.", "rbee hive pending"),
-    ("approve", "Let a waiting machine in.", "rbee hive approve gaming-pc"),
-    ("reject", "Send a waiting machine away.", "rbee hive reject gaming-pc"),
-    ("revoke", "Shut a hive out of the colony, at once.", "rbee hive revoke gaming-pc"),
-    ("list", "The hives of the colony.", "rbee hive list", "rbee hive list --json"),
+    (f"{_JOINING}:pending", "The machines that wait to be let in.", "rbee hive pending"),
+    (f"{_JOINING}:approve", "Let a waiting machine in.", "rbee hive approve gaming-pc"),
+    (f"{_JOINING}:reject", "Send a waiting machine away.", "rbee hive reject gaming-pc"),
+    (f"{_JOINING}:revoke", "Shut a hive out of the colony, at once.", "rbee hive revoke gaming-pc"),
+    (
+        f"{_JOINING}:list_hives",
+        "The hives of the colony.",
+        "rbee hive list",
+        "rbee hive list --json",
+    ),
 ):
-    hive_app.command(  # by name: it loads cryptography, which the others do not need
-        f"rbee.keeper.cli.hive_joining:{_name if _name != 'list' else 'list_hives'}",
-        name=_name,
+    hive_app.command(  # by name: they load cryptography, which the others do not need
+        _where,
+        name=_where.rpartition(":")[2].removesuffix("_hives"),
         help=_what,
         help_epilogue=examples(*_lines),
     )
@@ -61,6 +80,8 @@ async def start(
 ) -> None:
     """Start the hive in the background; does nothing when it runs."""
     if host is not None:
+        from rbee.keeper.cli import hive_host  # noqa: PLC0415  it loads cryptography: 0.2 s
+
         await hive_host.start_there(host, json=json)
         return
     flags = {
@@ -85,6 +106,8 @@ async def stop(
 ) -> None:
     """Stop the hive and its workers; running requests finish first."""
     if host is not None:
+        from rbee.keeper.cli import hive_host  # noqa: PLC0415  it loads cryptography: 0.2 s
+
         await hive_host.stop_there(host, json=json, keep_workers=keep_workers)
         return
     await stop_daemon("hive", json=json, keep_workers=keep_workers)
@@ -94,5 +117,7 @@ async def stop(
 async def status(*, host: HostFlag = None, json: JsonFlag = False) -> int:
     """Whether the hive runs here; exit code 3 when it does not."""
     if host is not None:
+        from rbee.keeper.cli import hive_host  # noqa: PLC0415  it loads cryptography: 0.2 s
+
         return await hive_host.show_there(host, json=json)
     return await show_status("hive", json=json)

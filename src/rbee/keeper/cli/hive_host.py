@@ -15,8 +15,7 @@ from rbee import __version__
 from rbee.errors import InvalidRequest
 from rbee.keeper import hive_install
 from rbee.keeper.cli.daemon_commands import EXIT_NOT_RUNNING
-from rbee.keeper.cli.frame import examples
-from rbee.keeper.cli.options import JsonFlag
+from rbee.keeper.cli.options import HostFlag, JsonFlag
 from rbee.keeper.hive_install import Wish, machine
 from rbee.keeper.screen import Live, note, out, out_json
 from rbee.keeper.units import duration_text
@@ -27,10 +26,6 @@ from rbee.remote.layout import Keeper
 from rbee.remote.trust import Trust
 from rbee.remote.wheels import Source
 
-HostFlag: TypeAlias = Annotated[
-    str | None,
-    Parameter(name="--host", help="Another machine, by SSH: [user@]name[:port]; else this one."),
-]
 FingerprintFlag: TypeAlias = Annotated[
     str | None,
     Parameter(name="--fingerprint", help="Accept a new machine that shows exactly this key."),
@@ -227,7 +222,7 @@ async def show_there(host: str, *, json: bool) -> int:
 async def _install(there: Host, wish: Wish, *, dry_run: bool, json: bool, upgrade: bool) -> None:
     prepare = hive_install.prepare_upgrade if upgrade else hive_install.prepare_install
     with Live(quiet=dry_run) as live:
-        prepared = await prepare(there, wish, live.say)
+        prepared = await prepare(there, wish, live.say, dry_run=dry_run)
         live.clear()
         if dry_run:
             _show(prepared.plan.shown(), there, json=json)
@@ -310,12 +305,3 @@ def _note_skew(there: Host, version: str) -> None:
             f"note: {there.name} has version {version}, this program is {__version__}: "
             f"`rbee hive upgrade --host {there.name}` brings them together."
         )
-
-
-INSTALL_EXAMPLES = examples(
-    "rbee hive install --host gaming-pc",
-    "rbee hive install --host me@192.168.1.7 --dry-run",
-    "rbee hive install --host far --queen https://queen.lan:7833 --set labels=gpu",
-)
-UPGRADE_EXAMPLES = examples("rbee hive upgrade --host gaming-pc")
-UNINSTALL_EXAMPLES = examples("rbee hive uninstall --host gaming-pc --purge")

@@ -16,6 +16,10 @@ HiveIdFlag: TypeAlias = Annotated[
     str | None,
     Parameter(name="--hive-id", help="Name of a joined hive; asked through the queen."),
 ]
+HostFlag: TypeAlias = Annotated[
+    str | None,
+    Parameter(name="--host", help="Another machine, by SSH: [user@]name[:port]; else this one."),
+]
 JsonFlag: TypeAlias = Annotated[
     bool, Parameter(name="--json", help="JSON on stdout.", show_default=False)
 ]
