@@ -313,6 +313,12 @@ async def test_kept_connections_of_the_old_way_are_given_up(tmp_path: Path) -> N
         upstream = await stand.pool.fresh(kept)
         upstream.send(stand.pool.request(kept, "/a", b"{}"))
         await upstream.read_all()
+        running = await stand.pool.fresh(kept)
+        running.send(stand.pool.request(kept, "/b", b"{}"))
         stand.pool.give_back(upstream, kept)
         await until(lambda: stand.worker.route == "direct")
+        assert stand.pool.idle(kept) is None
+        await running.read_all()  # it began on the old way, and ends there
+        assert running.reusable
+        stand.pool.give_back(running, kept)
         assert stand.pool.idle(kept) is None

@@ -21,6 +21,7 @@ P = TypeVar("P", bound=asyncio.Protocol)
 CONNECT_S: Final = 5.0  # a worker's kernel answers at once; a machine that is gone does not
 IDLE_S: Final = 4.0  # servers close idle connections after 5 s and more (uvicorn's default)
 IDLE_PER_WORKER_MAX: Final = 256  # vLLM's default number of sequences at once
+ERAS_MAX: Final = 100_000  # more than a queen's workers in a month; forgetting costs a connection
 SWEEP_EVERY_S: Final = 1.0  # silence and idleness are judged this coarsely
 
 _LOOPBACK: Final = ("127.", "::1")
@@ -63,6 +64,7 @@ class Pool:
         self._idle: dict[tuple[str, int], list[Upstream]] = {}
         self._active: set[Upstream] = set()
         self._heads: dict[tuple[str, int, str], bytes] = {}
+        self._eras: dict[str, int] = {}  # of workers to which a better way was found, how often
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -88,6 +90,7 @@ class Pool:
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
+        era = self._eras.get(worker.worker_id, 0)
         try:
             upstream = await self._connect(worker, Upstream)
         except OSError as error:  # a timeout is one, without a text
@@ -96,13 +99,16 @@ class Pool:
                 f"{error.strerror or 'no answer'}."
             ) from None
         self.connected(worker.hive_id, loop.time() - began)
+        upstream.era = era
         self._active.add(upstream)
         return upstream
 
     def give_back(self, upstream: Upstream, worker: RoutableWorker) -> None:
         """An exchange is over: keep its connection if it may be used again, else close it."""
         self._active.discard(upstream)
-        if not (worker.unary_cancel and upstream.reusable):
+        if not (worker.unary_cancel and upstream.reusable) or (
+            self._eras and upstream.era != self._eras.get(worker.worker_id, 0)
+        ):
             upstream.abort()
             return
         key = (worker.worker_id, worker.generation)
@@ -115,7 +121,10 @@ class Pool:
             upstream.abort()
 
     def forget_kept(self, worker_id: str) -> None:
-        """A better way to this worker was found: what is kept of the old one is closed."""
+        """A better way to this worker was found: connections of the old one are kept no more."""
+        if len(self._eras) > ERAS_MAX:
+            self._eras.clear()
+        self._eras[worker_id] = self._eras.get(worker_id, 0) + 1
         for key in [key for key in self._idle if key[0] == worker_id]:
             for upstream in self._idle.pop(key):
                 upstream.abort()

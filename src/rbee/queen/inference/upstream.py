@@ -28,7 +28,12 @@ __all__ = ["BUFFERED_BYTES_MAX", "Stale", "Upstream", "WorkerGone"]
 
 
 class Upstream(Incoming):
-    """A connection to a worker and the answer on it. Made by ``pool``."""
+    """A connection to a worker and the answer on it. Made by ``pool``.
+
+    ``era`` is the pool's: by it a connection that goes an old way is known.
+    """
+
+    era = 0
 
     @property
     def gone(self) -> bool:
