@@ -56,10 +56,20 @@ def queen_daemon() -> Iterator[Daemon]:
 
 
 @pytest.fixture
-async def queen_app(queen_daemon: Daemon, key: str | None) -> AsyncIterator[ASGIApp]:
-    queen = Queen(Settings(store="memory"), queen_daemon, key=key)
-    async with queen.jobs:
+def queen_settings() -> Settings:
+    """The queen's settings; a test that wants others overrides this."""
+    return Settings(store="memory")
+
+
+@pytest.fixture
+async def queen_app(
+    queen_daemon: Daemon, key: str | None, queen_settings: Settings
+) -> AsyncIterator[ASGIApp]:
+    queen = Queen(queen_settings, queen_daemon, key=key)
+    async with queen.jobs, anyio.create_task_group() as group:
+        group.start_soon(queen.keys.run)
         yield queen.app
+        group.cancel_scope.cancel()
     await queen.lines.close()
 
 

@@ -28,14 +28,18 @@ class _StrictWish(KeyWish, kw_only=True, forbid_unknown_fields=True):
 def key_routes(book: KeyBook) -> list[Route]:
     """``GET`` and ``POST /v1/keys``, ``DELETE /v1/keys/{id}``."""
 
+    # None answers before what is kept is known: nobody must hear that a key never was.
     async def listing(_request: Request) -> Response:
+        await book.ready()
         return answer(KeyList(keys=book.list()))
 
     async def create(request: Request) -> Response:
         wish = decode_json(await read_body(request, bytes_max=_WISH_BYTES_MAX), _StrictWish)
+        await book.ready()
         return answer(await book.create(wish, request.scope.get(PRINCIPAL, LOCAL)), status=201)
 
     async def revoke(request: Request) -> Response:
+        await book.ready()
         who = request.scope.get(PRINCIPAL, LOCAL)
         return answer(await book.revoke(request.path_params["id"], who))
 

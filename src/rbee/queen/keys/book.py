@@ -39,6 +39,7 @@ KEYS_MAX: Final = 10_000  # each is a few hundred bytes in memory; a listing is 
 SECRET_BYTES: Final = 32  # 256 bits: nobody guesses it, so a plain digest is safe to keep
 HINT_LENGTH: Final = len(KEY_PREFIX) + 4  # enough to tell two keys apart, nothing to guess with
 LOOK_EVERY_S: Final = 60.0  # clocks are set and machines sleep: the next expiry is reckoned anew
+READ_PATIENCE_S: Final = 10.0  # the store opens in milliseconds, or says why it does not
 RETRY_S: Final = 1.0  # a store that cannot be read now is tried again this often
 
 _KIND: Final = "key"
@@ -104,6 +105,7 @@ class KeyBook:
         self._keys: dict[str, KeptKey] = {}
         self._making: set[str] = set()
         self._changed = asyncio.Event()
+        self._tried = asyncio.Event()
         self.on_gone: list[Callable[[str], None]] = []
         """Called with the id of a principal whose key was revoked."""
         keyring.missing = CapacityError("The queen has not read her keys yet.", retry_after_s=1)
@@ -117,6 +119,11 @@ class KeyBook:
             wait_s = LOOK_EVERY_S if next_at is None else min(LOOK_EVERY_S, next_at - self._now())
             with anyio.move_on_after(max(0.0, wait_s)):
                 await self._changed.wait()
+
+    async def ready(self) -> None:
+        """Return when the first attempt to read what is kept has ended, well or not."""
+        with anyio.move_on_after(READ_PATIENCE_S):
+            await self._tried.wait()
 
     # ── what operators do ────────────────────────────────────────────────────
 
@@ -199,6 +206,7 @@ class KeyBook:
                 found = await self._records.records(_KIND)
             except StorageError as error:
                 self._keyring.missing = error
+                self._tried.set()
                 await anyio.sleep(RETRY_S)
                 continue
             break
@@ -208,6 +216,7 @@ class KeyBook:
             except (msgspec.MsgspecError, ValueError) as error:
                 _log.error("a kept key cannot be read", id=key_id, why=str(error))
         self._keyring.missing = None
+        self._tried.set()
 
     def _know(self, key: KeptKey) -> None:
         self._keys[key.id] = key
