@@ -49,6 +49,16 @@ def colony_address(queen_url: str) -> str:
     return found or _source_towards(_SOMEWHERE) or "127.0.0.1"
 
 
+def url_of(queen_url: str, address: str, port: int) -> str:
+    """Where the queen finds this hive's own server; empty: only its link reaches it.
+
+    So it is for a hive without a port, and for one on loopback whose queen is elsewhere.
+    """
+    if port == 0 or (is_loopback(address) and not is_here(queen_url)):
+        return ""
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
 def outside_of(
     settings: HiveSettings, queen_url: str, colony: str, identity: Path
 ) -> Outside | None:
