@@ -6,6 +6,7 @@ host has them for itself. What a test sets comes as ``RBEE_*`` variables.
 
 import contextlib
 import signal
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -25,21 +26,28 @@ _PORTS: Final = {"queen": 7833, "hive": 7835}  # wire.md
 
 
 class Daemon:
-    """One queen or hive on a host. ``settings`` become ``RBEE_QUEEN_…`` or ``RBEE_HIVE_…``.
+    """One queen or hive on a host. ``settings`` and ``more`` become ``RBEE_QUEEN_…`` or ``RBEE_HIVE_…``.
 
     ``key`` is the colony's key, if it is to know one. A second ``Daemon`` of the same room
     on the same host is a successor: it has the same directories.
     """
 
     def __init__(
-        self, host: Host, room: Room, *, key: str | None = None, **settings: str | int
+        self,
+        host: Host,
+        room: Room,
+        *,
+        key: str | None = None,
+        settings: Mapping[str, str | int] | None = None,
+        **more: str | int,
     ) -> None:
+        chosen = {**(settings or {}), **more}
         self.host = host
         self.room = room
         self.key = key
-        self.port = int(settings.get("port", _PORTS[room]))
+        self.port = int(chosen.get("port", _PORTS[room]))
         self.log = host.folder / f"{room}.log"
-        self.env = {f"RBEE_{room}_{name}".upper(): str(value) for name, value in settings.items()}
+        self.env = {f"RBEE_{room}_{name}".upper(): str(value) for name, value in chosen.items()}
         if key is not None:
             self.env["RBEE_API_KEY"] = key
         self._process: Process | None = None
