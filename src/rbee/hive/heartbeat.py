@@ -27,8 +27,9 @@ from rbee.contracts.hives import (
 )
 from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model
-from rbee.errors import RbeeError
+from rbee.errors import QueenUnreachable, RbeeError
 from rbee.foundation import logs
+from rbee.hive.address import nobody_here
 from rbee.hive.workers.roster import Roster
 
 BEAT_EVERY_S: Final = 1.0  # wire.md
@@ -134,7 +135,11 @@ class Sender:
             self._wanted = set(_ALL)
             if not self._away:
                 self._away = True
-                _log.warning("queen away", url=self._queen_url, reason=error.message)
+                absent = isinstance(error, QueenUnreachable)
+                remedy = (nobody_here(self._queen_url) if absent else None) or error.remedy
+                _log.warning(
+                    "queen away", url=self._queen_url, reason=error.message, remedy=remedy
+                )
         else:
             self._seen()
 
