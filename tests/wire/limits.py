@@ -39,6 +39,13 @@ LIMITS = [
     Limit("life of a worker without a hive", 600, "rbee.hive.settings:HiveSettings.orphan_s"),
     Limit("restarts of a worker", 3, "rbee.hive.settings:HiveSettings.restarts_max"),
     Limit("keep-alive of an idle model", 900, "rbee.hive.settings:HiveSettings.keep_alive_s"),
-    Limit("credit window of a stream", 256 * _KIB, "", 5),
+    Limit("credit window of a stream", 256 * _KIB, "rbee.foundation.mux.frames:WINDOW_BYTES", 5),
+    Limit("a browser's session", 43_200, "rbee.foundation.http.sessions:SESSION_S", 5),
+    Limit(
+        "attempts to sign in, a minute and address",
+        10,
+        "rbee.foundation.http.sessions:SIGN_INS_PER_MIN",
+        5,
+    ),
     Limit("a subscriber's queue of events", 1000, "", 6),
 ]

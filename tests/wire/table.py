@@ -12,7 +12,18 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from rbee.contracts import daemon, hives, jobs, models, openai, plan, why, worker_details, workers
+from rbee.contracts import (
+    daemon,
+    hives,
+    jobs,
+    keys,
+    models,
+    openai,
+    plan,
+    why,
+    worker_details,
+    workers,
+)
 from rbee.errors import (
     ClientGone,
     DeadlineExceeded,
@@ -29,7 +40,7 @@ from rbee.errors import (
     WorkerFailed,
 )
 
-DELIVERED = 4
+DELIVERED = 5
 
 Server = Literal["queen", "hive"]
 
@@ -87,6 +98,12 @@ ROUTES: list[Route] = [
     Route("hive", "GET", "/v1/models/files/{sha256}", 4),
     Route("queen", "POST", "/v1/hive/models/seek", 4),
     Route("queen", "GET", "/v1/hives/{hive_id}/models/files/{sha256}", 4),
+    Route("queen", "GET", "/v1/keys", 5),
+    Route("queen", "POST", "/v1/keys", 5),
+    Route("queen", "DELETE", "/v1/keys/{id}", 5),
+    Route("queen", "POST", "/v1/session", 5),
+    Route("queen", "GET", "/v1/session", 5),
+    Route("queen", "DELETE", "/v1/session", 5),
     Route("queen", "GET", "/v1/plan", 4),
     Route("queen", "GET", "/v1/heartbeats/stream", 2, fixed=True),
     Route("queen", "GET", "/v1/ws", 6, fixed=True),
@@ -164,9 +181,7 @@ OPERATIONS: list[Operation] = [
     Operation(
         "hive", "model_pin", jobs.ModelPin, (), {"id": None, "model": None, "pinned": True}, 3
     ),
-    Operation(
-        "queen", "model_copy", jobs.ModelCopy, ("model", "to_hive"), {"from_hive": None}, 4
-    ),
+    Operation("queen", "model_copy", jobs.ModelCopy, ("model", "to_hive"), {"from_hive": None}, 4),
 ]
 
 
@@ -271,6 +286,18 @@ SHAPES: list[Shape] = [
     Shape(openai.ModelObject, "id object created owned_by rbee"),
     Shape(openai.ModelPlace, "hives workers state size_bytes", "aliases"),
     Shape(openai.ErrorBody, "message type code param", "remedy"),
+    Shape(
+        keys.ApiKey,
+        "id name hint scopes models created_at created_by expires_at expired configured"
+        " requests_per_min tokens_per_min priority",
+    ),
+    Shape(keys.KeyWish, "name scopes models expires_in_s requests_per_min tokens_per_min priority"),
+    Shape(keys.KeyList, "keys"),
+    Shape(keys.KeyMade, "key about"),
+    Shape(keys.KeyRevoked, "id name"),
+    Shape(keys.SignIn, "key"),
+    Shape(keys.Session, "name scopes models csrf_token expires_at"),
+    Shape(keys.SignedOut, "signed_out"),
     Shape(daemon.Health, "status"),
     Shape(
         daemon.ServiceInfo,
@@ -321,6 +348,7 @@ REQUEST_HEADERS = [
     Word("X-Session-Id", 4),
     Word("X-Labels", 4),
     Word("X-Deadline-S", 4),
+    Word("X-CSRF-Token", 5),
 ]
 RESPONSE_HEADERS = [
     Word("X-Request-Id"),
@@ -360,6 +388,6 @@ COMMANDS = [
     *[Word(name) for name in ("up", "infer", "chat", "status", "logs", "doctor")],
     Word("why", 4),
     *[Word(name, 4) for name in ("plan", "bench", "drill")],
-    *[Word(name, 5) for name in ("keys",)],
+    *[Word(f"keys {verb}", 5) for verb in ("create", "list", "revoke")],
     *[Word(name, 6) for name in ("top", "keeper")],
 ]
