@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rbee.contracts.decode import decode_json
 from rbee.contracts.sharing import FILES_PATH, TICKET_HEADER, ModelTicket, TicketAsk, is_digest
-from rbee.errors import Forbidden, InvalidRequest, RbeeError
+from rbee.errors import CapacityError, Forbidden, InvalidRequest, RbeeError
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import Policy, check_origin
@@ -40,14 +40,27 @@ class Sharing:
         self.shelf = shelf
         self.uploads = uploads
         self.tickets = Tickets()
+        self._reading = anyio.Lock()  # one file at a time is read for its digest
 
     async def ticket(self, asked: TicketAsk) -> ModelTicket:
         """A ticket for ``asked.reader``; reads the whole file where its digest is not known.
 
         Raises:
+            CapacityError: another file is being read for its digest, or this one.
             RbeeError: as ``Shelf.by_id``.
         """
-        found = await anyio.to_thread.run_sync(self.shelf.by_id, asked.model)
+        found = await anyio.to_thread.run_sync(self.shelf.known, asked.model)
+        if found is None:
+            try:
+                self._reading.acquire_nowait()
+            except anyio.WouldBlock:
+                raise CapacityError(
+                    "This hive reads a model file for its digest now.", retry_after_s=1
+                ) from None
+            try:
+                found = await anyio.to_thread.run_sync(self.shelf.read, asked.model)
+            finally:
+                self._reading.release()
         ticket, expires_at = self.tickets.issue(found.sha256, asked.reader, time.time())
         return ModelTicket(
             model=found.model,

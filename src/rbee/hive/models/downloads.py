@@ -195,7 +195,7 @@ class Downloads:
             async def outside(model_id: str) -> Wanted:
                 return await self._find(model_id, None, say)
 
-            found = await self._colony.find(exact, from_hive, outside)
+            found = await self._colony.find(exact, from_hive, outside, say)
             if found is not None:
                 return found if from_hive else _also_called(found, (name,))
         if from_hive is not None:

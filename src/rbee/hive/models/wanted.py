@@ -77,7 +77,9 @@ class Turn(Protocol):
 class Colony(Protocol):
     """The colony as a source: the seam between ``downloads`` and ``sharing/source``."""
 
-    async def find(self, name: str, from_hive: str | None, outside: Outside) -> Wanted | None:
+    async def find(
+        self, name: str, from_hive: str | None, outside: Outside, say: Say
+    ) -> Wanted | None:
         """What ``name`` means among the models of other hives; None when none has it."""
         ...
 

@@ -6,11 +6,12 @@ from here and is reached through the queen, and who is busy comes last. ``Dial``
 this hive speaks to the others: keys, and TLS where an address says https.
 """
 
+import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import anyio
 import httpx2
@@ -18,6 +19,7 @@ import msgspec
 
 from rbee.client.queen import QueenClient
 from rbee.contracts.sharing import FILES_PATH, TICKET_HEADER, ModelHolder
+from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.http.tls import HIVE, QUEEN
 
 ANSWER_WITHIN_S: Final = 1.5  # of a head; across an ocean with TLS it takes under one
@@ -30,6 +32,8 @@ class Dial(msgspec.Struct, frozen=True, kw_only=True):
     queen_url: str
     key: str | None
     tls: Callable[[str], ssl.SSLContext | None] = lambda _expects: None
+    trusted: Sequence[str] = ()
+    """Networks on which plain text is no secret told (``trusted_networks``)."""
 
     def queen(self) -> QueenClient:
         """A client of the queen."""
@@ -52,8 +56,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 async def in_order(dial: Dial, holders: Sequence[ModelHolder], digest: str) -> list[Place]:
     """The places to read the file from: the nearest that answer, then all through the queen."""
-    directs = [_direct(holder, digest) for holder in holders]
-    found = [place for place in directs if place is not None]
+    found = [place for holder in holders for place in _direct(dial, holder, digest)]
     if len(found) > 1:
         found = await _by_distance(dial, found[:ASKED_MAX])
     return [*found, *(_relayed(dial, holder, digest) for holder in holders)]
@@ -74,25 +77,49 @@ async def _by_distance(dial: Dial, places: Sequence[Place]) -> list[Place]:
         except httpx2.HTTPError:
             return
         if answer.status_code == HTTPStatus.OK:
-            taken_s[place.hive_id] = anyio.current_time() - began
+            taken_s[place.url] = anyio.current_time() - began
 
     with anyio.move_on_after(ANSWER_WITHIN_S):
         async with anyio.create_task_group() as looking:
             for place in places:
                 looking.start_soon(look, place)
-    seen = [place for place in places if place.hive_id in taken_s]
-    return sorted(seen, key=lambda place: taken_s[place.hive_id])
+    seen = [place for place in places if place.url in taken_s]
+    return sorted(seen, key=lambda place: taken_s[place.url])
 
 
-def _direct(holder: ModelHolder, digest: str) -> Place | None:
+def _direct(dial: Dial, holder: ModelHolder, digest: str) -> list[Place]:
+    """Its own address: with TLS where that can be, plain where the network is trusted."""
     if holder.url is None:
-        return None
-    return Place(
-        hive_id=holder.hive_id,
-        url=f"{holder.url}{FILES_PATH}{digest}",
-        headers={TICKET_HEADER: holder.ticket},
-        expects=HIVE + holder.hive_id,
-    )
+        return []
+    parts = urlsplit(holder.url)
+    expects = HIVE + holder.hive_id
+    return [
+        Place(
+            hive_id=holder.hive_id,
+            url=f"{scheme}://{parts.netloc}{FILES_PATH}{digest}",
+            headers={TICKET_HEADER: holder.ticket},
+            expects=expects,
+        )
+        for scheme in _schemes(dial, parts.hostname or "", parts.scheme, expects)
+    ]
+
+
+def _schemes(dial: Dial, host: str, given: str, expects: str) -> list[str]:
+    """How to speak there. A server of the colony takes both on one port, from whom it trusts."""
+    if is_loopback(host):
+        return [given]
+    schemes = ["https"] if dial.tls(expects) is not None else []
+    if given == "http" and (not schemes or _is_within(host, dial.trusted)):
+        schemes.append("http")
+    return schemes
+
+
+def _is_within(host: str, networks: Sequence[str]) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 def _relayed(dial: Dial, holder: ModelHolder, digest: str) -> Place:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from rbee.contracts.models import Model
-from rbee.errors import Conflict, ModelNotFound
+from rbee.errors import Conflict, ModelNotFound, StorageError
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.following import digest_of
 from rbee.hive.models.metadata import Metadata, as_model
@@ -52,14 +52,35 @@ class Shelf:
         self._ids[digest] = found.model.id
         return found
 
-    def by_id(self, model_id: str) -> Shelved:
-        """The file of a model, with its digest: reads the whole file where none is known.
+    def known(self, model_id: str) -> Shelved | None:
+        """The file of a model whose digest is known; None where it has to be read first.
 
         Raises:
             ModelNotFound, CorruptModel: as ``Catalog.file_of``.
             Conflict: the model lies in several files.
-            StorageError: the digest cannot be kept.
         """
+        metadata, path = self._of(model_id)
+        if metadata.sha256 is None or not _untouched(metadata, path):
+            return None
+        return _as_shelved(metadata, path)
+
+    def read(self, model_id: str) -> Shelved:
+        """The file of a model, read from its first byte to its last for the digest.
+
+        Raises:
+            StorageError: the file cannot be read, or the digest not be kept.
+            RbeeError: as ``known``.
+        """
+        metadata, path = self._of(model_id)
+        try:
+            stamp_ns = path.stat().st_mtime_ns
+            digest = digest_of(path)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror or error}.") from None
+        metadata = self._catalog.note_digest(model_id, digest, stamp_ns) or metadata
+        return _as_shelved(metadata, path)
+
+    def _of(self, model_id: str) -> tuple[Metadata, Path]:
         path = self._catalog.file_of(model_id)
         metadata = self._catalog.metadata_of(model_id)
         if metadata is None:
@@ -70,11 +91,7 @@ class Shelf:
                 remedy="Copy the files by hand, then `rbee model download FOLDER` on the other"
                 " machine; or merge them into one (llama.cpp: `llama-gguf-split --merge`).",
             )
-        if metadata.sha256 is None or not _untouched(metadata, path):
-            digest = digest_of(path)
-            stamp_ns = path.stat().st_mtime_ns
-            metadata = self._catalog.note_digest(model_id, digest, stamp_ns) or metadata
-        return _as_shelved(metadata, path)
+        return metadata, path
 
     def _shelved(self, model_id: str, digest: str) -> Shelved | None:
         metadata = self._catalog.metadata_of(model_id)

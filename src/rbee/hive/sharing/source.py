@@ -23,6 +23,7 @@ from rbee.contracts.sharing import FAILED_MAX, ModelSeek, ModelSources, is_diges
 from rbee.errors import CorruptModel, HiveUnreachable, RbeeError, StorageError
 from rbee.foundation import logs
 from rbee.foundation.pace import Pace
+from rbee.hive.models.metadata import MODEL_SUFFIX
 from rbee.hive.models.names import safe_file_name
 from rbee.hive.models.pick import Judge
 from rbee.hive.models.wanted import Outside, Phase, Reporter, Say, Wanted
@@ -31,6 +32,7 @@ from rbee.hive.sharing.receiving import Request, receive
 
 RENEW_S: Final = 2.0  # a claim ends 10 s after its last renewal: four may be lost
 ASK_AGAIN_S: Final = 1.0  # while another hive fetches it: a beat's time
+DIGEST_WITHIN_S: Final = 1800.0  # another hive reads 400 GB from a disk of 250 MB/s
 PATIENCE_S: Final = (
     60.0  # without a byte: a hive that is restarted, or its machine, is back by then
 )
@@ -68,6 +70,13 @@ class ColonySource:
         if queen is not None:
             await queen.close()
 
+    async def turn_to(self, dial: Dial) -> None:
+        """Another queen: she is asked from now on."""
+        self._dial = dial
+        queen, self._queen = self._queen, None
+        if queen is not None:
+            await queen.close()
+
     async def ask(self, asked: ModelSeek) -> ModelSources | None:
         """The queen's answer; None when she does not give one."""
         if self._queen is None:
@@ -78,14 +87,15 @@ class ColonySource:
             _log.info("colony not asked", model=asked.model, reason=error.message)
             return None
 
-    async def find(self, name: str, from_hive: str | None, outside: Outside) -> Wanted | None:
+    async def find(
+        self, name: str, from_hive: str | None, outside: Outside, say: Say
+    ) -> Wanted | None:
         """What ``name`` means among the models of other hives; None when none has it.
 
         A name that leaves the choice open (an alias, a repository) means the file that
         the colony has, unless that one certainly does not fit here.
         """
-        asked = ModelSeek(hive_id=self._hive_id, model=name, from_hive=from_hive)
-        found = await self.ask(asked)
+        found = await self._found(name, from_hive, say)
         if found is None or found.verdict != "copy" or found.model is None or not found.file:
             return None
         model, digest = found.model, found.model.sha256 or ""
@@ -101,7 +111,7 @@ class ColonySource:
                 )
             await other.bring(folder, reporter, pace)
 
-        file = safe_file_name(found.file)
+        file = _file_name(found.file, digest)
         return Wanted(
             id=model.id,
             name=model.name,
@@ -120,6 +130,19 @@ class ColonySource:
     def turn(self, wanted: Wanted, say: Say) -> "ColonyTurn":
         """Begin a download of ``wanted``."""
         return ColonyTurn(self, self._hive_id, self._dial, wanted, say)
+
+    async def _found(self, name: str, from_hive: str | None, say: Say) -> ModelSources | None:
+        """The queen's answer, when it is more than that a hive reads its file for the digest."""
+        asked = ModelSeek(hive_id=self._hive_id, model=name, from_hive=from_hive)
+        patient_until, told = anyio.current_time() + DIGEST_WITHIN_S, False
+        while True:
+            found = await self.ask(asked)
+            if found is None or found.verdict != "wait" or anyio.current_time() > patient_until:
+                return found
+            if not told:
+                say(f"The hive {found.fetching} reads its file once, for the digest.")
+                told = True
+            await anyio.sleep(ASK_AGAIN_S)
 
     def _fits(self, name: str, found: ModelSources) -> bool:
         model = found.model
@@ -268,6 +291,12 @@ class ColonyTurn:
             remedy="Start one of them (`rbee status` shows the hives) and ask again:"
             " the copy goes on where it stopped.",
         )
+
+
+def _file_name(given: str, digest: str) -> str:
+    """The file's name here: a model's by its ending, so that it is none of the folder's own."""
+    name = safe_file_name(given)
+    return name if name.endswith(MODEL_SUFFIX) else f"{digest}{MODEL_SUFFIX}"
 
 
 def _is_outside(model_id: str) -> bool:

@@ -8,13 +8,11 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from rbee.client.queen import QueenClient
 from rbee.contracts.jobs import ModelCopy
 from rbee.contracts.models import Model
-from rbee.foundation import config
-from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
+from rbee.keeper.clients import queen_client
 from rbee.keeper.hive_door import Door, data_of, told_when_cancelled
 from rbee.keeper.screen import Live, note, out_json
 from rbee.keeper.units import size_text
@@ -38,9 +36,8 @@ async def copy(
     queen: QueenFlag = None,
 ) -> None:
     """Copy a model from one hive to another; goes on where an earlier copy stopped."""
-    key = config.colony_key()
     operation = ModelCopy(model=model, to_hive=to, from_hive=from_)
-    async with QueenClient(address_of("queen", queen).url, key=key) as client:
+    async with queen_client(queen) as client:
         with (
             told_when_cancelled(
                 "Cancelled. What has arrived is kept: the same command goes on from there."

@@ -40,7 +40,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     an order. ``avoid`` are hives that failed to start this model a moment ago,
     with the reason; ``passed_over`` hives whose spawns fail, whatever the model,
     taken only when no other can. ``taken`` are (hive, device) pairs that have a
-    worker of the model already, where a second one would bring no speed.
+    worker of the model already, where a second one would bring no speed. ``given``: a
+    hive has the model for others to copy, so none needs a source outside of the colony.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     passed_over: AbstractSet[str] = frozenset[str]()
     taken: AbstractSet[tuple[str, str]] = frozenset[tuple[str, str]]()
     reserved: Sequence[Reserved] = ()
+    given: bool = False
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +79,24 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 def find_options(ask: Ask, hives: Sequence[HiveView], policy: Policy) -> list[Option]:
     """All options for ``ask``, hive by hive."""
     known, loads = known_row(ask.model, hives), LoadTimes(ask.model, hives)
+    if is_given(ask.model, hives):
+        ask = msgspec.structs.replace(ask, given=True)
     return [option for hive in hives for option in _of_hive(ask, hive, policy, known, loads)]
 
 
 def is_fetchable(model: str) -> bool:
     """Whether a hive could look for this name at a source."""
     return resolve_alias(model) is not None or looks_like_repository(model)
+
+
+def is_given(model: str, hives: Sequence[HiveView]) -> bool:
+    """Whether a hive that answers has the model whole, with its digest, for others to copy."""
+    return any(
+        row.id == model and row.status == "available" and row.sha256 is not None
+        for hive in hives
+        if may_spawn(hive.state)
+        for row in hive.models
+    )
 
 
 def is_wished(hive: HiveView, wish: str | None) -> bool:
@@ -169,7 +183,7 @@ def _blocked(ask: Ask, hive: HiveView, policy: Policy) -> tuple[Blocked, str] | 
     here = next((row for row in hive.models if row.id == ask.model), None)
     if here is not None and here.status == "corrupt":
         return "corrupt", f"its file of {ask.model} is damaged: {here.reason or 'no details'}"
-    if here is None and (reason := _no_download(ask.model, hive, policy)) is not None:
+    if here is None and not ask.given and (reason := _no_download(ask.model, hive, policy)):
         return "source", reason
     if (failed := ask.avoid.get(str(hive.id))) is not None:
         return "failed", f"it failed to start it a moment ago: {failed}"

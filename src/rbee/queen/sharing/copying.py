@@ -14,6 +14,7 @@ import anyio
 from rbee.contracts.jobs import JobEvent, ModelCopy, ModelDownload
 from rbee.contracts.models import Model
 from rbee.errors import (
+    CapacityError,
     Conflict,
     DeadlineExceeded,
     HiveNotFound,
@@ -32,7 +33,8 @@ from rbee.queen.sharing.holders import find_holders
 
 DIGEST_WITHIN_S: Final = 1800.0  # 400 GB from a disk of 250 MB/s
 BACK_WITHIN_S: Final = 60.0  # a restart, an update, or a reboot of a small machine
-LOOK_EVERY_S: Final = 0.25
+LOOK_EVERY_S: Final = 0.25  # a hive that comes back is seen at once; a look is one request
+ASK_AGAIN_S: Final = 1.0  # a gigabyte is read in two or three
 
 _AWAY: Final = (HiveUnreachable, JobNotFound, ShuttingDown, DeadlineExceeded)
 """What a hive that is killed or restarted looks like from here."""
@@ -63,15 +65,31 @@ class Copying:
             self._check_same(target, model)
         if model.sha256 is None:
             job.emit("model_copy_progress", f"{source.id} reads the file for its digest.")
-        await self._lines.to(source.url, str(source.id)).ticket(
-            model.id, str(target.id), timeout_s=DIGEST_WITHIN_S
-        )
+        await self._digest(source, model, target)
         operation = ModelDownload(model=model.id, hive_id=str(target.id), from_hive=str(source.id))
         last = await self._have_downloaded(operation, job)
         data = last.data if last is not None else None
         job.emit(
             "model_copy_complete", f"{model.id} is on {target.id} too.", type="data", data=data
         )
+
+    async def _digest(self, source: HiveView, model: Model, target: HiveView) -> None:
+        """Wait until the source can give the file, which it may have to read first.
+
+        Raises:
+            CapacityError: it reads others all the time. RbeeError: it gives none.
+        """
+        line = self._lines.to(source.url, str(source.id))
+        patient_until = anyio.current_time() + DIGEST_WITHIN_S
+        while True:
+            try:
+                await line.ticket(model.id, str(target.id), timeout_s=DIGEST_WITHIN_S)
+            except CapacityError:
+                if anyio.current_time() > patient_until:
+                    raise
+                await anyio.sleep(ASK_AGAIN_S)
+            else:
+                return
 
     def _source(self, asked: ModelCopy, target: HiveView) -> tuple[HiveView, Model]:
         model_id = self._colony.resolve(asked.model) or asked.model

@@ -37,8 +37,8 @@ def find_holders(
 ) -> list[Holder]:
     """The hives that ``reader`` could take the model from, all with one and the same content.
 
-    The content is ``sha256``, else that of ``from_hive``, else that of the first. A row
-    without a digest counts only for ``from_hive``: its hive computes it when asked.
+    The content is ``sha256``, else that of ``from_hive``, else that of the first. Where no
+    row has a digest, one hive is given, which computes it when it is asked for a ticket.
     """
     passed_over = {str(reader.id), *failed}
     found = [
@@ -46,13 +46,15 @@ def find_holders(
         for hive in hives
         if str(hive.id) not in passed_over and hive.state in _ANSWERING
         for model in hive.models
-        if _counts(model, model_id, sha256, named=str(hive.id) == from_hive)
+        if _counts(model, model_id, sha256)
     ]
     found.sort(key=lambda one: _rank(one, reader, from_hive))
-    if not found:
-        return []
-    content = sha256 or found[0].model.sha256
-    return [one for one in found if one.model.sha256 == content or one is found[0]]
+    named = bool(found) and str(found[0].hive.id) == from_hive
+    known = [one for one in found if one.model.sha256 is not None]
+    if not known or (named and found[0].model.sha256 is None):
+        return found[:1]
+    content = sha256 or known[0].model.sha256
+    return [one for one in known if one.model.sha256 == content]
 
 
 def same_machine(one: HiveView, other: HiveView) -> bool:
@@ -73,12 +75,12 @@ def direct_url(holder: HiveView, reader: HiveView) -> str | None:
     return holder.url
 
 
-def _counts(model: Model, model_id: str, sha256: str | None, *, named: bool) -> bool:
+def _counts(model: Model, model_id: str, sha256: str | None) -> bool:
     if model.status != "available":
         return False
     if sha256 is not None and model.sha256 is not None:
         return model.sha256 == sha256
-    return model.id == model_id and (model.sha256 is not None or named)
+    return model.id == model_id
 
 
 def _rank(one: Holder, reader: HiveView, from_hive: str | None) -> tuple[bool, int, int, str]:

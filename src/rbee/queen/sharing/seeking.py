@@ -4,7 +4,7 @@
 once and not for long: one that does not answer now would not give the file either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -59,8 +59,13 @@ class Seeking:
             from_hive=asked.from_hive,
             failed=asked.failed,
         )
-        found = await self._with_tickets(holders[:HOLDERS_MAX], reader)
-        return found or self._turn(asked, now)
+        tickets = await self._tickets(holders[:HOLDERS_MAX], reader)
+        if tickets:
+            return _sources(holders, tickets, reader)
+        if holders and holders[0].model.sha256 is None:
+            fetching = str(holders[0].hive.id)  # it reads its file for the digest
+            return ModelSources(verdict="wait", fetching=fetching)
+        return self._turn(asked, now)
 
     def _turn(self, asked: ModelSeek, now: float) -> ModelSources:
         """Nobody has it: whose turn is it to fetch it?"""
@@ -82,47 +87,49 @@ class Seeking:
             size_bytes=other.size_bytes,
         )
 
-    async def _with_tickets(
-        self, holders: Sequence[Holder], reader: HiveView
-    ) -> ModelSources | None:
-        """The holders that give a ticket now; None when none does."""
+    async def _tickets(self, holders: Sequence[Holder], reader: HiveView) -> dict[str, ModelTicket]:
+        """What those holders gave, by their ids, that answered now."""
         tickets: dict[str, ModelTicket] = {}
 
         async def ask(holder: Holder) -> None:
-            line = self._lines.to(holder.hive.url, str(holder.hive.id))
+            hive_id = str(holder.hive.id)
+            line = self._lines.to(holder.hive.url, hive_id)
             try:
-                tickets[holder.hive.id] = await line.ticket(
+                tickets[hive_id] = await line.ticket(
                     holder.model.id, str(reader.id), timeout_s=TICKET_WITHIN_S
                 )
             except RbeeError as error:
-                _log.info("no ticket", hive=holder.hive.id, reason=error.message)
+                _log.info("no ticket", hive=hive_id, reason=error.message)
 
         with anyio.move_on_after(TICKET_WITHIN_S):
             async with anyio.create_task_group() as asking:
                 for holder in holders:
                     asking.start_soon(ask, holder)
-        given = [
-            (holder, tickets[holder.hive.id]) for holder in holders if holder.hive.id in tickets
-        ]
-        if not given:
-            return None
-        first = given[0][1]
-        return ModelSources(
-            verdict="copy",
-            model=first.model,
-            file=first.file,
-            size_bytes=first.size_bytes,
-            holders=[
-                ModelHolder(
-                    hive_id=str(holder.hive.id),
-                    ticket=ticket.ticket,
-                    url=direct_url(holder.hive, reader),
-                    same_machine=same_machine(holder.hive, reader),
-                )
-                for holder, ticket in given
-                if ticket.sha256 == first.sha256
-            ],
-        )
+        return tickets
+
+
+def _sources(
+    holders: Sequence[Holder], tickets: Mapping[str, ModelTicket], reader: HiveView
+) -> ModelSources:
+    """The holders that gave a ticket, in their order, with one and the same content."""
+    given = [(one.hive, tickets[one.hive.id]) for one in holders if one.hive.id in tickets]
+    first = given[0][1]
+    return ModelSources(
+        verdict="copy",
+        model=first.model,
+        file=first.file,
+        size_bytes=first.size_bytes,
+        holders=[
+            ModelHolder(
+                hive_id=str(hive.id),
+                ticket=ticket.ticket,
+                url=direct_url(hive, reader),
+                same_machine=same_machine(hive, reader),
+            )
+            for hive, ticket in given
+            if ticket.sha256 == first.sha256
+        ],
+    )
 
 
 def _key(asked: ModelSeek) -> str:
