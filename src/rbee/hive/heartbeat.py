@@ -137,9 +137,7 @@ class Sender:
                 self._away = True
                 absent = isinstance(error, QueenUnreachable)
                 remedy = (nobody_here(self._queen_url) if absent else None) or error.remedy
-                _log.warning(
-                    "queen away", url=self._queen_url, reason=error.message, remedy=remedy
-                )
+                _log.warning("queen away", url=self._queen_url, reason=error.message, remedy=remedy)
         else:
             self._seen()
 
