@@ -25,13 +25,14 @@ from rbee.contracts.models import Model, ModelSearch
 from rbee.errors import StorageError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
+from rbee.foundation.hive_id import hive_dir, stable_hive_id
 from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.hot import HotProtocol
 from rbee.foundation.http.tls import files_in, identity_context
-from rbee.foundation.identity.folder import hive_identity_dir
+from rbee.foundation.identity.places import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
-from rbee.hive.address import advertised, check_addresses, colony_address, outside_of
+from rbee.hive.address import check_addresses
 from rbee.hive.api.access import scopes_for
 from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.devices.cpu import CPU_ID, cpu_cores
@@ -39,13 +40,12 @@ from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
 from rbee.hive.devices.usage import GpuUse, use_of
 from rbee.hive.engines.catalog import Engines, make_engines
+from rbee.hive.epochs import Epochs
 from rbee.hive.fitting import Fitting, machine_memory, neighbours
-from rbee.hive.heartbeat import Facts, Sender
+from rbee.hive.heartbeat import Facts
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
 from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
-from rbee.hive.epochs import Epochs
-from rbee.hive.link.links import Links
 from rbee.hive.memory_budget import shown, within
 from rbee.hive.metrics import Figures
 from rbee.hive.model_use import note
@@ -59,9 +59,10 @@ from rbee.hive.models.search import HubSearch
 from rbee.hive.offers import download_limits, gpu_memory, usual_run
 from rbee.hive.only_one import only_one
 from rbee.hive.operations import Operations
-from rbee.hive.settings import HiveSettings, hive_dir, script_of, stable_hive_id
+from rbee.hive.settings import HiveSettings, script_of
 from rbee.hive.sharing.making import make_sharing
 from rbee.hive.sharing.near import Dial
+from rbee.hive.ties import Ties
 from rbee.hive.workers.lifecycle import Budget
 from rbee.hive.workers.supervisor import Supervisor, SupervisorLimits
 
@@ -96,9 +97,10 @@ async def serve(settings: HiveSettings) -> None:
         PortTaken, UnsafeBind, BadSettings: the address or a setting.
         StorageError: the data directory cannot be written.
     """
-    check_addresses(settings, settings.queen_url, None)
     directory = hive_dir()
-    hive_id = stable_hive_id(settings, directory)
+    hive_id = stable_hive_id(settings.hive_id, directory)
+    ties = Ties(settings, hive_id, key=config.colony_key(), identity=hive_identity_dir())
+    check_addresses(settings, ties.queen_url, None)
     key = config.colony_key()
     make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[])  # before anything
     with only_one(directory):
@@ -115,7 +117,7 @@ async def serve(settings: HiveSettings) -> None:
         isolation = await anyio.to_thread.run_sync(
             partial(look, hive_dir() / "workers", off=settings.isolation == "off")
         )
-        await _Hive(settings, hive_id, key, daemon, engines, inventory, isolation).serve()
+        await _Hive(ties, hive_id, key, daemon, engines, inventory, isolation).serve()
 
 
 def _listen(settings: HiveSettings) -> Daemon:
@@ -135,7 +137,7 @@ class _Hive:
 
     def __init__(
         self,
-        settings: HiveSettings,
+        ties: Ties,
         hive_id: HiveId,
         key: str | None,
         daemon: Daemon,
@@ -143,7 +145,8 @@ class _Hive:
         inventory: Inventory,
         isolation: Found,
     ) -> None:
-        self._settings = settings
+        settings = self._settings = ties.settings
+        self._ties = ties
         self._id = hive_id
         self._key = key
         self._daemon = daemon
@@ -151,12 +154,11 @@ class _Hive:
         self._inventory = inventory
         self._started_at = time.time()
         self._stopping = False
-        self._address = advertised(settings)
         self._epochs = Epochs(hive_dir())
         self._catalog = Catalog(paths.models_dir())
         self._hub_search = HubSearch()
-        dial = Dial(queen_url=settings.queen_url, key=key, tls=_context)
-        self._sharing = make_sharing(settings, hive_id, dial, self._catalog, self._judge)
+        self._sharing = make_sharing(settings, hive_id, self._dial(), self._catalog, self._judge)
+        ties.turned = lambda: self._sharing.source.turn_to(self._dial())
         self._loads = LoadTimes(hive_dir() / LOADS_FILE)
         self._fitting = Fitting(
             self._catalog, MeasuredRuns(hive_dir() / MEASURED_FILE), self._loads, self._memory
@@ -176,14 +178,14 @@ class _Hive:
                 log_bytes_max=settings.log_bytes_max,
                 hang_s=settings.hang_s,
                 isolation=isolation,
-                outside=partial(
-                    outside_of,
-                    settings,
-                    settings.queen_url,
-                    colony_address(settings.queen_url),
-                    hive_identity_dir(),
-                ),
+                outside=ties.outside,
             ),
+        )
+
+    def _dial(self) -> Dial:
+        trusted = self._settings.trusted_networks
+        return Dial(
+            queen_url=self._ties.queen_url, key=self._key, tls=_context, trusted=trusted
         )
 
     async def serve(self) -> None:
@@ -216,21 +218,8 @@ class _Hive:
             )
             await group.start(self._try_engines)
             await group.start(self._supervisor.run)
-            links = Links(
-                self._settings.queen_url,
-                hive_id=self._id,
-                key=self._key,
-                identity=hive_identity_dir(),
-                epochs=self._epochs,
-                http=self._over_link,
-                roster=roster,
-            )
-            self._sender = Sender(
-                self._settings.queen_url, self._key, self._facts(), roster, links.main
-            )
-            group.start_soon(links.run)
             group.start_soon(self._inventory.run)
-            group.start_soon(self._sender.run)
+            group.start_soon(self._ties.run, self._facts, roster, self._epochs, self._over_link)
             group.start_soon(self._keep_alive)
             group.start_soon(self._measure)
             group.start_soon(note, roster, self._catalog, self._loads)
@@ -274,7 +263,7 @@ class _Hive:
                 ending.start_soon(self._force_when_hurried)
                 await self._supervisor.stop_all()
                 ending.cancel_scope.cancel()
-        await self._sender.last()
+        await self._ties.last()
 
     async def _force_when_hurried(self) -> None:
         """A second Ctrl+C: whoever pressed it does not want to wait for running answers."""
@@ -289,7 +278,7 @@ class _Hive:
             over = idle_too_long(
                 self._supervisor.roster.stats(),
                 keep_alive_s=self._settings.keep_alive_s,
-                queen_silent_s=self._sender.queen_silent_s(time.monotonic()),
+                queen_silent_s=self._ties.queen_silent_s(time.monotonic()),
             )
             for worker_id in over:
                 _log.info("idle and no queen", worker_id=worker_id)
@@ -332,7 +321,9 @@ class _Hive:
             capabilities=self._capabilities,
             capabilities_revision=lambda: self._inventory.revision + self._engines.revision,
             models=self._models,
-            hive_url=f"http://{self._address}:{self._daemon.port}" if self._daemon.port else "",
+            hive_url=f"http://{self._ties.address}:{self._daemon.port}"
+            if self._daemon.port
+            else "",
         )
 
     def _over_link(self) -> HotProtocol | None:
@@ -365,7 +356,7 @@ class _Hive:
         return HiveInfo(
             id=self._id,
             hostname=socket.gethostname(),
-            address=self._address,
+            address=self._ties.address,
             port=self._daemon.port,
             version=rbee.__version__,
             operational_status="stopping" if self._stopping else "ready",
@@ -402,6 +393,6 @@ class _Hive:
             pid=os.getpid(),
             features=[f"engine:{name}" for name in usable],
             hive_id=self._id,
-            queen_url=self._settings.queen_url,
+            queen_url=self._ties.queen_url,
             started_at=self._started_at,
         )

@@ -8,6 +8,7 @@ told; the sender owns when.
 """
 
 import contextlib
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -81,7 +82,10 @@ class Sender:
         facts: Facts,
         roster: Roster,
         link: Link | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """``tls`` shows this hive's certificate where ``queen_url`` is https."""
         self._facts = facts
         self._roster = roster
         self._wanted: set[Wanted] = set(_ALL)
@@ -92,7 +96,7 @@ class Sender:
         self._away = False
         self._queen_seen_at: float | None = None
         self._queen_url = queen_url
-        self._queen = QueenClient(queen_url, key=key)
+        self._queen = QueenClient(queen_url, key=key, tls=tls)
         self._link = link
         if link is not None:
             link.acked, link.joined = self._acked, self._linked

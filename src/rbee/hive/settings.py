@@ -3,26 +3,16 @@
 Filled by ``foundation.config``; every default has its reason here.
 """
 
-import re
-import socket
-import uuid
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
-from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId
-from rbee.errors import BadSettings, StorageError
-from rbee.foundation import paths
-from rbee.foundation.files import make_private_dir, write_atomic
 from rbee.hive.engine_settings import CommandSettings, UpstreamSettings
 
 PORT_DEFAULT: Final = 7835  # wire.md
 QUEEN_URL_DEFAULT: Final = "http://localhost:7833"  # wire.md: the queen of the same machine
 FIRST_WORKER_PORT_DEFAULT: Final = 9000  # wire.md
-
-_ID_SHAPE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_ID_FILE: Final = "hive_id"
 
 
 class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,8 +21,6 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     bind: str = "127.0.0.1"
     """Loopback: nobody else reaches it until somebody decides so (and sets a key)."""
     port: int = PORT_DEFAULT
-    outbound_only: bool = False
-    """Listen nowhere: everything goes over the link to the queen."""
     queen_url: str = QUEEN_URL_DEFAULT
     hive_id: str | None = None
     """Null: kept in the data directory, at first made from the host's name."""
@@ -46,6 +34,8 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate to show to others than the colony (PEM, with `tls_key`); null: the colony's."""
     tls_key: str | None = None
     """Its key, without a passphrase."""
+    discover: bool = True
+    """A hive that has no queen and never had one looks for one on its network (mDNS)."""
     labels: list[str] = msgspec.field(default_factory=list[str])
     """Words of the operator's for this machine; models and requests may be kept to them."""
     first_worker_port: int = FIRST_WORKER_PORT_DEFAULT
@@ -137,54 +127,6 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"`{name}` must be above 0; leave it out for no limit")
 
 
-def hive_dir() -> Path:
-    """The hive's own part of the data directory."""
-    return paths.data_dir() / "hive"
-
-
 def script_of(settings: HiveSettings) -> Path | None:
     """The scripted engine's script."""
     return Path(settings.script).expanduser().absolute() if settings.script else None
-
-
-def stable_hive_id(settings: HiveSettings, directory: Path) -> HiveId:
-    """The id that this hive keeps for life: the setting, else the file, else made now.
-
-    Raises:
-        BadSettings: the setting is no usable id.
-        StorageError: the data directory cannot be written.
-    """
-    if settings.hive_id is not None:
-        if not _usable(settings.hive_id):
-            raise BadSettings(
-                f"hive_id {settings.hive_id!r} cannot be used.",
-                remedy="Use up to 64 letters, digits, dots, dashes and underscores, "
-                f"and none of {', '.join(sorted(LOCAL_HIVE_NAMES))}.",
-            )
-        return HiveId(settings.hive_id)
-    path = directory / _ID_FILE
-    try:
-        found = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        found = ""
-    if _usable(found):
-        return HiveId(found)
-    made = _from_host_name()
-    try:
-        make_private_dir(directory)
-        write_atomic(path, made.encode())
-    except OSError as error:
-        raise StorageError(
-            f"{directory} cannot be written: {error.strerror}.",
-            remedy="Check the disk and the permissions, or set RBEE_DATA_DIR.",
-        ) from None
-    return HiveId(made)
-
-
-def _usable(hive_id: str) -> bool:
-    return bool(_ID_SHAPE.fullmatch(hive_id)) and hive_id.lower() not in LOCAL_HIVE_NAMES
-
-
-def _from_host_name() -> str:
-    name = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname().partition(".")[0]).strip("-").lower()
-    return name if _usable(name) else f"hive-{uuid.uuid4().hex[:8]}"

@@ -6,36 +6,37 @@ import pytest
 
 from rbee.errors import AlreadyRunning, BadSettings, StorageError
 from rbee.foundation import config
+from rbee.foundation.hive_id import stable_hive_id
 from rbee.hive.address import advertised
 from rbee.hive.only_one import only_one
-from rbee.hive.settings import HiveSettings, stable_hive_id
+from rbee.hive.settings import HiveSettings
 
 
 def test_the_id_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "gaming_pc.local")
-    first = stable_hive_id(HiveSettings(), tmp_path / "hive")
+    first = stable_hive_id(None, tmp_path / "hive")
     assert first == "gaming-pc"
     monkeypatch.setattr("socket.gethostname", lambda: "renamed")
-    assert stable_hive_id(HiveSettings(), tmp_path / "hive") == first
+    assert stable_hive_id(None, tmp_path / "hive") == first
 
 
 @pytest.mark.parametrize("name", ["localhost", "Self", "", "a b", "../x", "x" * 65])
 def test_ids_that_mean_something_else_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="hive_id"):
-        stable_hive_id(HiveSettings(hive_id=name), tmp_path)
+        stable_hive_id(name, tmp_path)
 
 
 def test_a_host_that_is_called_localhost_gets_a_made_up_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "localhost")
-    assert stable_hive_id(HiveSettings(), tmp_path).startswith("hive-")
+    assert stable_hive_id(None, tmp_path).startswith("hive-")
 
 
 def test_a_data_directory_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot be written"):
-        stable_hive_id(HiveSettings(), tmp_path / "file")
+        stable_hive_id(None, tmp_path / "file")
     with pytest.raises(StorageError, match="cannot be written"), only_one(tmp_path / "file"):
         pass
 

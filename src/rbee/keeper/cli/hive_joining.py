@@ -12,7 +12,7 @@ import time
 from typing import Annotated, Final
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from rbee import __version__
 from rbee.client.discovery import FoundQueen, find_queens
@@ -27,7 +27,6 @@ from rbee.foundation.announcements import find_announced
 from rbee.foundation.hive_id import hive_dir, keep_hive_id, stable_hive_id
 from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
-from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.keys import seconds_of
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
 from rbee.keeper.screen import note, out, out_json, out_table

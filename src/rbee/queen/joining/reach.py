@@ -9,7 +9,7 @@ _SOMEWHERE: Final = ("192.0.2.1", 9)  # TEST-NET-1 (RFC 5737): connecting UDP se
 
 
 def urls(hosts: Iterable[str], port: int, outward: str | None) -> list[str]:
-    """https URLs for the names and addresses of a server, the likeliest first. Pure.
+    """URLs (https) for the names and addresses of a server, the likeliest first. Pure.
 
     ``outward`` is the machine's address on its way out: machines have bridges and tunnels
     whose addresses nobody else can use.

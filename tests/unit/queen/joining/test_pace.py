@@ -1,6 +1,5 @@
 """How often strangers may knock."""
 
-
 from rbee.errors import RateLimited
 from rbee.queen.joining.pace import (
     ADDRESSES_MAX,
