@@ -43,9 +43,9 @@ from rbee.hive.engines.catalog import Engines
 from rbee.hive.engines.engine import Engine, LaunchSpec
 from rbee.hive.engines.scripted import NAME as SCRIPTED
 from rbee.hive.engines.scripted import is_scripted_model
+from rbee.hive.epochs import Epochs
 from rbee.hive.fitting import Fitted, Fitting, neighbours
 from rbee.hive.foreign_models import foreign, foreign_rows, is_foreign, path_of
-from rbee.hive.epochs import Epochs
 from rbee.hive.isolation.memory_limit import limited
 from rbee.hive.model_operations import ModelOperations
 from rbee.hive.models.catalog import Catalog
