@@ -23,8 +23,8 @@ from rbee.errors import RbeeError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.answers import health_route, not_yet_routes
-from rbee.foundation.http.door import trusted_networks
 from rbee.foundation.http.certificates import Tls, given_files
+from rbee.foundation.http.door import trusted_networks
 from rbee.foundation.http.gate import Gate, Policy, is_loopback, make_policy
 from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import as_problem, make_problem_response
@@ -55,7 +55,7 @@ from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
 from rbee.queen.joining.office import Office
-from rbee.queen.joining.reach import outward, urls
+from rbee.queen.joining.presence import be_present
 from rbee.queen.keys.book import KeyBook
 from rbee.queen.lines import HiveLines
 from rbee.queen.links.door import PATH as LINK_PATH
@@ -196,9 +196,8 @@ class Queen:
                 loops.start_soon(self.keys.run)
                 loops.start_soon(self.pool.run)
                 if not is_loopback(self._settings.bind):
-                    self.office.freshen(self._hosts)
-                    self.office.urls = urls(self._hosts, self._daemon.port, outward())
-                    loops.start_soon(self.office.run, self._hosts)
+                    port, announced = self._daemon.port, self._settings.announce
+                    loops.start_soon(be_present, self.office, self._hosts, port, announced)
                 try:
                     yield
                 finally:

@@ -192,6 +192,7 @@ class Colony:
         home.mkdir(parents=True, exist_ok=True)
         env = {name: value for name, value in os.environ.items() if not name.startswith("RBEE_")}
         env |= {f"RBEE_{which}_DIR": str(home / which.lower()) for which in _DIRECTORIES}
+        env |= _NOT_ON_THE_NETWORK
         env |= {f"RBEE_{room}_{name}".upper(): value for name, value in settings.items()}
         if self.key is not None:
             env["RBEE_API_KEY"] = self.key
@@ -199,5 +200,8 @@ class Colony:
         self._daemons.append(daemon)
         return daemon.start() if start else daemon
 
+
+_NOT_ON_THE_NETWORK = {"RBEE_QUEEN_ANNOUNCE": "0", "RBEE_HIVE_DISCOVER": "0"}
+"""Colonies of tests that run side by side must not find each other."""
 
 _DIRECTORIES = ("CONFIG", "CACHE", "DATA")

@@ -39,7 +39,6 @@ from rbee.queen.joining.pace import Pace
 from rbee.queen.joining.waiting import ASK_AGAIN_S, Queue, Waiting
 
 LEDGER_FILE: Final = "joining.json"
-FRESHEN_EVERY_S: Final = 3600.0  # her own certificates live for a month
 
 _SHOWN_CHARS_MAX: Final = 64  # of what a stranger says about itself
 
@@ -109,15 +108,6 @@ class Office:
         now = self._clock()
         queen_server_identity(self.authority, hosts, now)
         queen_client_identity(self.authority, now)
-
-    async def run(self, hosts: frozenset[str]) -> None:
-        """Keep the queen's own certificates fresh, until cancelled."""
-        while True:
-            await anyio.sleep(FRESHEN_EVERY_S)
-            try:
-                await anyio.to_thread.run_sync(self.freshen, hosts)
-            except StorageError as error:  # there are three weeks to repair it
-                _log.warning("certificates not renewed", reason=error.message)
 
     # ── who counts ───────────────────────────────────────────────────────────
 
