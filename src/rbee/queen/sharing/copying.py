@@ -104,8 +104,8 @@ class Copying:
         if named is not None:
             holders = [one for one in holders if str(one.hive.id) == named]
         if not holders:
-            where = f"The hive {named}" if named else "No other hive that answers"
-            raise ModelNotFound(f"{where} has no model {asked.model!r}.", param="$.model")
+            where = f"The hive {named} has no" if named else "No other hive that answers has a"
+            raise ModelNotFound(f"{where} model {asked.model!r} to copy.", param="$.model")
         return holders[0].hive, holders[0].model
 
     def _check_same(self, target: HiveView, model: Model) -> None:
