@@ -8,6 +8,7 @@ from typing import NamedTuple
 import httpx2
 import msgspec
 
+from rbee.contracts.workers import WorkerStats
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.server import bind, make_server, port_of
 from rbee.queen.api.conversation import EARLY_HEAD_S
@@ -89,7 +90,7 @@ async def door(*says: Say, early_head_s: float = EARLY_HEAD_S) -> AsyncGenerator
     async with AsyncExitStack() as stack:
         workers = [KeepingWorker(say) for say in says]
         colony, demand, tally, pool = Colony(), Demand(), Tally(), Pool()
-        stats = []
+        stats: list[WorkerStats] = []
         servers: list[asyncio.Server] = []
         for number, worker in enumerate(workers):
             server = await asyncio.start_server(worker.serve, "127.0.0.1", 0)

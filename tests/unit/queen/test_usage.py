@@ -44,3 +44,14 @@ def test_each_api_is_understood(last: bytes, usage: Usage | None) -> None:
 def test_what_the_model_wrote_is_not_taken_for_a_figure() -> None:
     said = b'{"content":"{\\"usage\\": {\\"prompt_tokens\\": 7}, \\"output_tokens\\": 9}"}'
     assert usage_in(said) is None
+
+
+def test_a_stream_of_messages_tells_its_prompt_at_its_beginning() -> None:
+    first = (
+        b'event: message_start\ndata: {"type":"message_start","message":{"usage":'
+        b'{"input_tokens":21,"cache_read_input_tokens":4,"output_tokens":1}}}\n\n'
+    )
+    last = b'data: {"type":"message_delta","usage":{"output_tokens":9}}\n\n'
+    assert usage_in(last, first) == Usage(25, 9)
+    assert usage_in(b'"usage":{"prompt_tokens":3,"completion_tokens":4}', first) == Usage(3, 4)
+    assert usage_in(b"nothing", first) is None

@@ -50,6 +50,7 @@ class Flight:
         "_connecting",
         "_events",
         "_exchange",
+        "_first",
         "_grant",
         "_last",
         "_ordinary",
@@ -74,6 +75,7 @@ class Flight:
         self._pouring = False
         self._said: Transcript | None = None
         self._events = 0
+        self._first = b""
         self._last = b""
         exchange.on_left = self.left
 
@@ -165,6 +167,7 @@ class Flight:
     def _poured(self, upstream: Upstream) -> None:
         """The stream's end is on the client's wire."""
         poured = b"".join(upstream.poured)
+        self._first = self._first or poured
         self._events += poured.count(b"\n\n")
         self._last = (self._last + poured)[-WITHIN_BYTES:]
         self._end(upstream, upstream.status)
@@ -179,6 +182,7 @@ class Flight:
         upstream.poured.clear()
         self._events += data.count(b"\n\n")
         self._last = (self._last + data)[-WITHIN_BYTES:]
+        self._first = self._first or data[:WITHIN_BYTES]
         if self._call.path in STREAMING_PATHS:
             if self._said is None:
                 self._said = Transcript()
@@ -235,6 +239,6 @@ class Flight:
             whole_s=monotonic() - self.since,
             events=self._events,
         )
-        usage = usage_in(self._last) if self._last else None
+        usage = usage_in(self._last, self._first) if self._last else None
         if usage is not None:
             plane.tally.tokens(model, call.path, usage.prompt, usage.completion)

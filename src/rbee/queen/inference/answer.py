@@ -59,6 +59,7 @@ class Answer:
     __slots__ = (
         "_assembled",
         "_begun",
+        "_first",
         "_last",
         "_leg",
         "_legs",
@@ -91,6 +92,7 @@ class Answer:
         self._assembled = assembled
         self._said = said
         self._begun = 0
+        self._first = b""
         self._last = b""
         self.queue_s = queue_s
         self.first_at = first_at  # seconds of the loop's clock
@@ -157,7 +159,7 @@ class Answer:
     @property
     def usage(self) -> Usage | None:
         """The usage that the answer's last bytes told, once it has ended."""
-        return usage_in(self._last)
+        return usage_in(self._last, self._first)
 
     # ── the body ──────────────────────────────────────────────────────────────
 
@@ -181,6 +183,7 @@ class Answer:
         else:
             poured = b"".join(upstream.poured)
             self.events_sent += poured.count(b"\n\n")
+            self._first = self._first or poured[:WITHIN_BYTES]
             self._last = poured[-WITHIN_BYTES:]
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -260,6 +263,7 @@ class Answer:
             self._last = data
             return
         # The usage comes before `[DONE]`, often in a read of its own.
+        self._first = self._first or data[:WITHIN_BYTES]
         self._last = (self._last + data)[-WITHIN_BYTES:]
         self.events_sent += data.count(b"\n\n")
         if self._legs is not None:

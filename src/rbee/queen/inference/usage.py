@@ -35,11 +35,20 @@ _INPUT, _OUTPUT, _CACHED = (
 _READ, _KEPT, _WRITTEN = _of(b"prompt_n"), _of(b"cache_n"), _of(b"predicted_n")
 
 
-def usage_in(last: bytes) -> Usage | None:
+def usage_in(last: bytes, first: bytes = b"") -> Usage | None:
     """The usage that an answer's last bytes tell; None where they tell none.
 
-    A stream of messages tells its prompt in its first event: then ``prompt`` is 0.
+    A stream of Anthropic's messages tells its prompt in its first event: ``first`` are the
+    bytes that an answer began with, looked at only where ``last`` names no prompt.
     """
+    found = _told_in(last)
+    if found is None or found.prompt or not first:
+        return found
+    head = first[:WITHIN_BYTES]
+    return Usage(_number(_INPUT, head) + _number(_CACHED, head), found.completion)
+
+
+def _told_in(last: bytes) -> Usage | None:
     tail = last[-WITHIN_BYTES:]
     begin = tail.rfind(b'"usage"')
     if begin >= 0:
