@@ -203,7 +203,7 @@ def _build_steps(layout: Layout, choice: Choice, wheels: WheelSet) -> list[Step]
     offline = "" if wheels.left else "PIP_CONFIG_FILE=/dev/null "
     pip = (
         f"PYTHONPATH={pip_wheel} {offline}{word(home)}/bin/python -m pip install --no-input -q "
-        f"--disable-pip-version-check --no-cache-dir --progress-bar=off "
+        f"--disable-pip-version-check --no-cache-dir --no-compile --progress-bar=off "
         f"{'' if wheels.left else '--no-index '}--find-links {word(layout.wheels)} {ours}"
     )
     check = f"{word(home)}/bin/rbee --version >/dev/null && : >{word(f'{home}/{_WHOLE}')}"

@@ -45,7 +45,10 @@ say disk "$(df -Pk "$folder" 2>/dev/null | awk 'NR == 2 { print $4 }')"
 
 about='
 import json, os, platform, sys
-found = {"path": sys.executable, "version": list(sys.version_info[:3])}
+# An environment made from a link may find another Python beside the link: take what it
+# leads to, but for the ones of Homebrew, whose true names change with every update.
+path = sys.executable if sys.platform == "darwin" else os.path.realpath(sys.executable)
+found = {"path": path, "version": list(sys.version_info[:3])}
 if sys.version_info >= (3, 11):
     import importlib.util
     implementation = sys.implementation
