@@ -8,7 +8,7 @@ from typing import Final
 
 from rbee.contracts.principals import Scope
 from rbee.foundation.http.gate import OPEN
-from rbee.queen.api.dialects import PREFIXES, dialect_of
+from rbee.queen.api.dialects import ENDPOINTS, PREFIXES, dialect_of
 
 _NOBODY: Final[frozenset[Scope]] = frozenset()
 _INFERENCE: Final[frozenset[Scope]] = frozenset({"inference"})
@@ -47,16 +47,22 @@ _HIVE_FILES: Final = "/v1/hives/"
 
 def scopes_for(method: str, path: str) -> frozenset[Scope]:
     """The scopes of which one is enough for a route; none: operators only."""
+    if path in ENDPOINTS:  # asked for every request of a client's key: found first
+        return _INFERENCE
     method = "GET" if method == "HEAD" else method
     found = _ROUTES.get((method, path))
-    if found is not None:
-        return found
+    if found is None:
+        return _below(method, path)
+    return found
+
+
+def _below(method: str, path: str) -> frozenset[Scope]:
+    """Of paths that go on with a name or an id."""
     if path.startswith(_MODELS):
         return _ANY_KEY
     if dialect_of(path) is not None:
         return _INFERENCE
     if path.startswith(_JOB):
         return _READ if path.endswith("/why") else _JOBS
-    if path.startswith(_HIVE_FILES) and "/models/files/" in path and method == "GET":
-        return _HIVE
-    return _NOBODY
+    is_file = path.startswith(_HIVE_FILES) and "/models/files/" in path and method == "GET"
+    return _HIVE if is_file else _NOBODY
