@@ -285,6 +285,7 @@ def test_a_stream_goes_on_while_the_hive_is_killed_and_started_again(colony: Col
     prompt = '[[script {"tokens": 60, "delay_token_s": 0.05}]] bee'
     body = {"model": SCRIPTED, "messages": say(prompt), "stream": True, "max_tokens": 60}
     tokens = 0
+    successor = threading.Thread(target=colony.hive, daemon=True)
     with httpx2.stream(
         "POST", f"{queen.url}/v1/chat/completions", json=body, timeout=LOAD_WITHIN_S
     ) as stream:
@@ -293,9 +294,10 @@ def test_a_stream_goes_on_while_the_hive_is_killed_and_started_again(colony: Col
             tokens += '"content"' in line
             if tokens == 10:
                 hive.kill()
-                threading.Thread(target=colony.hive, daemon=True).start()
+                successor.start()
                 break
         rest = [line for line in lines if line.startswith("data: ")]
+    successor.join(LOAD_WITHIN_S)  # the colony is not taken down under its start
     tokens += sum('"content"' in line for line in rest)
     assert rest[-1] == "data: [DONE]"
     assert tokens >= 60
