@@ -130,7 +130,14 @@ class HostColony:
         )
         return msgspec.json.decode(answer.raise_for_status().content, type=NewJoinToken).token
 
-    def hive(self, name: str, *, behind: str | None = None, **settings: str | int) -> Daemon:
+    def hive(
+        self,
+        name: str,
+        *,
+        behind: str | None = None,
+        key: str | None = None,
+        **settings: str | int,
+    ) -> Daemon:
         """A new host with a hive that has joined; it has a model ``scripted-<name>`` of its own.
 
         ``behind`` a NAT it is outbound-only.
@@ -145,7 +152,7 @@ class HostColony:
         }
         if behind is not None:
             chosen["outbound_only"] = 1
-        daemon = Daemon(host, "hive", settings=chosen | settings).start(wait=False)
+        daemon = Daemon(host, "hive", key=key, settings=chosen | settings).start(wait=False)
         self.hives[name] = daemon
         return daemon
 
@@ -177,11 +184,11 @@ class HostColony:
         with self.queen.host.network():
             return asyncio.run(ask())
 
-    def http(self, *, key: str | None = KEY) -> httpx2.Client:
+    def http(self, *, key: str | None = KEY, expects: str = "rbee://queen") -> httpx2.Client:
         """A client that trusts this colony's CA alone; use it inside a host's ``network()``."""
         return httpx2.Client(
             base_url=self.url,
-            verify=colony_context(self.ca, expects="rbee://queen"),
+            verify=colony_context(self.ca, expects=expects),
             headers={} if key is None else {"Authorization": f"Bearer {key}"},
             timeout=ANSWER_WITHIN_S,
             trust_env=False,

@@ -6,6 +6,7 @@ machine's programs, the checkout and the processors.
 """
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -62,8 +63,10 @@ class Host:
         return self.space.path(inside)
 
     def env(self, **more: str) -> dict[str, str]:
-        """The environment of its programs: nothing of the test's own."""
-        return {"PATH": PATH, "HOME": ROOT_HOME, "USER": "root", "LANG": "C.UTF-8", **more}
+        """The environment of its programs: nothing of the test's own but where rbee stands."""
+        path = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+        own = {"PATH": PATH, "HOME": ROOT_HOME, "USER": "root", "LANG": "C.UTF-8"}
+        return {**own, **path, **more}
 
     def run(
         self,

@@ -1,0 +1,102 @@
+"""Three hives on hosts of their own, one behind a NAT: all answer, and nothing is open that should not be."""
+
+import re
+
+import httpx2
+import pytest
+
+from rbee.foundation.http.tls import identity_context
+from rbee.testing.hosts.colony import HostColony, expected
+from rbee.testing.waiting import until_now
+from wire.table import ROUTES
+
+HIVES = ("hive-1", "hive-2", "far")
+QUEEN_PORT, HIVE_PORT, WORKER_PORT = 7833, 7835, 9000
+
+OPEN = {
+    ("GET", "/health"),
+    ("GET", "/v1/hive/ca"),
+    ("POST", "/v1/hive/join"),
+    ("POST", "/v1/session"),
+}
+"""What answers without a key, because it is how one gets in."""
+
+pytestmark = pytest.mark.system
+
+
+def routes(three: HostColony) -> dict[str, str | None]:
+    return {row.hive_id: row.route for row in three.glance().workers}
+
+
+def test_every_hive_answers_by_its_best_way(three: HostColony) -> None:
+    wanted = {"hive-1": "direct", "hive-2": "direct", "far": "tunnel"}
+    until_now(lambda: routes(three) == wanted)
+    for name in HIVES:
+        assert three.say(f"scripted-{name}", "who are you?") == expected("who are you?")
+        talk = three.talk(f"scripted-{name}", tokens=40, every_s=0.01)
+        assert talk.finish() == expected(talk.prompt, 40)
+    assert routes(three) == wanted
+
+
+def test_a_scan_from_another_host_sees_what_is_meant_to_be_seen(three: HostColony) -> None:
+    until_now(lambda: routes(three)["hive-1"] == "direct")
+    seen = {
+        name: three.laptop.open_ports(host.address)
+        for name, host in [("queen", three.queen.host)]
+        + [(name, three.hives[name].host) for name in ("hive-1", "hive-2")]
+    }
+    assert seen == {
+        "queen": {QUEEN_PORT},
+        "hive-1": {WORKER_PORT},
+        "hive-2": {HIVE_PORT, WORKER_PORT},
+    }
+    # Seen from its own network: nothing of a hive that is outbound-only listens, loopback apart.
+    neighbour = three.lan.host("neighbour", behind="home")
+    far = three.hives["far"].host
+    assert neighbour.open_ports(far.address) == set()
+    assert not three.laptop.reaches(far.seen_as, HIVE_PORT)
+
+
+def test_a_workers_port_takes_nobody_but_the_queen(three: HostColony) -> None:
+    until_now(lambda: routes(three)["hive-1"] == "direct")
+    address = three.hives["hive-1"].host.address
+    plain = three.laptop.ask(f"http://{address}:{WORKER_PORT}/v1/models")
+    assert plain.status_code in {400, 403}
+    assert "scripted" not in plain.text
+    url = f"https://{address}:{WORKER_PORT}/v1/models"
+    with three.laptop.network(), three.http(expects="rbee://") as http:
+        # TLS 1.3: who has no certificate is told so after its own handshake.
+        with pytest.raises(httpx2.TransportError):
+            http.get(url)
+    # Another hive has a certificate of the colony; it is not the queen's.
+    identity = three.hives["hive-2"].data / "hive" / "identity"
+    context = identity_context(identity, expects="rbee://hive/hive-1")
+    assert context is not None
+    with three.hives["hive-2"].host.network(), httpx2.Client(verify=context) as http:
+        with pytest.raises(httpx2.TransportError):
+            http.get(url)
+
+
+def test_no_route_answers_without_a_key(three: HostColony) -> None:
+    for server, host, port in (
+        ("queen", three.queen.host, QUEEN_PORT),
+        ("hive", three.hives["hive-2"].host, HIVE_PORT),
+    ):
+        walked = {(route.method, route.path) for route in ROUTES if route.server == server}
+        assert len(walked) > 10
+        with three.laptop.network(), three.http(key=None, expects="rbee://") as http:
+            left_open = {
+                (method, path)
+                for method, path in walked
+                if http.request(
+                    method, f"https://{host.address}:{port}{re.sub('[{}]', '', path)}"
+                ).status_code
+                != httpx2.codes.UNAUTHORIZED
+            }
+        assert left_open <= OPEN
+
+
+def test_plain_http_from_another_host_is_refused_with_the_remedy(three: HostColony) -> None:
+    plain = three.laptop.ask(f"http://{three.queen.host.address}:{QUEEN_PORT}/v1/info")
+    assert plain.status_code == 403
+    assert "trusted_networks" in plain.text
