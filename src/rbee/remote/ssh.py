@@ -15,7 +15,7 @@ from typing import Final, Self, TypeAlias, cast
 
 import asyncssh
 import msgspec
-from asyncssh import SSHClientConnection, SSHClientConnectionOptions
+from asyncssh import SSHClientConnection, SSHClientConnectionOptions, SSHClientProcess
 
 from rbee.errors import InvalidRequest
 from rbee.remote.host import COMMAND_S, Done, chunks, shell_line, text
@@ -35,6 +35,8 @@ SESSIONS_MAX: Final = 8  # sshd allows ten (MaxSessions); the operator's own win
 CONNECT_S: Final = 20.0  # a far machine takes one; name servers that do not answer, ten
 _ALIVE_EVERY_S: Final = 10  # a machine that was unplugged is noticed after three of these
 _ALIVE_MISSED_MAX: Final = 3  # one lost packet is no lost machine
+_OPEN_TRIES: Final = 10  # a server that counts ended sessions has counted again after one or two
+_OPEN_AGAIN_S: Final = 0.05  # it takes one turn of its loop
 _USUAL_KEYS: Final = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
 _Construct: TypeAlias = Callable[..., Awaitable[SSHClientConnectionOptions]]
 
@@ -111,7 +113,7 @@ class SshHost:
             ) from None
 
     async def _run(self, line: str, stdin: AsyncIterator[bytes] | bytes) -> Done:
-        process = await self._path[-1].create_process(line, encoding=None, request_pty=False)
+        process = await self._session(line)
 
         async def feed() -> None:
             try:
@@ -129,6 +131,17 @@ class SshHost:
             process.close()
         status = process.returncode
         return Done(status=-1 if status is None else status, out=text(out), err=text(err))
+
+    async def _session(self, line: str) -> SSHClientProcess[bytes]:
+        """A session of its own; the server may count one that has ended for a moment longer."""
+        for left in reversed(range(_OPEN_TRIES)):
+            try:
+                return await self._path[-1].create_process(line, encoding=None, request_pty=False)
+            except asyncssh.ChannelOpenError:
+                if left == 0:
+                    raise
+            await asyncio.sleep(_OPEN_AGAIN_S)
+        raise AssertionError  # the last try returns or raises
 
 
 async def log_in(wish: str, trust: Trust) -> SshHost:
