@@ -162,33 +162,37 @@ class Mux:
             self._send(frames.seen(self.come))
 
     def _take(self, stream: Stream, kind: int, message: bytes) -> None:
+        owner = stream.owner
         if kind == DATA:
             size = len(message) - HEAD_BYTES
             stream.allowed -= size
             if not 0 < size <= DATA_BYTES_MAX or stream.allowed < 0 or stream.ended_in:
                 raise Violation(f"{size} bytes on stream {stream.number} that it may not send")
-            if stream.owner is not None:
-                stream.owner.taken(message[HEAD_BYTES:])
+            if owner is not None:
+                owner.taken(message[HEAD_BYTES:])
         elif kind == CREDIT:
-            stream.credit += frames.read_credit(message)
-            if stream.credit > self._window:
-                raise Violation(f"stream {stream.number} was given more credit than there is")
-            self._enqueue(stream)
-            self._pump()
+            self._credited(stream, frames.read_credit(message))
         elif kind == END:
             if stream.ended_in or len(message) != HEAD_BYTES:
                 raise Violation(f"stream {stream.number} ends in a way that there is not")
             stream.ended_in = True
             self._forget_if_over(stream)
-            if stream.owner is not None:
-                stream.owner.ended()
+            if owner is not None:
+                owner.ended()
         elif kind == RESET:
             reason = frames.read_text(message, frames.REASON_BYTES_MAX, "a reason")
             self._forget(stream)
-            if stream.owner is not None:
-                stream.owner.lost(StreamRefused(reason or "The other end closed it."))
+            if owner is not None:
+                owner.lost(StreamRefused(reason or "The other end closed it."))
         else:
             raise Violation(f"stream {stream.number} was opened twice")
+
+    def _credited(self, stream: Stream, size: int) -> None:
+        stream.credit += size
+        if stream.credit > self._window:
+            raise Violation(f"stream {stream.number} was given more credit than there is")
+        self._enqueue(stream)
+        self._pump()
 
     def _opened(self, number: int, message: bytes) -> None:
         if self._accept is None or number <= self._last_opened:

@@ -74,7 +74,7 @@ class Reader:
         self._parts: list[bytes] | None = None
         self._parts_bytes = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:  # noqa: C901, PLR0912  one pass: calls would cost more than it
         """Take bytes as they came.
 
         Raises:

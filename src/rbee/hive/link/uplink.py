@@ -9,6 +9,7 @@ given up, as the queen does on her side.
 """
 
 import asyncio
+import contextlib
 import random
 import ssl
 import uuid
@@ -80,6 +81,7 @@ class Uplink:
         self._broken_at: float | None = None
         self._used_at = self._loop.time()
         self._woken = asyncio.Event()
+        self._changed = asyncio.Event()
         self._told_away = False
 
     # ── what the hive asks ───────────────────────────────────────────────────
@@ -152,17 +154,24 @@ class Uplink:
         return 0.0
 
     async def _rest(self, pause_s: float) -> None:
-        """Wait for a break, for silence, or for the pause's end."""
+        """Wait for a break or for silence, then, or without a connection, for the pause's end."""
         if self.alive:
             while self.alive:
-                await asyncio.sleep(TICK_S)
+                await self._until_changed(TICK_S)
             pause_s = random.uniform(0.0, FIRST_PAUSE_MAX_S)  # noqa: S311  spreading
         until = self._loop.time() + pause_s
         while not self.alive and (left_s := until - self._loop.time()) > 0:
-            await asyncio.sleep(min(TICK_S, left_s))
+            await self._until_changed(left_s)
         broken = self._broken_at
         if broken is not None and self._loop.time() - broken > RESUME_S and self._mux.streams:
             self._forget_session("the link to the queen broke and did not come back")
+
+    async def _until_changed(self, wait_s: float) -> None:
+        """Return when the connection came or went, or after a while."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
 
     async def _join(self) -> None:
         transport = await dial(self._queen_url, self._lane, key=self._key, context=self._context())
@@ -209,6 +218,7 @@ class Uplink:
         self.heard_at = self._loop.time()
         self._broken_at = None
         self._mux.attach(connection.send, welcome.seen)
+        self._changed.set()
         self.joined()
 
     def _new_mux(self) -> Mux:
@@ -263,6 +273,7 @@ class Uplink:
             self._connection = None
             self._broken_at = self._loop.time()
             self._mux.detach()
+            self._changed.set()
             _log.info("link lost", lane=self._lane, reason=reason)
 
     def pause(self) -> None:
