@@ -21,6 +21,7 @@ from rbee.queen.inference.upstream import WorkerGone
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
 from rbee.queen.routes.choice import Network
+from rbee.queen.routes.spares import SPARES_MAX
 from rbee.queen.routes.table import Routes
 from rbee.testing.identities import Identities
 from rbee.testing.raw_worker import Conversation, beat, raw_worker, ready_worker
@@ -118,7 +119,14 @@ async def echo(conversation: Conversation) -> None:
 class Stand:
     """A far hive with one worker: its engine, its door, and a queen's registry and pool."""
 
-    def __init__(self, engine_port: int, listener: socket.socket, routes: Routes) -> None:
+    def __init__(
+        self,
+        engine_port: int,
+        listener: socket.socket,
+        routes: Routes,
+        serving: asyncio.Task[None],
+    ) -> None:
+        self.serving = serving
         self.tunnel = Tunnel(engine_port)
         self.engine_port = engine_port
         self.listener = listener
@@ -129,6 +137,13 @@ class Stand:
         routes.changed = self.colony.reroute
         self.pool = Pool(routes.connect)
         routes.moved = self.pool.forget_kept
+
+    async def cut(self) -> None:
+        """The direct way is gone: a firewall, a moved cable."""
+        self.listener.close()
+        self.serving.cancel()
+        await asyncio.wait([self.serving])
+        await until(lambda: not self.routes.ready("w1"))
 
     def beat(self, *, at: float = 1.0, tls_port: int | None = None) -> Heartbeat:
         """What the far hive says."""
@@ -180,8 +195,8 @@ async def far_worker(
             trusted=trusted or [],
             candidates=lambda _advertised, _seen: (HOST,),
         )
-        stand = Stand(port, listener, routes)
         tasks = [asyncio.create_task(door.serve()), asyncio.create_task(routes.run())]
+        stand = Stand(port, listener, routes, tasks[0])
         try:
             yield stand
         finally:
@@ -216,7 +231,7 @@ async def test_a_direct_way_that_fails_falls_back_to_the_tunnel_unseen(tmp_path:
     async with far_worker(tmp_path) as stand:
         stand.hear()
         await until(lambda: stand.worker.route == "direct")
-        stand.listener.close()  # a firewall, a moved cable
+        await stand.cut()
         assert await stand.ask() == b'{"path":"/v1/completions"}'
         assert stand.tunnel.opened == ["worker:w1"]
         assert stand.worker.route == "tunnel"
@@ -300,7 +315,7 @@ async def test_its_health_is_asked_by_its_way(tmp_path: Path) -> None:
         await until(lambda: stand.worker.route == "direct")
         stand.tunnel.up = False
         assert await stand.routes.answers(worker)
-        stand.listener.close()
+        await stand.cut()
         assert not await stand.routes.answers(worker)
         with pytest.raises(WorkerGone):
             await stand.pool.fresh(worker)
@@ -322,3 +337,19 @@ async def test_kept_connections_of_the_old_way_are_given_up(tmp_path: Path) -> N
         assert running.reusable
         stand.pool.give_back(running, kept)
         assert stand.pool.idle(kept) is None
+
+
+async def test_a_worker_in_use_has_connections_ready_that_cost_its_engine_nothing(
+    tmp_path: Path,
+) -> None:
+    async with far_worker(tmp_path) as stand:
+        stand.hear()
+        await until(lambda: stand.worker.route == "direct")
+        assert stand.routes.ready("w1") == 0  # nobody asks for it
+        assert await stand.ask() == b'{"path":"/v1/completions"}'
+        await until(lambda: stand.routes.ready("w1") == SPARES_MAX)
+        for _ in range(SPARES_MAX + 2):
+            assert await stand.ask() == b'{"path":"/v1/completions"}'
+        await until(lambda: stand.routes.ready("w1") == SPARES_MAX)
+        stand.colony.mark_dead("w1", 1)
+        assert stand.routes.ready("w1") == 0

@@ -23,12 +23,13 @@ from rbee.foundation.proofs import (
     proves,
     question,
 )
+from rbee.foundation.tcp import retry_soon
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
 PROBE_S: Final = 5.0  # connecting, a handshake and a line: five round trips, one lost, at 300 ms
 DIRECT_S: Final = 1.5  # there is a tunnel: a way that takes longer is no better one
-UNSENT_S: Final = 20  # bytes that nobody acknowledges for so long: the way is broken
+UNSENT_S: Final = 30  # bytes that nobody acknowledges for so long: as long as a link is waited for
 KEEP_ALIVE_AFTER_S: Final = 10  # a quiet stream is asked whether it is still there
 KEEP_ALIVE_EVERY_S: Final = 5
 KEEP_ALIVE_LOST_MAX: Final = 4  # 30 s in all: longer than a machine takes to move to another WLAN
@@ -133,10 +134,10 @@ def _notice_silence(transport: asyncio.BaseTransport) -> None:
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is None:
         return
+    retry_soon(sock, give_up_s=UNSENT_S)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if sys.platform == "linux":
         tcp = socket.IPPROTO_TCP
         sock.setsockopt(tcp, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER_S)
         sock.setsockopt(tcp, socket.TCP_KEEPINTVL, KEEP_ALIVE_EVERY_S)
         sock.setsockopt(tcp, socket.TCP_KEEPCNT, KEEP_ALIVE_LOST_MAX)
-        sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, UNSENT_S * 1000)

@@ -22,6 +22,7 @@ from rbee.queen.routes import choice
 from rbee.queen.routes.choice import Direct, Network, Place
 from rbee.queen.routes.dialling import Credentials, open_direct, prove
 from rbee.queen.routes.health import Health
+from rbee.queen.routes.spares import Spares
 from rbee.queen.routes.tunnels import Dial, NoTunnels, Tunnels
 
 P = TypeVar("P", bound=asyncio.Protocol)
@@ -67,6 +68,7 @@ class Routes:
         self._unproved: dict[str, float] = {}  # workers that ``run`` looks at; when last heard of
         self._trying: dict[str, asyncio.Task[None]] = {}
         self._new = asyncio.Event()
+        self._spares = Spares(self._open)
 
     # ── what the registry asks ────────────────────────────────────────────────
 
@@ -124,18 +126,33 @@ class Routes:
             return await self._local(worker, make)
         known = self._known.get(worker.worker_id)
         if known is not None and known.address is not None:
+            ready = self._spares.take(known, make, self._clock())
+            if ready is not None:
+                return ready
             try:
-                return await open_direct(
-                    known.address,
-                    known.place.port,
-                    known.place.hive_id,
-                    None if known.plain else self._credentials.traffic,
-                    make,
-                )
+                return await self._open(known, make)
             except OSError as error:
                 self._give_up(known, error.strerror or "no answer")
                 self.changed(worker.hive_id)
         return self.tunnels.open(worker.hive_id, WORKER_TARGET + worker.worker_id, make)
+
+    async def _open(self, known: Direct, make: Callable[[], P]) -> P:
+        """A new connection by the way that was proved.
+
+        Raises:
+            OSError: it does not work any more.
+        """
+        return await open_direct(
+            known.address or "",
+            known.place.port,
+            known.place.hive_id,
+            None if known.plain else self._credentials.traffic,
+            make,
+        )
+
+    def ready(self, worker_id: str) -> int:
+        """How many direct connections to this worker are open and wait for a request."""
+        return self._spares.count(worker_id)
 
     async def answers(self, worker: RoutableWorker) -> bool:
         """Whether a worker, asked for its health by its way, says that it is well."""
@@ -158,11 +175,13 @@ class Routes:
                 self._new.clear()
                 now = self._clock()
                 self._drop_unheard(now)
+                self._spares.sweep(now)
                 if now - looked_at > CREDENTIALS_LOOK_S or self._credentials.probe is None:
                     looked_at = now
                     self._credentials.refresh()
                 self._try_due(now)
         finally:
+            self._spares.close()
             for task in self._trying.values():
                 task.cancel()
 
@@ -215,12 +234,14 @@ class Routes:
         now = self._clock()
         self._known[worker_id] = choice.failed(known, why, now, random.random())  # noqa: S311
         self._unproved[worker_id] = now
+        self._spares.drop(worker_id)
         _log.warning("direct way given up", worker=worker_id, reason=why)
         self.moved(worker_id)
 
     # ── forgetting ────────────────────────────────────────────────────────────
 
     def _forget(self, worker_id: str) -> None:
+        self._spares.drop(worker_id)
         self._known.pop(worker_id, None)
         self._unproved.pop(worker_id, None)
 

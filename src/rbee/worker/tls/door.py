@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rbee.foundation.proofs import PROBE_ALPN, QUEEN_URI, TRAFFIC_ALPN
+from rbee.foundation.tcp import retry_soon
 from rbee.worker.tls.splice import Address, Guest
 
 KEY_FILE: Final = "key.pem"
@@ -27,6 +28,7 @@ CA_FILE: Final = "ca.pem"
 CONNECTIONS_MAX: Final = 1024  # four times what the queen keeps idle; a flood costs no more memory
 HANDSHAKE_S: Final = 10.0  # two round trips, each lost twice at 300 ms
 SILENT_S: Final = 120.0  # the queen keeps a connection ready for a minute at most
+UNHEARD_S: Final = 60  # a queen that is stopped or cut off for less gets the rest of her answers
 SWEEP_EVERY_S: Final = 10.0  # silence is judged this coarsely
 RENEWED_LOOK_S: Final = 60.0  # certificates are renewed days before their end
 
@@ -97,34 +99,52 @@ class Door:
                 task.add_done_callback(self._coming.discard)
         finally:
             sweeping.cancel()
+            for task in self._coming:
+                task.cancel()
+            for guest in list(self._guests):
+                guest.finish(whole=False)
 
     async def _take(self, client: socket.socket, peer: str) -> None:
         """Find out what a connection is; TLS goes on as that, a trusted plain one as it is."""
-        loop = asyncio.get_running_loop()
-        client.setblocking(False)  # noqa: FBT003  as above
-        try:
-            async with asyncio.timeout(HANDSHAKE_S):
-                first = await _first_byte(client)
-                tls = first == _TLS_HANDSHAKE
-                if not first or not (tls or self._trusts(peer)):
-                    if first:
-                        _refuse(client)
-                    client.close()
-                    return
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                transport, guest = await loop.connect_accepted_socket(
-                    lambda: Guest(self._engine, self._secret, self._left, tls=tls),
-                    client,
-                    ssl=self._context if tls else None,
-                    ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-                )
-        except (OSError, ValueError):  # a time-out is one, and so are all that TLS refuses
+        tls = await self._kind(client, peer)
+        if tls is None:
             client.close()
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            transport, guest = await loop.connect_accepted_socket(
+                lambda: Guest(self._engine, self._secret, self._left, tls=tls),
+                client,
+                ssl=self._context if tls else None,
+                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+            )
+        except OSError:  # what TLS refuses is one; the socket was the transport's and is closed
             return
         if tls and not _is_queen(transport):
             transport.abort()
             return
         self._guests[guest] = loop.time()
+
+    async def _kind(self, client: socket.socket, peer: str) -> bool | None:
+        """Whether it is TLS; None: it may not come in, or said nothing."""
+        try:
+            client.setblocking(False)  # noqa: FBT003  as above
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            retry_soon(client, give_up_s=UNHEARD_S)
+            async with asyncio.timeout(HANDSHAKE_S):
+                first = await _first_byte(client)
+        except OSError:  # a time-out is one
+            return None
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        if first == _TLS_HANDSHAKE:
+            return True
+        if first and self._trusts(peer):
+            return False
+        if first:
+            _refuse(client)
+        return None
 
     def _left(self, guest: Guest) -> None:
         self._guests.pop(guest, None)
