@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rbee.errors import Forbidden, InvalidApiKey, RbeeError, UnsafeBind
 from rbee.foundation.http.gate import Gate, Policy, admit, is_loopback, make_policy
@@ -183,6 +183,41 @@ async def test_without_a_key_every_method_gets_401(method: str) -> None:
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"] == "Bearer"
         assert refused.json()["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("client", "status"),
+    [
+        (("127.0.0.1", 5), 200),
+        (("::1", 5), 200),
+        (("link", 0), 200),
+        (("10.0.0.9", 5), 401),
+        (("localhost.evil.example", 5), 401),
+        (None, 401),
+    ],
+)
+async def test_a_member_without_a_key_lets_only_this_machine_in(
+    client: tuple[str, int] | None, status: int
+) -> None:
+    policy = make_policy(ANY, 7835, key=None, hosts=[], origins=[], certificates=True)
+    seen: list[int] = []
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("inside")(scope, receive, send)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            seen.append(message["status"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    app = Gate(inside, policy, lambda error, _path: as_problem(error))
+    headers = [(b"host", b"localhost")]
+    scope = {"type": "http", "method": "GET", "path": "/v1/jobs", "headers": headers}
+    await app({**scope, "client": client}, receive, send)
+    await app({**scope, "path": "/health", "client": client}, receive, send)
+    assert seen == [status, 200]
 
 
 async def test_a_preflight_of_a_listed_page_is_answered_without_the_key() -> None:

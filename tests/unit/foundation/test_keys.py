@@ -251,6 +251,9 @@ def test_a_certificate_speaks_for_its_hive_alone() -> None:
     assert (principal.hive_id, principal.operator) == ("h1", False)
     with pytest.raises(Forbidden):
         admit(policy, "/v1/keys", bearer("colony-key"), peer=hive)
+    assert admit(policy, "/v1/beat", {b"host": b"nat.example:99"}, peer=hive).hive_id == "h1"
+    with pytest.raises(Forbidden):
+        admit(policy, "/v1/beat", HOST | {b"origin": b"http://evil.example"}, peer=hive)
     with pytest.raises(InvalidApiKey):
         admit(policy, "/v1/beat", HOST, peer=Certificate("rbee://hive/revoked", "revoked"))
     assert admit(policy, "/v1/keys", HOST, peer=Certificate("rbee://queen", None)).operator

@@ -24,6 +24,7 @@ from starlette.types import Scope as AsgiScope
 from rbee.contracts.keys import KEY_ID_PREFIX
 from rbee.contracts.principals import (
     ANYBODY,
+    LOCAL,
     QUEEN,
     KeySetting,
     Principal,
@@ -41,6 +42,9 @@ PRINCIPAL: Final = "rbee.principal"
 
 PEER: Final = "rbee.peer"
 """Where the server puts whom a connection's client certificate names; absent without one."""
+
+LINK_PLACE: Final = "link"
+"""What ``foundation.link`` says instead of an address; no socket's peer is called so."""
 
 OPEN: Final[frozenset[Scope]] = frozenset({"open"})
 """What a route says that wants no key."""
@@ -70,7 +74,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Who may come in. ``hosts`` without ports, ``origins`` whole.
 
     ``needs`` says of a route what scopes open it; ``accepts`` whether a certificate
-    that is good for TLS still counts (it may have been revoked).
+    that is good for TLS still counts (it may have been revoked). ``inward``: without
+    a key only programs on this machine get in; from elsewhere it takes a certificate.
     """
 
     hosts: frozenset[str]
@@ -78,6 +83,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     keyring: Keyring
     needs: Needs = _operators_only
     accepts: Callable[[Peer], bool] = _every_peer
+    inward: bool = False
 
     @property
     def locked(self) -> bool:
@@ -95,19 +101,22 @@ def make_policy(
     keys: Iterable[KeySetting] = (),
     needs: Needs = _operators_only,
     accepts: Callable[[Peer], bool] = _every_peer,
+    certificates: bool = False,
 ) -> Policy:
     """The policy of a server bound to ``bind:port``, with the operator's additions.
 
     ``key`` is the colony's, ``keys`` those of single clients, ``needs`` and
-    ``accepts`` as in ``Policy``.
+    ``accepts`` as in ``Policy``. ``certificates``: this machine is a member of a
+    colony, so that others can show one and an open address needs no key.
 
     Raises:
-        UnsafeBind: others could reach the address, and there is no colony key.
+        UnsafeBind: others could reach the address, and there is no colony key and
+            no certificate that they could show.
         BadSettings: two of ``keys`` share a name or a key.
     """
     names = set(LOOPBACK_HOSTS)
     if not is_loopback(bind):
-        if not key:
+        if not key and not certificates:
             raise UnsafeBind(f"Refusing to listen on {bind} without a key: anyone could use it.")
         names |= _own_names(bind)
     own = {f"{kind}://{_bracketed(name)}:{port}" for name in names for kind in ("http", "https")}
@@ -117,6 +126,7 @@ def make_policy(
         keyring=make_keyring(key, keys),
         needs=needs,
         accepts=accepts,
+        inward=not key,
     )
 
 
@@ -143,14 +153,16 @@ def admit(
     ``headers`` has lower-case names; ``peer`` is whom the connection's certificate
     names: it speaks for that one, whatever key is shown beside it. The order
     matters: a forged Host is refused before the key is looked at, so that a page
-    cannot probe for keys.
+    cannot probe for keys. Who shows a certificate is no page: it may have reached
+    this machine under any name.
 
     Raises:
         Forbidden: the Host, the Origin, or what this key may not do.
         InvalidApiKey: no key, or one that is not known here.
         StorageError: not all keys are known at the moment.
     """
-    check_origin(policy, headers)
+    if peer is None or b"origin" in headers:
+        check_origin(policy, headers)
     if path in _OPEN_PATHS:
         return ANYBODY
     if peer is not None:
@@ -246,6 +258,8 @@ class Gate:
                 principal = ANYBODY
             else:
                 principal = admit(policy, scope["path"], headers, method, peer=scope.get(PEER))
+                if principal is LOCAL and policy.inward and not _is_from_here(scope):
+                    raise InvalidApiKey("Only programs on this machine come in without a key.")
             scope[PRINCIPAL] = principal
         except RbeeError as error:
             await self._refuse(scope, send, error)
@@ -266,6 +280,15 @@ class Gate:
             await send_problem(send, error, self._render(error, scope["path"]))
         else:  # before it is accepted, servers make a 403 of this
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+
+
+def _is_from_here(scope: AsgiScope) -> bool:
+    """Whether the connection comes from this machine, or over the link that it opened itself.
+
+    A connection that is gone before its address was asked has none: it is not from here.
+    """
+    client = scope.get("client")
+    return client is not None and (client[0] == LINK_PLACE or is_loopback(client[0]))
 
 
 async def _while_valid(
