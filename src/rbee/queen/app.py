@@ -164,7 +164,7 @@ class Queen:
         self.keys.on_gone.append(self._rates.forget)
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
-        self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy)
+        self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
         self.office.on_revoked.append(self.links.drop)
 
     def _answer_reconciler(self, admission: Admission) -> None:

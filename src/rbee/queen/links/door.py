@@ -1,16 +1,17 @@
 """``GET /v1/hive/link``: a hive's WebSocket comes in, and becomes its link.
 
 The gate decides as for every request (Host, Origin, key or certificate); a hive with a
-certificate may speak for the id in it and no other. Then the first message has to come
+certificate may speak for the id in it and no other, and nobody without one for a member. Then the first message has to come
 within ``HELLO_S``. Whatever is wrong is said in an HTTP answer before the handshake, in
 a close frame after it.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs
 
-from rbee.errors import Forbidden, InvalidRequest, RbeeError
+from rbee.errors import InvalidRequest, RbeeError
 from rbee.foundation import logs
 from rbee.foundation.http.gate import Policy, admit, is_loopback
 from rbee.foundation.http.upgrade import Upgrade
@@ -23,15 +24,19 @@ PATH: Final = b"/v1/hive/link"
 HELLO_S: Final = 5.0  # it follows the handshake at once; even over 300 ms that is a second
 ARRIVING_MAX: Final = 4096  # a restarted queen's ten thousand hives come within some seconds
 
+CheckSpeaker = Callable[[str | None, str], None]
+"""Refuses words in another hive's name: whom the certificate names, and the id that is claimed."""
+
 _log = logs.get(__name__)
 
 
 class LinkDoor:
     """Takes upgrades; see the module."""
 
-    def __init__(self, links: Links, policy: Policy) -> None:
+    def __init__(self, links: Links, policy: Policy, check_speaker: CheckSpeaker) -> None:
         self._links = links
         self._policy = policy
+        self._check_speaker = check_speaker
         self._arriving: set[_Arrival] = set()
 
     def __call__(self, upgrade: Upgrade) -> None:
@@ -47,7 +52,11 @@ class LinkDoor:
             return
         if not upgrade.accept():
             return
-        arrival = _Arrival(self._links, upgrade, lane, who.hive_id, self._arriving)
+
+        def check(hive_id: str) -> None:
+            self._check_speaker(who.hive_id, hive_id)
+
+        arrival = _Arrival(self._links, upgrade, lane, check, self._arriving)
         self._arriving.add(arrival)
 
 
@@ -59,13 +68,13 @@ class _Arrival:
         links: Links,
         upgrade: Upgrade,
         lane: Lane,
-        only_id: str | None,
+        check: Callable[[str], None],
         arriving: "set[_Arrival]",
     ) -> None:
         self._links = links
         self._upgrade = upgrade
         self._lane: Lane = lane
-        self._only_id = only_id
+        self._check = check
         self._arriving = arriving
         self._connection = Connection(self, server=True, lane=lane)
         self._connection.connections = upgrade.connections
@@ -82,8 +91,7 @@ class _Arrival:
         hello = frames.read_hello(message)
         address, near = _where(self._upgrade.transport)
         try:
-            if self._only_id is not None and hello.hive_id != self._only_id:
-                raise Forbidden(f"The certificate is {self._only_id!r}'s, not {hello.hive_id!r}'s.")
+            self._check(hello.hive_id)
             link = self._links.greet(
                 self._connection, hello, self._lane, address=address, near=near
             )
