@@ -33,7 +33,7 @@ READ_TIMEOUT_S: Final = 10.0  # without a byte: that hive is gone, hung or cut o
 RETRIES_MAX: Final = 1  # without a new byte: one cut is an accident, then another hive is better
 RETRY_AFTER_S: Final = 0.2
 
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 Report = Callable[[int, int | None], None]

@@ -23,7 +23,7 @@ from rbee.hive.sharing.shelf import Shelf, Shelved
 
 CHUNK_BYTES: Final = 1024 * 1024  # a hop to the reading thread each: 1.3 GB/s, with 256 KiB 0.8
 BUSY_RETRY_S: Final = 2  # a gigabyte takes eight at 1 Gbit/s: another hive is the better answer
-_RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
+_RANGE: Final = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
 
 
 class Span(msgspec.Struct, frozen=True):
