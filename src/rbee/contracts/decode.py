@@ -30,6 +30,10 @@ def decode_json(body: bytes, type_: type[T]) -> T:
         return msgspec.json.decode(body, type=type_)
     except msgspec.ValidationError as error:
         raise invalid_request(error) from None
+    except RecursionError:
+        raise InvalidRequest(
+            "The body is nested too deeply.", remedy="A few hundred levels are read.", param="$"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(
             f"The body is not valid JSON: {error}.", remedy="Send one JSON object.", param="$"

@@ -52,6 +52,7 @@ from rbee.queen.infer_operation import InferOperation
 from rbee.queen.inference.admission import Admission, Limits
 from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.inference.ledger import Ledger
+from rbee.queen.inference.media import Media
 from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
 from rbee.queen.joining.office import Office
@@ -158,7 +159,12 @@ class Queen:
         policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
         self._hosts = policy.hosts
         self.door = OpenAIDoor(
-            self.dispatcher, self.colony, self.tally, self._rates, traces=self.traces
+            self.dispatcher,
+            self.colony,
+            self.tally,
+            self._rates,
+            traces=self.traces,
+            media=Media(settings.media_hosts),
         )
         self.keys = KeyBook(policy.keyring, journal, configured=settings.keys)
         self.keys.on_gone.append(self._rates.forget)

@@ -32,9 +32,11 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     with one of the colony's own CA. Plain HTTP is for the queen's own machine and for
     ``trusted_networks`` ("10.8.0.0/24"), which encrypt by themselves. ``allowed_hosts`` and
     ``allowed_origins`` add to the gate's own list (a reverse proxy's name, a web
-    page of one's own). ``announce`` lets hives find her on her network. ``auto_download`` lets the first request for a model that
-    no hive has fetch it to the hive on the queen's own machine. ``keys`` are
-    further keys, one for each client or team (``[[queen.keys]]``). ``store`` is
+    page of one's own). ``announce`` lets hives find her on her network.
+    ``media_hosts`` are hosts from which the queen fetches what requests name by URL ("*":
+    the open internet); none by default, ``data:`` URLs always pass. ``auto_download`` lets
+    the first request for a model that no hive has fetch it to the hive on the queen's own
+    machine. ``keys`` are further keys, one for each client or team (``[[queen.keys]]``). ``store`` is
     where jobs are kept: ``sqlite`` (``rbee.db`` in the data folder), ``memory``
     (nothing is written to disk, a restart forgets) or a ``postgresql://`` URL.
     Prompts and answers of jobs stand in it until they expire. ``placement`` says
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     tls_cert: str | None = None
     tls_key: str | None = None
     announce: bool = True  # by mDNS; only a queen who listens on more than loopback does
+    media_hosts: list[str] = msgspec.field(default_factory=list[str])
     auto_download: bool = True
     queue_max: int = 1000  # a waiting request costs about 20 KiB and its client's patience
     queue_per_model_max: int = 256  # one model's rush must leave room for the others

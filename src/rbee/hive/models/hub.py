@@ -31,6 +31,7 @@ from rbee.errors import (
     RbeeError,
 )
 from rbee.foundation.gguf import GgufHeader
+from rbee.foundation.http.guarded import redirect_guard
 from rbee.foundation.pace import Pace
 from rbee.foundation.packages.certificates import trust
 from rbee.hive.models.choose import RepositoryFile, choose_file, open_choice
@@ -183,7 +184,7 @@ def wanted_from(
     digest = file.sha256 if is_sha256(file.sha256) else None
 
     async def bring(folder: Path, reporter: Reporter, pace: Pace) -> None:
-        async with await hub_client() as client:
+        async with await hub_client(settings.endpoint) as client:
             await fetch_file(
                 client,
                 url,
@@ -220,7 +221,7 @@ async def read_header_of(
         HubError: the network, the server, or a gated repository.
     """
     model_id = f"{repository.repo}:{file.path}"
-    async with await hub_client() as client:
+    async with await hub_client(settings.endpoint) as client:
         return await read_remote_header(
             client,
             _url(repository, file, settings),
@@ -235,11 +236,19 @@ def _url(repository: Repository, file: RepositoryFile, settings: HubSettings) ->
     return f"{settings.endpoint}/{repository.repo}/resolve/{repository.commit}/{quote(file.path)}"
 
 
-async def hub_client(timeout_s: float | None = None) -> httpx2.AsyncClient:
-    """Follows redirects; its certificates are read in a thread. Without a time: a transfer's."""
+async def hub_client(endpoint: str, timeout_s: float | None = None) -> httpx2.AsyncClient:
+    """Follows redirects that may be followed (``foundation.http.guarded``).
+
+    Certificates are read in a thread. Without a time: a transfer's.
+    """
     verify = await anyio.to_thread.run_sync(trust)
     timeout = timeouts() if timeout_s is None else httpx2.Timeout(timeout_s)
-    return httpx2.AsyncClient(verify=verify, follow_redirects=True, timeout=timeout)
+    return httpx2.AsyncClient(
+        verify=verify,
+        follow_redirects=True,
+        timeout=timeout,
+        event_hooks={"request": [redirect_guard(endpoint)]},
+    )
 
 
 def hub_headers(settings: HubSettings) -> dict[str, str]:

@@ -139,7 +139,7 @@ async def _list(words: str, limit: int, settings: HubSettings) -> list[OfferedMo
     where = without_credentials(settings.endpoint)
     asked = {"search": words, "filter": "gguf", "sort": "downloads", "limit": str(limit)}
     try:
-        async with await hub_client(SEARCH_TIMEOUT_S) as client:
+        async with await hub_client(settings.endpoint, SEARCH_TIMEOUT_S) as client:
             url = f"{settings.endpoint}/api/models"
             response = await client.get(url, params=asked, headers=hub_headers(settings))
     except httpx2.HTTPError as error:

@@ -18,6 +18,7 @@ from rbee.foundation.http.problems import problem_headers
 from rbee.queen.api.dialects import Endpoint, in_stream, render
 from rbee.queen.inference.answer import Answer
 from rbee.queen.inference.call import CHAT_PATH, Call
+from rbee.queen.inference.media import Media
 from rbee.queen.inference.tool_choice import Enforced, enforce
 from rbee.queen.inference.upstream import BUFFERED_BYTES_MAX
 from rbee.queen.inference.waiting import Waiting
@@ -71,7 +72,7 @@ class Conversation:
 
     # ── the request ───────────────────────────────────────────────────────────
 
-    async def read_call(self, principal: Principal) -> Call:
+    async def read_call(self, principal: Principal, media: Media) -> Call:
         """The call for the data plane.
 
         Raises:
@@ -81,6 +82,7 @@ class Conversation:
         peek = decode_json(body, RequestPeek)
         if not peek.model.strip():
             raise InvalidRequest("`model` is empty at `$.model`.", param="$.model")
+        body = await media.settle(body)
         if self.endpoint.path == CHAT_PATH and (enforced := enforce(body)) is not None:
             self._enforced, body = enforced, enforced.body
         self.call = Call(

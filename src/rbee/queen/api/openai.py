@@ -30,6 +30,7 @@ from rbee.queen.api.flight import Begun
 from rbee.queen.api.quick import QuickLane
 from rbee.queen.inference.call import Call, JobIds
 from rbee.queen.inference.dispatch import Dispatcher
+from rbee.queen.inference.media import Media
 from rbee.queen.keys.models import check_model, may_see
 from rbee.queen.registry.colony import Colony
 from rbee.queen.scheduling.rates import Rates, estimated_tokens
@@ -59,6 +60,7 @@ class OpenAIDoor:
         rates: Rates,
         *,
         traces: Traces | None = None,
+        media: Media | None = None,
         early_head_s: float = EARLY_HEAD_S,
     ) -> None:
         self._dispatcher = dispatcher
@@ -66,6 +68,7 @@ class OpenAIDoor:
         self._tally = tally
         self._rates = rates
         self._traces = traces
+        self._media = media or Media([])
         self._early_head_s = early_head_s
         self._ids = JobIds()
 
@@ -134,7 +137,7 @@ class OpenAIDoor:
         """One request to its end; every error leaves in the client's own shape."""
         logs.of_request(conversation.job_id, conversation.request_id.decode("ascii"))
         try:
-            call = await conversation.read_call(principal)
+            call = await conversation.read_call(principal, self._media)
             if principal.models:
                 check_model(principal, call.model, self._colony)
             if principal.limited:

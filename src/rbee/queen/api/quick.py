@@ -22,6 +22,7 @@ from rbee.queen.api.dialects import ENDPOINTS, Endpoint
 from rbee.queen.api.flight import Begun, Flight, Ordinary
 from rbee.queen.inference.answering import TELL_AFTER_S
 from rbee.queen.inference.call import Call, JobIds
+from rbee.queen.inference.media import may_name
 from rbee.queen.inference.plane import Plane
 
 LOOK_EVERY_S: Final = 1.0  # one timer for all that wait for a first token: each its own costs more
@@ -77,9 +78,9 @@ class QuickLane:
         body = exchange.whole_body
         try:
             peek = _PEEK.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False  # the ordinary way says what is wrong, and where
-        if not peek.model or _REWRITTEN in body:
+        if not peek.model or _REWRITTEN in body or may_name(body):
             return False
         endpoint = meaning.endpoint
         call = Call(
