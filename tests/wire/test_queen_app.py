@@ -173,7 +173,7 @@ async def test_a_hives_operation_without_a_hive_is_told_where_to_go() -> None:
 async def test_without_a_key_only_this_machine_may_stop_her() -> None:
     async with running_queen(client=("192.0.2.7", 50_000)) as running:
         refused = await running.http.post("/v1/shutdown")
-        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_api_key")
     async with running_queen() as running:
         answer = await running.http.post("/v1/shutdown", content=b'{"keep_workers": true}')
         assert answer.json()["status"] == "stopping"
