@@ -84,7 +84,8 @@ def test_a_key_from_its_making_to_its_end(operator: Operator) -> None:
 
 
 def test_a_clients_key_makes_no_keys(operator: Operator) -> None:
-    key = said(operator, "keys", "create", "alice").strip()
+    scopes = ("--scope", "inference", "--scope", "jobs")  # `rbee infer` is a job
+    key = said(operator, "keys", "create", "alice", *scopes).strip()
     operator.env["RBEE_API_KEY"] = key
     for words in (["keys", "list"], ["keys", "create", "x"], ["keys", "revoke", "alice"]):
         finished = operator.rbee(*words)
