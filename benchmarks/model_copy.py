@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
@@ -221,7 +221,7 @@ def kills(url: str, network: Network, giver: Side, taker: Side, size_mb: int) ->
 
 
 @contextmanager
-def on_hosts(folder: Path) -> Iterator[tuple[Lan, HostColony, Side, Side]]:
+def on_hosts(folder: Path) -> Generator[tuple[Lan, HostColony, Side, Side]]:
     """A queen, a hive that gives and one that takes, each on a host of its own."""
     with Lan(folder) as lan:
         colony = HostColony(lan)

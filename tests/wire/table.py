@@ -94,10 +94,10 @@ ROUTES: list[Route] = [
     Route("hive", "GET", "/v1/engines", 3),
     Route("hive", "POST", "/v1/engines/probe", 3),
     Route("hive", "GET", "/v1/models/search", 3),
-    Route("hive", "POST", "/v1/models/tickets", 4),
-    Route("hive", "GET", "/v1/models/files/{sha256}", 4),
-    Route("queen", "POST", "/v1/hive/models/seek", 4),
-    Route("queen", "GET", "/v1/hives/{hive_id}/models/files/{sha256}", 4),
+    Route("hive", "POST", "/v1/models/tickets", 5),
+    Route("hive", "GET", "/v1/models/files/{sha256}", 5),
+    Route("queen", "POST", "/v1/hive/models/seek", 5),
+    Route("queen", "GET", "/v1/hives/{hive_id}/models/files/{sha256}", 5),
     Route("queen", "GET", "/v1/keys", 5),
     Route("queen", "POST", "/v1/keys", 5),
     Route("queen", "DELETE", "/v1/keys/{id}", 5),
@@ -181,7 +181,7 @@ OPERATIONS: list[Operation] = [
     Operation(
         "hive", "model_pin", jobs.ModelPin, (), {"id": None, "model": None, "pinned": True}, 3
     ),
-    Operation("queen", "model_copy", jobs.ModelCopy, ("model", "to_hive"), {"from_hive": None}, 4),
+    Operation("queen", "model_copy", jobs.ModelCopy, ("model", "to_hive"), {"from_hive": None}, 5),
 ]
 
 
@@ -374,7 +374,7 @@ ACTIONS = [
     *map(Word, ["model_download_start", "model_download_progress", "model_download_complete"]),
     *map(Word, ["model_list_entry", "model_get_details", "model_delete_complete"]),
     Word("model_pin_complete", 3),
-    *[Word(word, 4) for word in ("model_copy_start", "model_copy_progress", "model_copy_complete")],
+    *[Word(word, 5) for word in ("model_copy_start", "model_copy_progress", "model_copy_complete")],
 ]
 COMMANDS = [
     *[Word(f"queen {verb}") for verb in ("run", "start", "stop", "status")],
@@ -383,7 +383,7 @@ COMMANDS = [
     *[Word(f"worker {verb}") for verb in ("spawn", "list", "get", "stop", "restart", "logs")],
     *[Word(f"model {verb}") for verb in ("download", "list", "get", "delete")],
     *[Word(f"model {verb}", 3) for verb in ("search", "pin", "unpin")],
-    Word("model copy", 4),
+    Word("model copy", 5),
     *[Word(f"engine {verb}", 3) for verb in ("list", "probe", "install")],
     *[Word(name) for name in ("up", "infer", "chat", "status", "logs", "doctor")],
     Word("why", 4),
