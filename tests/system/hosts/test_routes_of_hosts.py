@@ -13,8 +13,9 @@ EVERY_S = 0.1
 
 def way(colony: HostColony, hive: str) -> str | None:
     """How requests for this hive's one worker go now."""
-    (worker,) = colony.glance().of(hive)
-    return worker.route
+    rows = colony.glance().of(hive)
+    assert len(rows) == 1, [row.worker for row in rows]
+    return rows[0].route
 
 
 def with_worker(colony: HostColony, hive: str) -> HostColony:
@@ -29,7 +30,7 @@ def firewall(host: Host, port: int) -> Generator[None]:
     """Nothing comes in at this port, and nobody is told."""
     host.run(["nft", "add table inet fw"])
     host.run(["nft", "add chain inet fw in { type filter hook input priority 0; }"])
-    host.run(["nft", f"add rule inet fw in tcp dport {port} drop"])
+    host.run(["nft", f"add rule inet fw in iif != lo tcp dport {port} drop"])
     try:
         yield
     finally:

@@ -29,10 +29,10 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 PROBE_S: Final = 5.0  # connecting, a handshake and a line: five round trips, one lost, at 300 ms
 DIRECT_S: Final = 1.5  # there is a tunnel: a way that takes longer is no better one
-UNSENT_S: Final = 30  # bytes that nobody acknowledges for so long: as long as a link is waited for
-KEEP_ALIVE_AFTER_S: Final = 10  # a quiet stream is asked whether it is still there
-KEEP_ALIVE_EVERY_S: Final = 5
-KEEP_ALIVE_LOST_MAX: Final = 4  # 30 s in all: longer than a machine takes to move to another WLAN
+UNSENT_S: Final = 5  # a request of which nothing arrives for so long goes another way
+KEEP_ALIVE_AFTER_S: Final = 25  # with UNSENT_S: a machine that is gone is noticed after 30 s,
+KEEP_ALIVE_EVERY_S: Final = 5  # and a quiet stream outlives a network that is away for less
+KEEP_ALIVE_LOST_MAX: Final = 2
 
 _FILES: Final = ("cert.pem", "key.pem", "ca.pem")
 
