@@ -20,10 +20,12 @@ from rbee.foundation.mux.frames import (
     Violation,
 )
 from rbee.foundation.mux.websocket import BINARY, BadMessage, Reader
+from rbee.foundation.tcp import retry_soon
 
 BUFFER_BYTES: Final = 32 * 1024
 """In the process and, where the system can be told so, unsent in the kernel: together half a
 second of a 1 Mbit/s line."""
+GIVE_UP_S: Final = 30  # as long as a session waits for its next connection
 CLOSE_S: Final = 1.0  # what is still in the buffers after a close frame may leave for so long
 BULK_READ_BYTES: Final = 64 * 1024  # fewer turns of the loop for model bytes; below glibc's mmap
 
@@ -80,9 +82,13 @@ class Connection(asyncio.Protocol):
             self.connections.add(self)
         transport.set_protocol(self)
         transport.set_write_buffer_limits(high=BUFFER_BYTES, low=BUFFER_BYTES // 4)
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            retry_soon(raw, give_up_s=GIVE_UP_S)
         if self._lane == "main":
             read_less(transport)
-            _keep_kernel_short(transport)
+            if raw is not None:
+                _keep_kernel_short(raw)
         elif hasattr(transport, "max_size"):
             transport.max_size = BULK_READ_BYTES  # pyright: ignore[reportAttributeAccessIssue]  public, untyped
 
@@ -165,10 +171,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(websocket.frame(opcode, payload, mask))
 
 
-def _keep_kernel_short(transport: asyncio.Transport) -> None:
+def _keep_kernel_short(raw: socket.socket) -> None:
     """Keep what the kernel has not sent yet small (Linux and macOS know how)."""
-    raw = transport.get_extra_info("socket")
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if raw is not None and option is not None:
+    if option is not None:
         with contextlib.suppress(OSError):  # a socket that is no TCP one
             raw.setsockopt(socket.IPPROTO_TCP, option, BUFFER_BYTES)

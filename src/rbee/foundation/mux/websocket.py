@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # pyright: ignore[reportPrivateImportUsage]  in C, or in Python where that is missing
 
 BINARY: Final = 2
 CLOSE: Final = 8

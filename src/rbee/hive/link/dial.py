@@ -94,7 +94,7 @@ async def dial(
             return await handshake.done
     except InvalidStatus as error:
         response = error.response
-        raise error_from(response.status_code, response.body, response.headers) from None
+        raise error_from(response.status_code, bytes(response.body), response.headers) from None
     except InvalidHandshake as error:
         raise QueenUnreachable(f"{queen_url} does not take links: {error}.") from None
     except OSError as error:  # a timeout is one, without words

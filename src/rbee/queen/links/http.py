@@ -30,6 +30,7 @@ _ERRORS: Final[tuple[tuple[type[Exception], type[httpx2.HTTPError]], ...]] = (
     (httpcore2.RemoteProtocolError, httpx2.RemoteProtocolError),
     (httpcore2.ReadError, httpx2.ReadError),
 )
+_THEIRS: Final[tuple[type[Exception], ...]] = tuple(theirs for theirs, _ in _ERRORS)
 
 
 class HttpOverLinks:
@@ -77,7 +78,6 @@ class LinkHttp(httpx2.AsyncBaseTransport):
             status_code=answer.status,
             headers=answer.headers,
             stream=_Body(answer),
-            extensions=answer.extensions,
         )
 
     async def aclose(self) -> None:
@@ -103,7 +103,7 @@ def _translated() -> Generator[None]:
     """httpcore2's errors as httpx2's, which our client knows."""
     try:
         yield
-    except tuple(theirs for theirs, _ in _ERRORS) as error:
+    except _THEIRS as error:
         for theirs, ours in _ERRORS:
             if isinstance(error, theirs):
                 raise ours(str(error)) from error

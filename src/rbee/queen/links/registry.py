@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 import anyio
 import msgspec
 
-from rbee.contracts.hives import Heartbeat, HeartbeatAck
+from rbee.contracts.hives import Heartbeat
 from rbee.contracts.ids import HiveId
-from rbee.errors import InvalidRequest, RbeeError
+from rbee.errors import InvalidRequest
 from rbee.foundation import logs
 from rbee.foundation.link.connection import Connection
 from rbee.foundation.link.transport import open_stream
@@ -157,8 +157,6 @@ class Links:
             ack = self._colony.beat(beat, link.heard_at, near=link.near)
         except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRequest) as error:
             raise Violation(f"the beat cannot be taken: {error}") from None
-        except RbeeError as error:  # no room for one more hive: it may try again
-            ack = HeartbeatAck(message=error.message)
         if ack.message:
             _log.warning("beat", hive=link.hive_id, note=ack.message)
         else:

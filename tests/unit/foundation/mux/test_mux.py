@@ -212,8 +212,10 @@ Op = tuple[str, int, int]
 OPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["open", "queen", "hive", "step>", "step<", "read", "cut", "pause", "resume"]
-            + ["end>", "end<", "reset"]
+            [
+                *("open", "queen", "hive", "end>", "end<", "reset"),
+                *("step>", "step<", "read", "cut", "pause", "resume"),
+            ]
         ),
         st.integers(0, 5),
         st.integers(1, 400_000),
@@ -222,63 +224,73 @@ OPS = st.lists(
 )
 
 
+class Played:
+    """What was done to two ends, and what was written on the way."""
+
+    def __init__(self) -> None:
+        self.ends = TwoEnds(eager=False)
+        self.written: dict[tuple[str, int], bytearray] = {}
+        self._count = 0
+
+    def do(self, name: str, index: int, size: int) -> None:
+        ends = self.ends
+        both = (ends.queen, ends.hive)
+        match name:
+            case "open":
+                ends.open()
+            case "cut":
+                ends.cut()
+                ends.join()
+            case "pause":
+                for end in both:
+                    end.pause()
+            case "resume":
+                for end in both:
+                    end.resume()
+            case "step>" | "step<":
+                for _ in range(index + 1):
+                    ends.step(to_hive=name == "step>")
+            case "read":
+                self.read()
+            case _:
+                self._on_stream(name, index + 1, size)
+
+    def read(self) -> None:
+        for reader in [*self.ends.queen_ends.values(), *self.ends.hive_ends.values()]:
+            reader.read_all()
+
+    def _on_stream(self, name: str, number: int, size: int) -> None:
+        queens = name in {"queen", "end>", "reset"}
+        mux = self.ends.queen if queens else self.ends.hive
+        reader = (self.ends.queen_ends if queens else self.ends.hive_ends).get(number)
+        stream = None if reader is None else reader.stream
+        if stream is None or stream.ending or mux.streams.get(number) is not stream:
+            return
+        if name == "reset":
+            mux.reset(stream, "by choice")
+            self.written.pop(("hive", number), None)
+            self.written.pop(("queen", number), None)
+        elif name.startswith("end"):
+            mux.end(stream)
+        else:
+            self._count += 1
+            data = (self._count % 251).to_bytes() * size
+            key = ("queen" if queens else "hive", number)
+            self.written.setdefault(key, bytearray()).extend(data)
+            mux.send(stream, data)
+
+
 @given(OPS)
 def test_whatever_happens_each_byte_comes_once_and_in_order(ops: list[Op]) -> None:
-    ends = TwoEnds(eager=False)
-    written: dict[tuple[str, int], bytearray] = {}
-    whole: set[tuple[str, int]] = set()
-    counter = 0
-    for name, index, size in ops:
-        if name == "open":
-            ends.open()
-        elif name == "cut":
-            ends.cut()
-            ends.join()
-        elif name == "pause":
-            ends.queen.pause()
-            ends.hive.pause()
-        elif name == "resume":
-            ends.queen.resume()
-            ends.hive.resume()
-        elif name.startswith("step"):
-            for _ in range(index + 1):
-                ends.step(to_hive=name.endswith(">"))
-        elif name == "read":
-            for reader in [*ends.queen_ends.values(), *ends.hive_ends.values()]:
-                reader.read_all()
-        else:
-            side, readers = (
-                (ends.queen, ends.queen_ends)
-                if name in {"queen", "end>", "reset"}
-                else (ends.hive, ends.hive_ends)
-            )
-            reader = readers.get(index + 1)
-            stream = None if reader is None else reader.stream
-            if stream is None or stream.ending or side.streams.get(stream.number) is not stream:
-                continue
-            key = ("queen" if side is ends.queen else "hive", stream.number)
-            if name == "reset":
-                side.reset(stream, "by choice")
-                written.pop(("hive", stream.number), None)
-                written.pop(("queen", stream.number), None)
-                whole.discard(("queen", stream.number))
-                readers.pop(stream.number)
-            elif name.startswith("end"):
-                side.end(stream)
-                whole.add(key)
-            else:
-                counter += 1
-                data = (counter % 251).to_bytes() * size
-                written.setdefault(key, bytearray()).extend(data)
-                side.send(stream, data)
-        _check(ends, written, exact=False)
-    ends.queen.resume()
-    ends.hive.resume()
+    played = Played()
+    for op in ops:
+        played.do(*op)
+        _check(played.ends, played.written, exact=False)
+    played.do("resume", 0, 1)
     for _ in range(200):  # read and deliver until nothing moves any more
-        ends.settle()
-        for reader in [*ends.queen_ends.values(), *ends.hive_ends.values()]:
-            reader.read_all()
-    _check(ends, written, exact=True)
+        played.ends.settle()
+        played.read()
+    _check(played.ends, played.written, exact=True)
 
 
 def _check(ends: TwoEnds, written: dict[tuple[str, int], bytearray], *, exact: bool) -> None:
