@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -21,6 +22,7 @@ from rbee.errors import (
     DeadlineExceeded,
     RbeeError,
     RemoteError,
+    TlsRequired,
     UntrustedPeer,
 )
 from rbee.foundation.http.tls import ANYONE
@@ -64,6 +66,10 @@ class Transport:
         """
         self.base_url = base_url.rstrip("/")
         self._unreachable = unreachable
+        # Over plain HTTP to another machine a key is readable on the way: see `_may_show_key`.
+        self._key_untried = (
+            bool(key) and self.base_url.startswith("http:") and not _is_near(base_url)
+        )
         self._http = httpx2.AsyncClient(
             base_url=self.base_url,
             headers={"authorization": f"Bearer {key}"} if key else {},
@@ -113,6 +119,7 @@ class Transport:
         headers = {} if body is None else {"content-type": "application/json"}
         timeout = httpx2.Timeout(timeout_s, connect=CONNECT_S)
         try:
+            await self._may_show_key()
             response = await self._http.request(
                 method, path, content=content, headers=headers, timeout=timeout
             )
@@ -153,6 +160,7 @@ class Transport:
             method, path, content=body, headers=sent, timeout=timeout
         )
         try:
+            await self._may_show_key()
             response = await self._http.send(request, stream=True)
         except httpx2.HTTPError as error:
             raise self.failure(error) from None
@@ -162,6 +170,22 @@ class Transport:
             yield response
         finally:
             await response.aclose()
+
+    async def _may_show_key(self) -> None:
+        """Ask, without the key, whether the server takes plain HTTP from this machine at all.
+
+        Raises:
+            TlsRequired: it does not; the key has not left this machine.
+            httpx2.HTTPError: it does not answer.
+        """
+        if not self._key_untried:
+            return
+        question = self._http.build_request("GET", "/health")
+        del question.headers["authorization"]
+        answer = await self._http.send(question)
+        if answer.status_code == TlsRequired.status:
+            raise error_from(answer.status_code, answer.content, answer.headers)
+        self._key_untried = False
 
     def failure(self, error: httpx2.HTTPError) -> RemoteError:
         """The error to raise for a request that got no whole answer."""
@@ -173,6 +197,12 @@ class Transport:
                 remedy="It may be overloaded or hung; its log says more.",
             )
         return self._unreachable(f"{self.base_url} does not answer: {_why(error)}.")
+
+
+def _is_near(url: str) -> bool:
+    """Whether an address is this machine's own loopback."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _verifying(url: str, expects: str, tls: ssl.SSLContext | None) -> ssl.SSLContext | bool:

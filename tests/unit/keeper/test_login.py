@@ -10,10 +10,19 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rbee.client import transport
 from rbee.client.queen import QueenClient
-from rbee.errors import BadSettings, InvalidApiKey, InvalidRequest, RemoteError, UntrustedPeer
+from rbee.errors import (
+    BadSettings,
+    InvalidApiKey,
+    InvalidRequest,
+    RemoteError,
+    TlsRequired,
+    UntrustedPeer,
+)
 from rbee.foundation import secrets, trust
 from rbee.foundation.files import make_private_dir
+from rbee.foundation.http import door
 from rbee.foundation.http.certificates import Tls
 from rbee.foundation.http.server import port_of
 from rbee.keeper.addresses import address_of
@@ -255,3 +264,41 @@ async def test_keys_belong_to_addresses(monkeypatch: pytest.MonkeyPatch, config:
     assert trust.key_for("HTTP://10.8.0.1:7833/") == KEY
     monkeypatch.setenv("RBEE_API_KEY", "named")
     assert trust.key_for("http://10.8.0.1:7833") == "named"
+
+
+async def test_a_key_is_not_sent_in_the_clear_to_a_server_that_wants_tls(
+    colony: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_is_near", _no)
+    monkeypatch.setattr(door, "_ends", _far)
+    sent = bytearray()
+    received = door.Door.data_received
+
+    def listening(self: door.Door, data: bytes) -> None:
+        sent.extend(data)
+        received(self, data)
+
+    monkeypatch.setattr(door.Door, "data_received", listening)
+    shown: list[str] = []
+    async with (
+        served(queen_of(colony, shown), Tls(colony.server())) as at,
+        QueenClient(at.http, key=KEY) as client,
+    ):
+        with pytest.raises(TlsRequired, match="plain HTTP"):
+            await client.info()
+    assert sent.startswith(b"GET /health")
+    assert KEY.encode() not in sent
+    trusted = ("203.0.113.0/24",)
+    async with (
+        served(queen_of(colony, shown), Tls(colony.server()), trusted=trusted) as at,
+        QueenClient(at.http, key=KEY) as client,
+    ):
+        assert (await client.info()).version == "1.2.3"
+
+
+def _no(_url: str) -> bool:
+    return False
+
+
+def _far(_transport: object) -> tuple[str, str]:
+    return "203.0.113.9", "192.0.2.1"
