@@ -89,7 +89,7 @@ class Daemon:
         )
         self.sockets = [] if host is None else bind(host, port)
         self.port = port_of(self.sockets[0]) if self.sockets else 0
-        self.base_url = f"http://{_url_host(host or 'localhost')}:{self.port}"
+        self.base_url = f"http://{_url_host(host)}:{self.port}" if host is not None else ""
         self.stop = Stop()
         self.server: DaemonServer | None = None  # while it runs
 
@@ -108,7 +108,7 @@ class Daemon:
             async with anyio.create_task_group() as serving:
                 serving.start_soon(self._serve, server)
                 announced = self._announce()
-                _log.info("listening", url=self.base_url)
+                _log.info("listening", url=self.base_url or "nowhere")
                 try:
                     await self.stop.wait()
                     await wind_down()

@@ -329,7 +329,10 @@ class _Hive:
     def _over_link(self) -> HotProtocol | None:
         """A connection of this hive's own server, for a stream that the queen opened."""
         server = self._daemon.server
-        return None if server is None else server.connection()
+        if server is None:
+            return None
+        # TLS has proved that it is she; without it she shows her key, as over any port.
+        return server.connection(self._ties.queen_peer)
 
     async def _detect(self) -> None:
         """Look for devices anew, and let the queen know at once what changed."""

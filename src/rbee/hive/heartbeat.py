@@ -34,6 +34,8 @@ from rbee.hive.address import nobody_here
 from rbee.hive.workers.roster import Roster
 
 BEAT_EVERY_S: Final = 1.0  # wire.md
+LINK_PATIENCE_S: Final = 1.0  # TCP, TLS and two greetings: 1 s at 200 ms
+_LINK_LOOK_S: Final = 0.02
 CHANGE_SETTLES_S: Final = 0.02  # changes come in groups; 50 beats a second at most
 _ALL: Final[frozenset[Wanted]] = frozenset({"capabilities", "models", "worker_keys"})
 
@@ -104,6 +106,7 @@ class Sender:
     async def run(self) -> None:
         """Beat until cancelled."""
         try:
+            await self._await_link()
             while True:
                 began = anyio.current_time()
                 seen = self._roster.pulse.count
@@ -116,6 +119,12 @@ class Sender:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._queen.close()
+
+    async def _await_link(self) -> None:
+        """Give the link a moment: what it brings, a POST would have to say again."""
+        with anyio.move_on_after(LINK_PATIENCE_S):
+            while self._link is not None and not self._link.alive:
+                await anyio.sleep(_LINK_LOOK_S)
 
     def queen_silent_s(self, now: float) -> float | None:
         """For how long she has not answered; ``now`` is monotonic, None: she never did."""

@@ -18,7 +18,7 @@ from rbee.contracts.ids import HiveId
 from rbee.errors import BadSettings
 from rbee.foundation import logs
 from rbee.foundation.hive_id import hive_dir
-from rbee.foundation.http.tls import QUEEN, identity_context
+from rbee.foundation.http.tls import QUEEN, Peer, identity_context
 from rbee.foundation.identity.joined import joined_stamp
 from rbee.hive.address import advertised, colony_address, outside_of
 from rbee.hive.engines.engine import Outside
@@ -74,6 +74,11 @@ class Ties:
     def queen_url(self) -> str:
         """Her address."""
         return self.settings.queen_url
+
+    @property
+    def queen_peer(self) -> Peer | None:
+        """Who opens the link's streams, where her certificate was checked."""
+        return None if self.tls is None else Peer(uri=QUEEN, serial=0, not_after_s=0.0)
 
     def outside(self) -> Outside | None:
         """Where workers take her connections; see ``address.outside_of``."""

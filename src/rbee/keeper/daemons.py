@@ -51,7 +51,10 @@ Tell = Callable[[str], None]
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A daemon that runs on this machine. ``info`` is null when it does not answer."""
+    """A daemon that runs on this machine. ``info`` is null when it does not answer.
+
+    ``base_url`` is empty for a hive that listens nowhere: it takes signals alone.
+    """
 
     room: Room
     base_url: str
@@ -112,6 +115,8 @@ async def find(room: Room) -> Running | None:
     """
     announced = find_announced(room)
     if announced is not None:
+        if not announced.base_url:
+            return _without_port(room, announced.process.pid)
         try:
             info = await ask_info(room, announced.base_url)
         except ContractError:
@@ -125,6 +130,19 @@ async def find(room: Room) -> Running | None:
     except RbeeError:
         return None
     return Running(room=room, base_url=url, pid=info.pid, info=info)
+
+
+def _without_port(room: Room, pid: int) -> Running:
+    """A hive that listens nowhere cannot be asked; it announced itself when it was up."""
+    info = ServiceInfo(
+        service=room,
+        version=__version__,
+        base_url="",
+        port=0,
+        pid=pid,
+        features=["outbound-only"],
+    )
+    return Running(room=room, base_url="", pid=pid, info=info)
 
 
 async def start(room: Room, flags: Sequence[str] = ()) -> Started:
@@ -250,6 +268,10 @@ async def _ask_to_stop(found: Running, *, keep_workers: bool) -> bool:
     """
     if found.info is None:
         return False
+    if not found.base_url:
+        if keep_workers:
+            return False  # the TERM that follows says so
+        return interrupt(found.room)
     client = client_of(found.room, found.base_url)
     async with client:
         try:

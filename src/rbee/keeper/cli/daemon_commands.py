@@ -37,7 +37,10 @@ async def start_daemon(room: Room, flags: Mapping[str, object], *, json: bool) -
         StartError: it does not start.
     """
     words = [
-        word for flag, value in flags.items() if value is not None for word in (flag, str(value))
+        word
+        for flag, value in flags.items()
+        if value is not None and value is not False
+        for word in ((flag,) if value is True else (flag, str(value)))
     ]
     with Live() as live:
         live.say(f"starting the {room}")
@@ -47,7 +50,8 @@ async def start_daemon(room: Room, flags: Mapping[str, object], *, json: bool) -
         out_json(status_of(room, running, time.time()))
     else:
         now = "now " if started.fresh else "already "
-        note(f"The {room} {now}runs at {running.base_url} (pid {running.pid}).")
+        where = f"at {running.base_url}" if running.base_url else "without a port"
+        note(f"The {room} {now}runs {where} (pid {running.pid}).")
     if running.version_skew:
         note(f"note: {running.version_skew}")
 
@@ -116,4 +120,5 @@ def status_text(running: Running, info: ServiceInfo, now: float) -> str:
         parts.append(f"id {info.hive_id}")
     if info.queen_url:
         parts.append(f"queen {info.queen_url}")
-    return f"The {running.room} runs at {running.base_url} ({', '.join(parts)})."
+    where = f"at {running.base_url}" if running.base_url else "without a port, linked to its queen"
+    return f"The {running.room} runs {where} ({', '.join(parts)})."
