@@ -11,14 +11,12 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter
 
 from rbee.client.keys import KeyClient
-from rbee.client.queen import QueenClient
 from rbee.contracts.keys import ApiKey, KeyWish
 from rbee.contracts.principals import KeyScope
 from rbee.errors import InvalidRequest
-from rbee.foundation import config
-from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
+from rbee.keeper.clients import queen_client
 from rbee.keeper.screen import note, out, out_json, out_table
 from rbee.keeper.units import UNKNOWN, duration_text
 
@@ -67,7 +65,7 @@ async def create(
         tokens_per_min=tokens_per_min,
         priority=priority,
     )
-    async with QueenClient(address_of("queen", queen).url, key=config.colony_key()) as client:
+    async with queen_client(queen) as client:
         made = await KeyClient(client.transport).create(wish)
     if json:
         out_json(made)
@@ -80,7 +78,7 @@ async def create(
 @keys_app.command(name="list", help_epilogue=examples("rbee keys list", "rbee keys list --json"))
 async def list_keys(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
     """Show all keys: whose they are, what they may do; never the keys themselves."""
-    async with QueenClient(address_of("queen", queen).url, key=config.colony_key()) as client:
+    async with queen_client(queen) as client:
         found = await KeyClient(client.transport).list()
     if json:
         out_json(found)
@@ -101,7 +99,7 @@ async def revoke(
     queen: QueenFlag = None,
 ) -> None:
     """Have a key refused from now on, and whoever signed in with it signed out."""
-    async with QueenClient(address_of("queen", queen).url, key=config.colony_key()) as client:
+    async with queen_client(queen) as client:
         revoked = await KeyClient(client.transport).revoke(key)
     if json:
         out_json(revoked)
