@@ -50,7 +50,8 @@ def address_of(room: Room, flag: str | None, *, login: bool = True) -> Address:
     if named:
         return Address(room=room, url=as_url(named, param=f"--{room}"), named=True)
     announced = find_announced(room)
-    url = announced.base_url if announced else f"http://localhost:{port_of(room)}"
+    own = announced.base_url if announced else ""  # empty: it listens nowhere
+    url = own or f"http://localhost:{port_of(room)}"
     return Address(room=room, url=url, named=False)
 
 

@@ -75,6 +75,14 @@ async def start(
     queen: Annotated[str | None, Parameter(help="The queen to join.")] = None,
     bind: Annotated[str | None, Parameter(help="Address to listen on.")] = None,
     port: Annotated[int | None, Parameter(help="Port to listen on.")] = None,
+    outbound_only: Annotated[
+        bool,
+        Parameter(
+            help="Listen nowhere; everything goes over the link to the queen.",
+            negative="",
+            show_default=False,
+        ),
+    ] = False,
     host: HostFlag = None,
     json: JsonFlag = False,
 ) -> None:
@@ -87,6 +95,7 @@ async def start(
     flags = {
         "--bind": bind,
         "--port": port,
+        "--outbound-only": outbound_only,
         "--queen": as_url(queen, param="--queen") if queen else queen_for_hive(),
     }
     await start_daemon("hive", flags, json=json)
