@@ -64,17 +64,23 @@ def test_a_workers_port_takes_nobody_but_the_queen(three: HostColony) -> None:
     assert plain.status_code in {400, 403}
     assert "scripted" not in plain.text
     url = f"https://{address}:{WORKER_PORT}/v1/models"
-    with three.laptop.network(), three.http(expects="rbee://") as http:
-        # TLS 1.3: who has no certificate is told so after its own handshake.
-        with pytest.raises(httpx2.TransportError):
-            http.get(url)
+    # TLS 1.3: who has no certificate is told so after its own handshake.
+    with (
+        three.laptop.network(),
+        three.http(expects="rbee://") as http,
+        pytest.raises(httpx2.TransportError),
+    ):
+        http.get(url)
     # Another hive has a certificate of the colony; it is not the queen's.
     identity = three.hives["hive-2"].data / "hive" / "identity"
     context = identity_context(identity, expects="rbee://hive/hive-1")
     assert context is not None
-    with three.hives["hive-2"].host.network(), httpx2.Client(verify=context) as http:
-        with pytest.raises(httpx2.TransportError):
-            http.get(url)
+    with (
+        three.hives["hive-2"].host.network(),
+        httpx2.Client(verify=context) as http,
+        pytest.raises(httpx2.TransportError),
+    ):
+        http.get(url)
 
 
 def test_no_route_answers_without_a_key(three: HostColony) -> None:
