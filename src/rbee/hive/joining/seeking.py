@@ -20,7 +20,7 @@ from rbee.errors import Forbidden, RbeeError
 from rbee.foundation import logs
 from rbee.foundation.files import write_atomic
 
-PATIENCE_S: Final = 10.0  # a queen of this machine that starts together with the hive is up by then
+PATIENCE_S: Final = 5.0  # a queen of this machine that starts together with the hive is up by then
 LOOK_S: Final = 3.0
 LOOK_EVERY_S: Final = 30.0
 REJECTED_PAUSE_S: Final = 3600.0  # an operator said no; she hears nothing for an hour anyway

@@ -8,7 +8,7 @@ no multicast is no fault of hers: it is logged once and she goes on without.
 import ipaddress
 import socket
 from collections.abc import Awaitable, Iterable
-from typing import Final
+from typing import Final, cast
 
 import anyio
 
@@ -45,10 +45,11 @@ async def announce(hosts: Iterable[str], port: int, fingerprint: str, first: str
         _log.warning("not announced", reason=str(error))
         return
     try:
-        registered: Awaitable[object] = await zeroconf.async_register_service(  # pyright: ignore[reportUnknownMemberType]
+        # Two steps, as the library has it: begun, and told to the network.
+        told = zeroconf.async_register_service(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             info, allow_name_change=True
         )
-        await registered
+        await cast("Awaitable[None]", await told)
         _log.info("announced", addresses=addresses, port=port)
         await anyio.sleep_forever()
     except (OSError, Error) as error:
