@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -99,10 +99,11 @@ def running_worker(
     task: Task = "generate",
     batch: int | None = None,
     port: int | None = None,
+    more: Sequence[str] = (),
 ) -> Generator[WorkerUnderTest]:
     """Start a worker in ``directory`` (its private one) and end it after the block.
 
-    It is not ready yet: call ``wait_ready``.
+    ``more`` are further words of its command line. It is not ready yet: call ``wait_ready``.
     """
     directory.mkdir(parents=True, exist_ok=True)
     key = secrets.token_hex(16)
@@ -119,6 +120,7 @@ def running_worker(
         script_file = directory / "script.json"
         script_file.write_bytes(msgspec.json.encode(script))
         argv += ["--script", str(script_file)]
+    argv += more
     log = directory / "stderr.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
