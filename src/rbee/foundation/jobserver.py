@@ -45,6 +45,7 @@ __all__ = ["Handler", "Job", "JobServer", "Recover"]
 ENDED_KEPT_S = 3600.0  # wire.md: long enough to come back to after lunch
 ENDED_KEPT_MAX = 1000  # 4 GiB of full logs at worst; in practice logs are a few KiB
 RUNNING_MAX = 2000  # a colony queues 1,000 requests; the rest is listings and downloads
+RUNNING_PER_OWNER_MAX: Final = 1000  # half: one key must leave room for the others
 RESTARTS_MAX: Final = 20  # twenty deaths in one job's life are no accident: it may be their cause
 LOOK_EVERY_S: Final = 1.0  # sorting a thousand ended jobs is not for every POST
 EXPIRE_EVERY_S: Final = 30.0  # nobody counts an hour more exactly than that
@@ -125,7 +126,7 @@ class JobServer:
             CapacityError: too many jobs run already.
             ShuttingDown: the daemon is going away.
         """
-        self._check_room()
+        self._check_room(owner)
         job = Job(operation, actor=self._actor, now=self._now, deadline_s=deadline_s, owner=owner)
         self._start(job, handler)
         return job
@@ -151,7 +152,7 @@ class JobServer:
         """
         if self._journal is None:
             return self.submit(operation, handler, deadline_s=deadline_s, owner=owner)
-        self._check_room()
+        self._check_room(owner)
         job = Job(
             operation,
             actor=self._actor,
@@ -271,13 +272,15 @@ class JobServer:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _check_room(self) -> None:
+    def _check_room(self, owner: str) -> None:
         if self._tasks is None or self._stopping:
             raise ShuttingDown("This server is stopping.")
         self._forget_expired()
-        running = sum(1 for job in self._jobs.values() if not job.ended)
-        if running + self._accepting >= RUNNING_MAX:
+        running = [job.owner for job in self._jobs.values() if not job.ended]
+        if len(running) + self._accepting >= RUNNING_MAX:
             raise CapacityError(f"{RUNNING_MAX} jobs run already.")
+        if owner and running.count(owner) >= RUNNING_PER_OWNER_MAX:
+            raise CapacityError(f"{RUNNING_PER_OWNER_MAX} jobs of this key run already.")
 
     def _go_on(self, job: Job, left: Found) -> None:
         job.restarts += 1

@@ -232,6 +232,19 @@ async def test_too_many_jobs_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
             jobs.submit("infer", forever)
 
 
+async def test_one_owner_leaves_room_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobserver, "RUNNING_PER_OWNER_MAX", 2)
+    async with JobServer(actor="queen") as jobs:
+        first = jobs.submit("infer", forever, owner="key-1")
+        jobs.submit("infer", forever, owner="key-1")
+        with pytest.raises(CapacityError, match="this key"):
+            jobs.submit("infer", forever, owner="key-1")
+        jobs.submit("infer", forever, owner="key-2")
+        jobs.cancel(first.id)
+        await first.wait_over()
+        jobs.submit("infer", forever, owner="key-1")
+
+
 async def test_a_server_that_closes_ends_its_jobs_and_takes_no_more() -> None:
     async with JobServer(actor="queen") as jobs:
         job = jobs.submit("infer", forever)

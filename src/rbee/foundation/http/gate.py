@@ -54,6 +54,7 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _OPEN_PATHS = frozenset({"/health"})  # a load balancer's probe has no key and learns nothing
 _GUARDED: Final = frozenset({"http", "websocket"})
 _POLICY_VIOLATION: Final = 1008  # RFC 6455's code for it
+_PATH_SHOWN_MAX: Final = 128  # of what a stranger asked for, in an error
 _PREFLIGHT_AGE_S = b"600"  # browsers cap it at two hours (Chromium) anyway
 _HOSTS_KEPT_MAX = 1024  # parsed Host headers: clients use a handful of names, forgers any
 
@@ -200,7 +201,7 @@ def _without_scope(policy: Policy, principal: Principal, method: str, path: str)
     words = " or ".join(sorted(needed | {"operator"}))
     raise Forbidden(
         f"The key {principal.name!r} has the scope {', '.join(sorted(principal.scopes))}; "
-        f"{method} {path} wants {words}.",
+        f"{method} {path[:_PATH_SHOWN_MAX]} wants {words}.",
         remedy="Use the colony's key, or one with that scope (`rbee keys create --scope`).",
     )
 
