@@ -38,7 +38,7 @@ from rbee.testing.hosts.colony import KEY, HostColony
 from rbee.testing.waiting import until_now
 
 SHARE_MIN: Final = 0.8
-RATES_MBIT: Final = (100.0, 1000.0, 2500.0)
+RATES_MBIT: Final = (500.0, 1000.0, 2500.0)
 KILLS_AT_MBIT: Final = 1000.0
 MODEL: Final = "big"
 WITHIN_S: Final = 600.0
@@ -247,8 +247,7 @@ def run_on_hosts(size_mb: int) -> dict[str, Any]:
         rows: list[dict[str, Any]] = []
         for mbit in RATES_MBIT:
             with lan.rate(mbit, hosts[0]):
-                share_mb = size_mb if mbit > RATES_MBIT[0] else size_mb // 4
-                line = raw_mb_s(*hosts, share_mb)
+                line = raw_mb_s(*hosts, size_mb)
                 rows.append(measure(url, network, taker, line, size_mb, f"{mbit:.0f} Mbit/s"))
         line = raw_mb_s(*hosts, size_mb)
         rows.append(measure(url, network, taker, line, size_mb, "no limit"))
