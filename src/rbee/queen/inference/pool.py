@@ -98,7 +98,8 @@ class Pool:
                 f"The worker {worker.worker_id} cannot be reached on port {worker.port}: "
                 f"{error.strerror or 'no answer'}."
             ) from None
-        self.connected(worker.hive_id, loop.time() - began)
+        if worker.route == "local":  # other ways are open already, or measure themselves
+            self.connected(worker.hive_id, loop.time() - began)
         upstream.era = era
         self._active.add(upstream)
         return upstream

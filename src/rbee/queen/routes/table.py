@@ -31,6 +31,8 @@ LOOK_EVERY_S: Final = 0.5  # pauses are seconds; a new worker is tried at once
 PROBES_AT_ONCE: Final = 32  # a handshake is a millisecond of CPU; thousands come after a restart
 CREDENTIALS_LOOK_S: Final = 30.0  # certificates are renewed days before their end
 FORGET_S: Final = 120.0  # twice what the registry keeps of a silent hive
+TRIPS_PLAIN: Final = 1  # round trips before a connection can be written to
+TRIPS_TLS: Final = 2
 WORKER_TARGET: Final = "worker:"
 
 Candidates = Callable[[str | None, str | None], tuple[str, ...]]
@@ -59,6 +61,8 @@ class Routes:
         """Hears of a hive whose workers have another way now."""
         self.moved: Callable[[str], None] = lambda _worker_id: None
         """Hears of a worker whose kept connections go a way that is not the best any more."""
+        self.measured: Callable[[str, float], None] = lambda _hive_id, _seconds: None
+        """Hears how long one round trip to a hive takes, where a connection shows it."""
         self._local = local
         self._trusted = tuple(trusted)
         self._candidates = candidates
@@ -142,13 +146,17 @@ class Routes:
         Raises:
             OSError: it does not work any more.
         """
-        return await open_direct(
+        began = self._clock()
+        opened = await open_direct(
             known.address or "",
             known.place.port,
             known.place.hive_id,
             None if known.plain else self._credentials.traffic,
             make,
         )
+        trips = TRIPS_PLAIN if known.plain else TRIPS_TLS
+        self.measured(known.place.hive_id, (self._clock() - began) / trips)
+        return opened
 
     def ready(self, worker_id: str) -> int:
         """How many direct connections to this worker are open and wait for a request."""
