@@ -136,6 +136,7 @@ class Queen:
         self.routes.changed = self.colony.reroute
         self.pool = Pool(self.routes.connect)
         self.routes.moved = self.pool.forget_kept
+        self.routes.measured = admission.router.connected
         self.pool.connected = admission.router.connected
         self.dispatcher = Dispatcher(
             self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
