@@ -26,12 +26,13 @@ IMPORTED_LATE = {
     "nvidia-ml-py": "the hive imports pynvml when it looks for devices",
 }
 
-# Licences that let an Apache-2.0 program use the library. MPL-2.0's copyleft ends at the
-# library's own files.
+# Licences that let an Apache-2.0 program use the library. The copyleft of MPL-2.0 and EPL-2.0
+# ends at the library's own files; that of the LGPL too for a library that is installed from the
+# index, imported as it is, and may be replaced by its user.
 ACCEPTED = re.compile(
     r"MIT(-0)?|MIT License|ISC|0BSD|BSD|BSD-[23]-Clause|BSD License|Apache-2\.0|Apache License.*|"
     r"Apache Software License|Apache 2\.0|PSF-2\.0|Python Software Foundation License|MPL-2\.0|"
-    r"Mozilla Public License 2\.0.*|CC0-1\.0|Unlicense|Zlib|CNRI-Python",
+    r"Mozilla Public License 2\.0.*|EPL-2\.0|LGPL-2\.1(-or-later)?|CC0-1\.0|Unlicense|Zlib|CNRI-Python",
     re.IGNORECASE,
 )
 
@@ -54,17 +55,21 @@ def closure(names: set[str]) -> Iterator[metadata.Distribution]:
 
 
 def licences(found: metadata.Distribution) -> list[str]:
-    """What a distribution says of its licence: an expression, else classifiers, else the field."""
+    """What a distribution says of its licence: an expression, else classifiers, else the field.
+
+    Of alternatives we take the first that will do.
+    """
     about = found.metadata
     if expression := about.get("License-Expression"):
-        return _parts(expression)
+        choices = [_parts(choice) for choice in re.split(r"\s+OR\s+", expression)]
+        return next((c for c in choices if all(map(ACCEPTED.fullmatch, c))), choices[0])
     named = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier", []) if "License ::" in c]
     named = [name for name in named if name != "OSI Approved"]
     return named or _parts(about.get("License", "unknown").splitlines()[0].strip())
 
 
 def _parts(expression: str) -> list[str]:
-    return re.split(r"\s+(?:AND|OR)\s+", expression.replace("(", "").replace(")", ""))
+    return re.split(r"\s+AND\s+", expression.replace("(", "").replace(")", ""))
 
 
 def test_licences_allow_our_own() -> None:
