@@ -244,6 +244,37 @@ async def test_the_hot_door_is_behind_the_same_gate() -> None:
             assert forged.status_code == 403, path
 
 
+UPGRADE = (
+    "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        ("", b"401"),
+        ("authorization: Bearer wrong\r\n", b"401"),
+        ("authorization: Bearer made-up inference\r\n", b"403"),
+        ("authorization: Bearer made-up read\r\n", b"403"),
+        (f"authorization: Bearer {KEY}\r\norigin: http://evil.example\r\n", b"403"),
+        (f"authorization: Bearer {KEY}\r\n", b"101"),
+    ],
+)
+async def test_an_upgrade_passes_the_gate_too(
+    queen_settings: Settings, shown: str, status: bytes
+) -> None:
+    async with running_queen(settings=queen_settings, key=KEY) as running, served(running) as http:
+        port = http.base_url.port
+        for path in ("/v1/hive/link", "/v1/hive/link?lane=bulk"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"GET {path} HTTP/1.1\r\nhost: localhost\r\n{UPGRADE}{shown}\r\n"
+            writer.write(head.encode())
+            answered = await reader.readline()
+            writer.close()
+            assert answered.split()[1] == status
+
+
 async def test_a_revoked_key_is_refused_on_the_connection_that_it_had() -> None:
     async with running_queen(key=KEY) as running, served(running) as http:
         colony = {"authorization": f"Bearer {KEY}"}
