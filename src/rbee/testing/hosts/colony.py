@@ -10,7 +10,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 import httpx2
@@ -18,7 +17,7 @@ import msgspec
 
 from rbee.client.queen import QueenClient
 from rbee.contracts.jobs import Status
-from rbee.contracts.joining import NewJoinToken
+from rbee.contracts.joining import ColonyCa, NewJoinToken
 from rbee.contracts.status import HiveRow, WorkerRow
 from rbee.foundation.http.tls import colony_context
 from rbee.testing.hosts.daemons import Daemon
@@ -114,11 +113,11 @@ class HostColony:
         self.queen = Daemon(host, "queen", key=KEY, settings=chosen).start()
         self.url = f"https://{host.address}:{PORT}"
         self.hives: dict[str, Daemon] = {}
-
-    @property
-    def ca(self) -> Path:
-        """The colony's CA, as its queen keeps it."""
-        return self.queen.data / "queen" / "ca" / "cert.pem"
+        self.ca = lan.folder / "ca.pem"
+        """The colony's CA, asked for on the queen's own machine."""
+        answer = host.ask(f"http://127.0.0.1:{PORT}/v1/hive/ca").raise_for_status()
+        colony_ca = msgspec.json.decode(answer.content, type=ColonyCa)
+        self.ca.write_text(colony_ca.certificate, encoding="utf-8")
 
     def token(self, *hive_ids: str) -> str:
         """A new join token, from the queen's own machine."""
