@@ -61,11 +61,15 @@ def licences(found: metadata.Distribution) -> list[str]:
     """
     about = found.metadata
     if expression := about.get("License-Expression"):
-        choices = [_parts(choice) for choice in re.split(r"\s+OR\s+", expression)]
-        return next((c for c in choices if all(map(ACCEPTED.fullmatch, c))), choices[0])
+        return _taken(expression)
     named = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier", []) if "License ::" in c]
     named = [name for name in named if name != "OSI Approved"]
-    return named or _parts(about.get("License", "unknown").splitlines()[0].strip())
+    return named or _taken(about.get("License", "unknown").splitlines()[0].strip())
+
+
+def _taken(expression: str) -> list[str]:
+    choices = [_parts(choice) for choice in re.split(r"\s+OR\s+", expression)]
+    return next((one for one in choices if all(map(ACCEPTED.fullmatch, one))), choices[0])
 
 
 def _parts(expression: str) -> list[str]:
