@@ -90,6 +90,7 @@ ROUTES: list[Route] = [
     Route("queen", "POST", "/v1/messages/count_tokens", 4),
     Route("queen", "POST", "/v1/hive-heartbeat", 2, fixed=True),
     Route("queen", "POST", "/v1/hive/ready", 2),
+    Route("queen", "GET", "/v1/hive/link", 5),
     Route("hive", "GET", "/v1/capabilities", 2),
     Route("hive", "GET", "/v1/engines", 3),
     Route("hive", "POST", "/v1/engines/probe", 3),

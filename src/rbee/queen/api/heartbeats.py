@@ -17,6 +17,7 @@ from starlette.types import Scope
 from rbee.contracts.decode import decode_json
 from rbee.contracts.hives import Heartbeat, HiveReady
 from rbee.contracts.principals import Principal
+from rbee.errors import InvalidRequest
 from rbee.foundation import logs
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
@@ -84,7 +85,15 @@ def heartbeat_routes(
             telemetry.frames(), media_type="text/event-stream", headers=SSE_HEADERS
         )
 
+    async def link(_request: Request) -> Response:
+        # Those that upgrade never come here: `queen.links.door` takes their connection.
+        raise InvalidRequest(
+            "This is a hive's link: a WebSocket, and the request did not ask for one.",
+            remedy="`rbee hive run` speaks it; docs/link.md describes it.",
+        )
+
     return [
+        Route("/v1/hive/link", link, methods=["GET"]),
         Route("/v1/hive/ready", ready, methods=["POST"]),
         Route("/v1/hive-heartbeat", beat, methods=["POST"]),
         Route("/v1/heartbeats/stream", stream, methods=["GET"]),

@@ -18,7 +18,6 @@ _CONTROL: Final = (
     ("GET", "/openapi.json"),
     ("GET", "/v1/ws"),
     ("GET", "/v1/state/stream"),
-    ("GET", "/v1/hive/link"),
 )
 
 LINES: Final[tuple[tuple[str, str], ...]] = (

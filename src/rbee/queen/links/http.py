@@ -30,7 +30,6 @@ _ERRORS: Final[tuple[tuple[type[Exception], type[httpx2.HTTPError]], ...]] = (
     (httpcore2.RemoteProtocolError, httpx2.RemoteProtocolError),
     (httpcore2.ReadError, httpx2.ReadError),
 )
-_THEIRS: Final[tuple[type[Exception], ...]] = tuple(theirs for theirs, _ in _ERRORS)
 
 
 class HttpOverLinks:
@@ -103,7 +102,7 @@ def _translated() -> Generator[None]:
     """httpcore2's errors as httpx2's, which our client knows."""
     try:
         yield
-    except _THEIRS as error:
+    except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
         for theirs, ours in _ERRORS:
             if isinstance(error, theirs):
                 raise ours(str(error)) from error
