@@ -56,7 +56,7 @@ def test_a_laptop_logs_in_once_and_is_in(lan: Lan) -> None:
 def test_plain_http_is_for_trusted_networks(lan: Lan) -> None:
     machine, inside = lan.host("queen"), lan.host("inside")
     outside = lan.host("outside")
-    Daemon(machine, "queen", key=KEY, bind=ANY, trusted_networks=f'["{inside.address}/32"]').start()
+    Daemon(machine, "queen", key=KEY, bind=ANY, trusted_networks=f"{inside.address}/32").start()
     url = f"http://{machine.address}:7833"
     assert inside.ask(f"{url}/v1/info", key=KEY).status_code == 200
     assert machine.ask(f"{url}/v1/info", key=KEY).status_code == 200

@@ -3,9 +3,10 @@
 from cyclopts import App
 
 from rbee.errors import BadSettings
+from rbee.foundation.announcements import Room
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveFlag, JsonFlag, QueenFlag
-from rbee.keeper.doctor import checks, facts
+from rbee.keeper.doctor import checks, facts, safety, safety_facts
 from rbee.keeper.doctor.checks import Finding
 from rbee.keeper.screen import Live, note, out, out_json
 
@@ -53,12 +54,22 @@ async def _examine_daemons(*, hive: str | None, queen: str | None) -> list[Findi
         checks.check_port(await facts.look_at_port("hive")),
     ]
     findings += [checks.check_folder(folder) for folder in facts.look_at_folders()]
+    findings += _examine_safety()
     queen_facts = await facts.look_at_room("queen", queen)
     hive_facts = await facts.look_at_room("hive", hive)
     findings += [checks.check_room(queen_facts), checks.check_room(hive_facts)]
     joined = checks.check_join(queen_facts, hive_facts, await facts.look_at_hive_ids(queen_facts))
     engines = checks.check_engines(await facts.look_at_engines(hive_facts))
     return findings + [finding for finding in (engines, joined) if finding is not None]
+
+
+def _examine_safety() -> list[Finding]:
+    rooms: tuple[Room, ...] = ("queen", "hive")
+    findings = [
+        finding for room in rooms for finding in safety.check_door(safety_facts.look_at_door(room))
+    ]
+    findings += [safety.check_ca(own) for own in safety_facts.look_at_cas()]
+    return [*findings, safety.check_private(safety_facts.look_at_secrets())]
 
 
 def finding_text(finding: Finding) -> str:
