@@ -25,6 +25,7 @@
     │  ├─ NoCapacity
     │  ├─ QueueFull
     │  ├─ RateLimited          429
+    │  ├─ QuotaExceeded        429
     │  └─ ShuttingDown
     ├─ RemoteError              502  another room, machine or service failed
     │  ├─ WorkerFailed
@@ -250,6 +251,14 @@ class RateLimited(CapacityError):
     status = 429
     remedy = "Wait as long as Retry-After says; the limit is the key's (`rbee keys list`)."
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class QuotaExceeded(CapacityError):
+    """A key has used up its tokens of the day."""
+
+    code = "quota_exceeded"
+    status = 429
+    remedy = "It begins anew at midnight, UTC; the operator sets it (`rbee keys list`)."
 
 
 class ShuttingDown(CapacityError):

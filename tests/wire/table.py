@@ -34,6 +34,7 @@ from rbee.errors import (
     NoCapacity,
     NotYet,
     QueueFull,
+    QuotaExceeded,
     RateLimited,
     RbeeError,
     TooLarge,
@@ -290,9 +291,12 @@ SHAPES: list[Shape] = [
     Shape(
         keys.ApiKey,
         "id name hint scopes models created_at created_by expires_at expired configured"
-        " requests_per_min tokens_per_min priority",
+        " requests_per_min tokens_per_min tokens_per_day tokens_today priority",
     ),
-    Shape(keys.KeyWish, "name scopes models expires_in_s requests_per_min tokens_per_min priority"),
+    Shape(
+        keys.KeyWish,
+        "name scopes models expires_in_s requests_per_min tokens_per_min tokens_per_day priority",
+    ),
     Shape(keys.KeyList, "keys"),
     Shape(keys.KeyMade, "key about"),
     Shape(keys.KeyRevoked, "id name"),
@@ -325,7 +329,7 @@ ERRORS: list[ErrorLine] = [
     ErrorLine(404, "model_not_found", ModelNotFound),
     ErrorLine(413, "too_large", TooLarge),
     ErrorLine(429, "rate_limited", RateLimited, 4),
-    ErrorLine(429, "quota_exceeded", None, 7),
+    ErrorLine(429, "quota_exceeded", QuotaExceeded, 5),
     ErrorLine(499, "client_gone", ClientGone, 4),
     ErrorLine(501, "not_yet", NotYet),
     ErrorLine(502, "worker_error", WorkerFailed),

@@ -197,6 +197,23 @@ async def test_jobs_hold_to_models_and_limits() -> None:
         assert third.headers["x-ratelimit-remaining-tokens"] == "0"  # 100 of 60 were used
 
 
+async def test_a_quota_holds_at_every_door_and_is_shown() -> None:
+    async with colony() as running:
+        alice = await made(running, "alice", scopes=["jobs", "inference"], tokens_per_day=100)
+        assert (await complete(running, alice)).status_code == 200
+        job = await running.http.post("/v1/jobs", json=INFER, headers=alice)
+        await running.http.get(job.json()["sse_url"], headers=alice)
+        (row,) = (await running.http.get("/v1/keys", headers=COLONY)).json()["keys"]
+        assert (row["tokens_per_day"], row["tokens_today"]) == (100, 100)
+        for refused in (
+            await complete(running, alice),
+            await running.http.post("/v1/jobs", json=INFER, headers=alice),
+        ):
+            assert refused.status_code == 429
+            assert "quota_exceeded" in refused.text
+            assert 0 < int(refused.headers["retry-after"]) <= 86_400
+
+
 async def test_a_stream_ends_when_its_key_is_revoked() -> None:
     async with colony() as running:
         watcher = await made(running, "watcher", scopes=["read"])

@@ -24,13 +24,13 @@ KeyName: TypeAlias = Annotated[
     str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"^[^\s/][^\n\r/]*$")
 ]
 ModelPattern: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MODEL_LENGTH_MAX)]
-PerMinute: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+Limit: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class KeyWish(msgspec.Struct, kw_only=True):
-    """``POST /v1/keys``. Limits are per minute, null means none; no ``models`` means all.
+    """``POST /v1/keys``. Null limits mean none; no ``models`` means all.
 
-    ``expires_in_s`` counts from now; null means never.
+    ``expires_in_s`` counts from now; null means never. A day is one of the calendar, UTC.
     """
 
     name: KeyName
@@ -41,8 +41,9 @@ class KeyWish(msgspec.Struct, kw_only=True):
         default_factory=list[ModelPattern]
     )
     expires_in_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    requests_per_min: PerMinute | None = None
-    tokens_per_min: PerMinute | None = None
+    requests_per_min: Limit | None = None
+    tokens_per_min: Limit | None = None
+    tokens_per_day: Limit | None = None
     priority: Annotated[int, msgspec.Meta(ge=-PRIORITY_MAX, le=PRIORITY_MAX)] = 0
 
 
@@ -50,6 +51,7 @@ class ApiKey(msgspec.Struct, kw_only=True):
     """A key as ``GET /v1/keys`` shows it. ``hint`` is how its text begins.
 
     ``configured``: it stands in config.toml, and can be taken out there alone.
+    ``tokens_today`` is what it has used of ``tokens_per_day``; null without one.
     """
 
     id: str
@@ -64,6 +66,8 @@ class ApiKey(msgspec.Struct, kw_only=True):
     configured: bool = False
     requests_per_min: int | None = None
     tokens_per_min: int | None = None
+    tokens_per_day: int | None = None
+    tokens_today: int | None = None
     priority: int = 0
 
 

@@ -39,7 +39,7 @@ _PATTERNS_KEPT_MAX: Final = 1024  # compiled patterns of models: a colony has a 
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks. Limits are per minute; null means none.
+    """Who asks. Limits are per minute, or per day in UTC; null means none.
 
     ``priority`` is that of its requests which ask for none, ``priority_max`` the
     highest that they may ask for. An ``operator`` may do everything, others what
@@ -56,11 +56,17 @@ class Principal(msgspec.Struct, frozen=True):
     operator: bool = False
     scopes: frozenset[Scope] = INFERENCE_ONLY
     models: tuple[str, ...] = ()
+    tokens_per_day: int | None = None
 
     @property
     def limited(self) -> bool:
-        """Whether any rate limit is set."""
-        return self.requests_per_min is not None or self.tokens_per_min is not None
+        """Whether any rate limit or quota is set."""
+        return self.requests_per_min is not None or self.counts_tokens
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the tokens of its answers matter to a limit."""
+        return self.tokens_per_min is not None or self.tokens_per_day is not None
 
     @property
     def hive_id(self) -> str | None:
@@ -116,6 +122,7 @@ class KeySetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     priority: Annotated[int, msgspec.Meta(ge=-PRIORITY_MAX, le=PRIORITY_MAX)] = 0
     scopes: list[KeyScope] = msgspec.field(default_factory=lambda: ["inference"])
     models: list[str] = msgspec.field(default_factory=list[str])
+    tokens_per_day: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 def priority_for(

@@ -154,7 +154,7 @@ class Queen:
         )
         self._settings = settings
         self._daemon = daemon
-        self._rates = Rates()
+        self._rates = Rates(wall_clock=time.time)
         self.office = Office(directory, in_use=self._is_elsewhere)
         self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
         policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
@@ -167,7 +167,9 @@ class Queen:
             traces=self.traces,
             media=Media(settings.media_hosts),
         )
-        self.keys = KeyBook(policy.keyring, journal, configured=settings.keys)
+        self.keys = KeyBook(
+            policy.keyring, journal, configured=settings.keys, quotas=self._rates.quotas
+        )
         self.keys.on_gone.append(self._rates.forget)
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)

@@ -65,7 +65,7 @@ def _count(tally: Tally, call: Call, answer: Answer | None, status: int, arrived
 
 
 def _debit(rates: Rates, call: Call, answer: Answer) -> None:
-    if call.principal.tokens_per_min is None or answer.worker is None:
+    if not call.principal.counts_tokens or answer.worker is None:
         return
     usage = answer.usage
     tokens = (

@@ -40,8 +40,10 @@ def test_a_row_says_whose_what_and_how_long() -> None:
         expires_at=1090.0,
         requests_per_min=60,
         tokens_per_min=9000,
+        tokens_per_day=50_000,
+        tokens_today=120,
     )
-    limits = "60 requests, 9000 tokens"
+    limits = "60 requests/min, 9000 tokens/min, 120 of 50000 tokens today"
     row = ("alice", "key-1", "rbee_1a2b…", "inference, jobs", "llama-*", "1 min 30 s", limits)
     assert key_row(key, 1000.0) == row
 

@@ -11,7 +11,14 @@ import pytest
 
 from rbee.contracts.keys import KEY_PREFIX, KeyWish
 from rbee.contracts.principals import COLONY, KeySetting, Principal
-from rbee.errors import CapacityError, Conflict, InvalidApiKey, InvalidRequest, StorageError
+from rbee.errors import (
+    CapacityError,
+    Conflict,
+    InvalidApiKey,
+    InvalidRequest,
+    QuotaExceeded,
+    StorageError,
+)
 from rbee.errors import KeyNotFound as NoKey
 from rbee.foundation.http.keys import Keyring, make_keyring
 from rbee.foundation.jobserver import JobServer
@@ -213,6 +220,23 @@ async def test_names_are_taken_once(shelf: Shelf) -> None:
         assert sorted(made) == ["alice", "refused", "refused"]
         shown = book.list()
         assert [(key.name, key.configured) for key in shown] == [("team", True), ("alice", False)]
+
+
+async def test_what_a_key_used_today_outlives_the_queen(shelf: Shelf) -> None:
+    async with book_on(shelf) as (book, ring):
+        made = await book.create(KeyWish(name="alice", tokens_per_day=100), COLONY)
+        book._quotas.debit(whose(ring, made.key), 60, 1000.0)
+        assert book.list()[0].tokens_today == 60
+    async with book_on(shelf) as (book, ring):
+        assert book.list()[0].tokens_today == 60
+        book._quotas.debit(whose(ring, made.key), 40, 1000.0)
+        with pytest.raises(QuotaExceeded):
+            book._quotas.check(whose(ring, made.key), 1000.0)
+    async with book_on(shelf, now=lambda: 1000.0 + 86_400) as (book, ring):
+        assert book.list()[0].tokens_today == 0
+        book._quotas.check(whose(ring, made.key), 1000.0 + 86_400)
+        await book.revoke("alice", COLONY)
+    assert shelf.held == {}
 
 
 async def test_an_operators_key_has_no_list_of_models(shelf: Shelf) -> None:

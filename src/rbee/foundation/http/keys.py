@@ -191,6 +191,7 @@ def principal_of(entry: KeySetting) -> Principal:
         priority=entry.priority,
         requests_per_min=entry.requests_per_min,
         tokens_per_min=entry.tokens_per_min,
+        tokens_per_day=entry.tokens_per_day,
         priority_max=entry.priority,
         operator="operator" in entry.scopes,
         scopes=frozenset(entry.scopes),

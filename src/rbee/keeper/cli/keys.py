@@ -51,6 +51,7 @@ async def create(
     ] = None,
     requests_per_min: Annotated[int | None, Parameter(help="Requests a minute.")] = None,
     tokens_per_min: Annotated[int | None, Parameter(help="Tokens a minute.")] = None,
+    tokens_per_day: Annotated[int | None, Parameter(help="Tokens a day (UTC).")] = None,
     priority: Annotated[int, Parameter(help="-100 to 100: how urgent its requests are.")] = 0,
     json: JsonFlag = False,
     queen: QueenFlag = None,
@@ -63,6 +64,7 @@ async def create(
         expires_in_s=None if expires is None else seconds_of(expires),
         requests_per_min=requests_per_min,
         tokens_per_min=tokens_per_min,
+        tokens_per_day=tokens_per_day,
         priority=priority,
     )
     async with queen_client(queen) as client:
@@ -84,7 +86,7 @@ async def list_keys(*, json: JsonFlag = False, queen: QueenFlag = None) -> None:
         out_json(found)
         return
     out_table(
-        ("name", "id", "key", "scopes", "models", "expires in", "per minute"),
+        ("name", "id", "key", "scopes", "models", "expires in", "limits"),
         [key_row(key, time.time()) for key in found],
         empty="There are no keys. `rbee keys create NAME` makes one.",
     )
@@ -111,9 +113,14 @@ def key_row(key: ApiKey, now: float) -> tuple[str, ...]:
     """A key's cells: name, id, how it begins, scopes, models, time left, limits."""
     limits = [
         f"{number} {unit}"
-        for number, unit in ((key.requests_per_min, "requests"), (key.tokens_per_min, "tokens"))
+        for number, unit in (
+            (key.requests_per_min, "requests/min"),
+            (key.tokens_per_min, "tokens/min"),
+        )
         if number is not None
     ]
+    if key.tokens_per_day is not None:
+        limits.append(f"{key.tokens_today or 0} of {key.tokens_per_day} tokens today")
     left = "never" if key.expires_at is None else duration_text(key.expires_at - now)
     return (
         key.name,

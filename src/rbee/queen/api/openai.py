@@ -218,7 +218,7 @@ class OpenAIDoor:
         usage = answer.usage
         if usage is not None:
             tally.tokens(answer.worker.model, endpoint, usage.prompt, usage.completion)
-        if call is not None and call.principal.tokens_per_min is not None:
+        if call is not None and call.principal.counts_tokens:
             tokens = (
                 usage.prompt + usage.completion
                 if usage is not None

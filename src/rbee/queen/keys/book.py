@@ -4,7 +4,8 @@ A key is 256 random bits. Only its SHA-256 is kept: who reads the store can use 
 gate's keyring has every key in memory, so a request asks no database, and a key that is
 revoked is refused from that very moment. One loop reads the store at the start (until then
 the keyring answers "not yet" to keys of ours that it does not know) and drops keys whose
-time has come. ``api/keys`` is the way in.
+time has come. What keys used of their quotas is kept now and then: a queen that is
+killed forgets half a minute of it. ``api/keys`` is the way in.
 """
 
 import asyncio
@@ -33,16 +34,19 @@ from rbee.contracts.principals import (
 )
 from rbee.errors import CapacityError, Conflict, InvalidRequest, KeyNotFound, StorageError
 from rbee.foundation import logs
-from rbee.foundation.http.keys import Keyring
+from rbee.foundation.http.keys import Keyring, principal_of
+from rbee.queen.scheduling.quotas import Quotas, Used
 
 KEYS_MAX: Final = 10_000  # each is a few hundred bytes in memory; a listing is a few MiB
 SECRET_BYTES: Final = 32  # 256 bits: nobody guesses it, so a plain digest is safe to keep
 HINT_LENGTH: Final = len(KEY_PREFIX) + 4  # enough to tell two keys apart, nothing to guess with
-LOOK_EVERY_S: Final = 60.0  # clocks are set and machines sleep: the next expiry is reckoned anew
+LOOK_EVERY_S: Final = 30.0  # clocks are set and machines sleep; and so often quotas are kept
+KEEP_S: Final = 2.0  # at exit; the store writes in milliseconds or is in trouble
 READ_PATIENCE_S: Final = 10.0  # the store opens in milliseconds, or says why it does not
 RETRY_S: Final = 1.0  # a store that cannot be read now is tried again this often
 
 _KIND: Final = "key"
+_USED: Final = "used"
 _CREATED_BY_LENGTH_MAX: Final = 80  # a principal's id
 
 _log = logs.get(__name__)
@@ -78,6 +82,7 @@ class KeptKey(msgspec.Struct, kw_only=True, frozen=True):
     expires_at: float | None = None
     requests_per_min: int | None = None
     tokens_per_min: int | None = None
+    tokens_per_day: int | None = None
     priority: int = 0
 
     @property
@@ -95,9 +100,14 @@ class KeyBook:
         records: Records,
         *,
         configured: Iterable[KeySetting] = (),
+        quotas: Quotas | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """``configured`` are those of config.toml, for the listing; ``now`` in Unix seconds."""
+        """``configured`` are those of config.toml, for the listing; ``now`` in Unix seconds.
+
+        ``quotas`` counts what keys use; it is kept and given back here.
+        """
+        self._quotas = quotas or Quotas()
         self._keyring = keyring
         self._records = records
         self._configured = {entry.name: entry for entry in configured}
@@ -113,12 +123,17 @@ class KeyBook:
     async def run(self) -> None:
         """Read what is kept, then drop keys as they expire; runs until it is cancelled."""
         await self._read()
-        while True:
-            self._changed.clear()
-            next_at = self._keyring.drop_expired()
-            wait_s = LOOK_EVERY_S if next_at is None else min(LOOK_EVERY_S, next_at - self._now())
-            with anyio.move_on_after(max(0.0, wait_s)):
-                await self._changed.wait()
+        try:
+            while True:
+                self._changed.clear()
+                next_at = self._keyring.drop_expired()
+                left_s = LOOK_EVERY_S if next_at is None else next_at - self._now()
+                with anyio.move_on_after(max(0.0, min(LOOK_EVERY_S, left_s))):
+                    await self._changed.wait()
+                await self._keep_used()
+        finally:
+            with anyio.move_on_after(KEEP_S, shield=True):
+                await self._keep_used()
 
     async def ready(self) -> None:
         """Return when the first attempt to read what is kept has ended, well or not."""
@@ -151,6 +166,7 @@ class KeyBook:
             expires_at=None if wish.expires_in_s is None else now + wish.expires_in_s,
             requests_per_min=wish.requests_per_min,
             tokens_per_min=wish.tokens_per_min,
+            tokens_per_day=wish.tokens_per_day,
             priority=wish.priority,
         )
         self._making.add(key.name)
@@ -171,7 +187,7 @@ class KeyBook:
         """
         self._check_read()
         created = sorted(self._keys.values(), key=lambda key: (key.created_at, key.id))
-        return [*map(_as_shown, self._configured.values()), *map(self._shown, created)]
+        return [*map(self._as_shown, self._configured.values()), *map(self._shown, created)]
 
     async def revoke(self, wanted: str, revoker: Principal) -> KeyRevoked:
         """Refuse a key, named by id or name, from this moment on; return when that is kept.
@@ -189,6 +205,7 @@ class KeyBook:
         _log.info("key revoked", id=key.id, name=key.name, by=revoker.id)
         try:
             await self._records.drop(_KIND, key.id)
+            await self._records.drop(_USED, key.id)
         except StorageError as error:
             raise StorageError(
                 f"The key {key.name!r} is refused from now on, but it is still in the store: "
@@ -215,8 +232,29 @@ class KeyBook:
                 self._know(msgspec.json.decode(data, type=KeptKey))
             except (msgspec.MsgspecError, ValueError) as error:
                 _log.error("a kept key cannot be read", id=key_id, why=str(error))
+        await self._read_used()
         self._keyring.missing = None
         self._tried.set()
+
+    async def _read_used(self) -> None:
+        try:
+            found = await self._records.records(_USED)
+        except StorageError as error:
+            _log.warning("quotas begin anew", why=error.message)
+            return
+        for principal_id, data in found.items():
+            try:
+                self._quotas.restore(principal_id, msgspec.json.decode(data, type=Used))
+            except msgspec.MsgspecError as error:
+                _log.error("a kept quota cannot be read", id=principal_id, why=str(error))
+
+    async def _keep_used(self) -> None:
+        for principal_id, used in self._quotas.unkept().items():
+            try:
+                await self._records.keep(_USED, principal_id, msgspec.json.encode(used))
+                self._quotas.kept(principal_id, used)
+            except StorageError as error:
+                _log.warning("a quota is not kept", id=principal_id, why=error.message)
 
     def _know(self, key: KeptKey) -> None:
         self._keys[key.id] = key
@@ -266,22 +304,28 @@ class KeyBook:
             expired=key.expires_at is not None and key.expires_at <= self._now(),
             requests_per_min=key.requests_per_min,
             tokens_per_min=key.tokens_per_min,
+            tokens_per_day=key.tokens_per_day,
+            tokens_today=self._tokens_today(key.id, key.tokens_per_day),
             priority=key.priority,
         )
 
+    def _as_shown(self, entry: KeySetting) -> ApiKey:
+        return ApiKey(
+            id=f"config:{entry.name}",
+            name=entry.name,
+            hint="",
+            scopes=entry.scopes,
+            models=entry.models,
+            configured=True,
+            requests_per_min=entry.requests_per_min,
+            tokens_per_min=entry.tokens_per_min,
+            tokens_per_day=entry.tokens_per_day,
+            tokens_today=self._tokens_today(principal_of(entry).id, entry.tokens_per_day),
+            priority=entry.priority,
+        )
 
-def _as_shown(entry: KeySetting) -> ApiKey:
-    return ApiKey(
-        id=f"config:{entry.name}",
-        name=entry.name,
-        hint="",
-        scopes=entry.scopes,
-        models=entry.models,
-        configured=True,
-        requests_per_min=entry.requests_per_min,
-        tokens_per_min=entry.tokens_per_min,
-        priority=entry.priority,
-    )
+    def _tokens_today(self, principal_id: str, quota: int | None) -> int | None:
+        return None if quota is None else self._quotas.today(principal_id, self._now())
 
 
 def _principal(key: KeptKey) -> Principal:
@@ -292,6 +336,7 @@ def _principal(key: KeptKey) -> Principal:
         priority=key.priority,
         requests_per_min=key.requests_per_min,
         tokens_per_min=key.tokens_per_min,
+        tokens_per_day=key.tokens_per_day,
         priority_max=PRIORITY_MAX if operator else key.priority,
         operator=operator,
         scopes=frozenset(key.scopes),

@@ -11,10 +11,12 @@ Pure: ``now`` is in seconds of a monotonic clock.
 """
 
 import math
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from rbee.contracts.principals import Principal
 from rbee.errors import RateLimited
+from rbee.queen.scheduling.quotas import Quotas
 
 _PER_MIN: Final = 60.0  # seconds: limits are told by the minute
 _BYTES_PER_TOKEN: Final = 4  # English text in common vocabularies; JSON around it counts too
@@ -44,9 +46,14 @@ class _Bucket:
 
 
 class Rates:
-    """The buckets of all keys that have limits."""
+    """The buckets of all keys that have limits, and ``quotas`` beside them.
 
-    def __init__(self) -> None:
+    ``wall_clock`` gives Unix seconds, for the day that quotas count by.
+    """
+
+    def __init__(self, wall_clock: Callable[[], float] = lambda: 0.0) -> None:
+        self.quotas = Quotas()
+        self._wall_clock = wall_clock
         self._buckets: dict[str, tuple[_Bucket | None, _Bucket | None]] = {}
 
     def check(self, principal: Principal, now: float) -> HeaderList:
@@ -58,8 +65,10 @@ class Rates:
         ``x-ratelimit-remaining-tokens``, ``x-ratelimit-reset-tokens``.
 
         Raises:
-            RateLimited: 429, with when to come back.
+            RateLimited, QuotaExceeded: 429, with when to come back.
         """
+        if principal.tokens_per_day is not None:
+            self.quotas.check(principal, self._wall_clock())
         if principal.requests_per_min is None and principal.tokens_per_min is None:
             return []
         requests, tokens = self._of(principal, now)
@@ -79,9 +88,12 @@ class Rates:
     def forget(self, principal_id: str) -> None:
         """Its key is gone: so are its buckets."""
         self._buckets.pop(principal_id, None)
+        self.quotas.forget(principal_id)
 
     def debit(self, principal: Principal, tokens: int, now: float) -> None:
-        """Take the tokens of an answer (prompt and completion) off the principal's limit."""
+        """Take the tokens of an answer (prompt and completion) off the principal's limits."""
+        if principal.tokens_per_day is not None:
+            self.quotas.debit(principal, tokens, self._wall_clock())
         if principal.tokens_per_min is None or tokens <= 0:
             return
         bucket = self._of(principal, now)[1]
