@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import rbee
+
 USER: Final = "bee"
 """A user without rights, beside root; his home is /home/bee."""
 ROOT_HOME: Final = "/home/root"
@@ -22,25 +24,46 @@ _WRITABLE: Final = ("etc", "var", "opt", "usr/local", "root")
 _STAGE: Final = "/mnt"  # every Linux has it, and nothing of rbee looks into it
 
 
+# What is new on every host, and how it is made. /home comes from the test's own folder.
+_NEW: Final = {
+    "/home": "--bind {home}",
+    "/run": "-t tmpfs -o mode=755 rbee-run",
+    "/dev/shm": "-t tmpfs -o mode=1777 rbee-shm",  # noqa: S108  the host's own
+    "/tmp": "-t tmpfs -o mode=1777 rbee-tmp",  # noqa: S108  the host's own
+}
+
+
 def mounts(name: str, home: Path) -> str:
     """The script that makes the files of a host called ``name``; run as its first program."""
-    new_home = shlex.quote(str(home))
     lines = [
         "mount --make-rprivate /",
         f"mount -t tmpfs -o mode=755 rbee-host {_STAGE}",
         *(line for place in _WRITABLE for line in _writable(place)),
-        f"mkdir -p {new_home}",
-        f"mount --bind {new_home} /home",
-        "mount -t tmpfs -o mode=755 rbee-run /run",
+        f"mkdir -p {shlex.quote(str(home))}",
+        *(line for place, how in _NEW.items() for line in _new(place, how, home)),
         "mkdir -p /run/sshd /run/lock",
         "mount -t sysfs -o ro sysfs /sys",
-        "mount -t tmpfs -o mode=1777 rbee-shm /dev/shm",
-        # Last: the folder for /home may stand in the machine's own /tmp.
-        "mount -t tmpfs -o mode=1777 rbee-tmp /tmp",
         f"echo {shlex.quote(name)} > /proc/sys/kernel/hostname",
         "ip link set lo up",
     ]
     return "\n".join([*lines, *_names(name), *_users(), *_python()])
+
+
+def _new(place: str, how: str, home: Path) -> list[str]:
+    """Put something new over a place, with what programs need of the old one still in it."""
+    stage = f"{_STAGE}/new{place}"
+    lines = [f"mkdir -p {stage}", f"mount {how.format(home=shlex.quote(str(home)))} {stage}"]
+    for kept in _kept():
+        if kept.is_relative_to(place):
+            there = shlex.quote(f"{_STAGE}/new{kept}")
+            lines += [f"mkdir -p {there}", f"mount --bind {shlex.quote(str(kept))} {there}"]
+    return [*lines, f"mount --rbind {stage} {place}"]
+
+
+def _kept() -> list[Path]:
+    """Where the programs of the test stand: the interpreter, its environment, the checkout."""
+    found = {Path(sys.base_prefix), Path(sys.prefix), Path(rbee.__file__).parents[2]}
+    return [path for path in sorted(found) if not found & set(path.parents)]
 
 
 def _writable(place: str) -> list[str]:
