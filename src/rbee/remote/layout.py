@@ -18,6 +18,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from rbee.errors import InvalidRequest
+
 PREFIX_DEFAULT: Final = ".local/lib/rbee"  # in the home of the account that logs in
 UNIT: Final = "rbee-hive.service"
 
@@ -92,10 +94,19 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def layout_of(home: str, prefix: str | None) -> Layout:
-    """``prefix`` is absolute, or in ``home``; null is the usual place."""
-    wanted = (prefix or PREFIX_DEFAULT).rstrip("/")
-    wanted = wanted.removeprefix("~/")
+    """``prefix`` is absolute, or in ``home``; null is the usual place.
+
+    Raises:
+        InvalidRequest: the path has characters that interpreter lines and units do not take.
+    """
+    wanted = (prefix or PREFIX_DEFAULT).rstrip("/").removeprefix("~/")
     whole = wanted if wanted.startswith("/") else f"{home}/{wanted}"
+    if word(whole) != whole:
+        raise InvalidRequest(
+            f"{whole!r} cannot hold an installation: it has blanks or quotes.",
+            remedy="Choose a plain path with `--prefix`.",
+            param="--prefix",
+        )
     return Layout(home=home, prefix=whole)
 
 

@@ -70,15 +70,8 @@ def install_plan(
     ``wanted`` null leaves the hive's settings as they are: an upgrade.
 
     Raises:
-        InvalidRequest: a setting or the prefix has characters that shells and
-            units would read differently.
+        InvalidRequest: a setting has characters that shells and units read differently.
     """
-    if word(layout.prefix) != layout.prefix:
-        raise InvalidRequest(
-            f"{layout.prefix!r} cannot hold an installation: it has blanks or quotes.",
-            remedy="Choose a plain path with `--prefix`.",
-            param="--prefix",
-        )
     before = facts.installed
     sudo = starting.sudo_prefix(facts.sudo)
     installed = Installed(

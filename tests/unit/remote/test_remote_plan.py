@@ -167,7 +167,7 @@ def test_settings_that_sh_and_systemd_read_differently_are_refused(value: str) -
 
 def test_a_prefix_with_blanks_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="blanks"):
-        install_plan(layout_of("/home/a b", None), machine(), choice(), wheels(), [], None)
+        layout_of("/home/a b", None)
 
 
 @pytest.mark.parametrize(
