@@ -231,10 +231,11 @@ async def _rows(client: QueenClient) -> list[HiveRow]:
 
 
 def _has_beaten(rows: list[HiveRow], there: HiveThere, since: float) -> bool:
-    """Whether a beat came after ``since``, of the version that was installed."""
+    """Whether a beat came after ``since``, of the version that runs there."""
     return any(
         row.hive_id == there.hive_id
         and row.state == "fresh"
+        and row.version == there.version
         and row.beat_age_s is not None
         and row.beat_age_s < time.monotonic() - since
         for row in rows
