@@ -96,6 +96,16 @@ def test_up_in_the_background_and_down(with_starter: Operator) -> None:
     nothing_left(with_starter)
 
 
+def test_up_for_other_machines_makes_a_key_and_locks_the_door(with_starter: Operator) -> None:
+    up = done(with_starter.rbee("up", "-d", "--bind", "0.0.0.0"))  # noqa: S104  the case
+    assert "Made a key for this colony" in up.stderr
+    assert "Bearer $(cat " in up.stdout
+    assert httpx2.get(f"{with_starter.queen_url}/v1/models").status_code == 401
+    assert "starter" in done(with_starter.rbee("status")).stdout  # the file's key is ours
+    done(with_starter.rbee("down"))
+    nothing_left(with_starter)
+
+
 def test_up_in_the_foreground_ends_with_ctrl_c(with_starter: Operator) -> None:
     up = with_starter.begin("up")
     assert up.stdout is not None

@@ -6,6 +6,7 @@ port`` is ``RBEE_QUEEN_PORT``.
 """
 
 import os
+import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from rbee.errors import BadSettings
+from rbee.errors import BadSettings, StorageError
 from rbee.foundation import paths
+from rbee.foundation.files import make_private_dir, write_atomic
 
 T = TypeVar("T", bound=msgspec.Struct)
 V = TypeVar("V")
 
 COLONY_KEY_VARIABLE = "RBEE_API_KEY"
+_KEY_BYTES = 32  # 256 bits: nobody guesses it, whatever it is hashed with
 SECTIONS = ("queen", "hive", "keeper")
 
 
@@ -69,9 +72,32 @@ def colony_key() -> str | None:
     if text:
         return text
     try:
-        return (paths.config_dir() / "api_key").read_text(encoding="utf-8").strip() or None
+        return colony_key_file().read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
+
+
+def colony_key_file() -> Path:
+    """Where the colony's key is kept."""
+    return paths.config_dir() / "api_key"
+
+
+def make_colony_key() -> Path:
+    """Make the colony's key and keep it, readable for this user alone; returns its file.
+
+    Raises:
+        StorageError: the config directory cannot be written.
+    """
+    path = colony_key_file()
+    try:
+        make_private_dir(path.parent)
+        write_atomic(path, f"{secrets.token_urlsafe(_KEY_BYTES)}\n".encode())
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}.",
+            remedy="Check the disk and the permissions, or set RBEE_CONFIG_DIR.",
+        ) from None
+    return path
 
 
 def _file_section(section: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Settings: flag over environment over file over default, and errors that name the source."""
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -99,3 +100,16 @@ def test_a_section_that_nobody_reads_is_refused(folder: Path) -> None:
     with pytest.raises(BadSettings, match="`quen`") as caught:
         config.load("hive", Settings)
     assert "[queen]" in caught.value.remedy
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes; the folder is private")
+def test_a_colony_key_is_made_once_for_its_owner_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RBEE_API_KEY", raising=False)
+    path = config.make_colony_key()
+    assert path.stat().st_mode & 0o777 == 0o600
+    made = config.colony_key()
+    assert made is not None
+    assert len(made) >= 43  # 256 bits in URL-safe base64
+    assert path.parent == folder

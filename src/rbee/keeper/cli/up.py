@@ -5,6 +5,7 @@ stays, says what changes, and Ctrl+C stops what it started; with ``--detach`` it
 returns and ``rbee down`` is the way to stop.
 """
 
+import os
 from typing import Annotated
 
 import anyio
@@ -15,6 +16,7 @@ from rbee.contracts.jobs import ModelDownload, ModelList
 from rbee.contracts.models import Model
 from rbee.errors import RbeeError
 from rbee.foundation import config
+from rbee.foundation.http.gate import is_loopback
 from rbee.keeper import daemons
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag
@@ -28,7 +30,7 @@ up_app = App(
     help_epilogue=examples(
         "rbee up                       until Ctrl+C",
         "rbee up -d                    in the background; `rbee down` stops it",
-        "RBEE_API_KEY=... rbee up -d --bind 0.0.0.0",
+        "rbee up -d --bind 0.0.0.0     for other machines too: with TLS, and a key",
     ),
 )
 down_app = App(name="down", help_epilogue=examples("rbee down"))
@@ -45,7 +47,7 @@ async def up(
         Parameter(name=["--detach", "-d"], help="Return when everything runs.", show_default=False),
     ] = False,
     bind: Annotated[
-        str | None, Parameter(help="Address for the queen; not loopback needs a key.")
+        str | None, Parameter(help="Address for the queen; where others reach it, a key is made.")
     ] = None,
     no_browser: Annotated[
         bool,
@@ -57,6 +59,8 @@ async def up(
     stop_like_ctrl_c()
     flags = () if bind is None else ("--bind", bind)
     staying = False
+    if bind is not None:
+        await _keyed(bind)
     with Live() as live:
         session = await open_session(None, live, queen_flags=flags, here=True)
         try:
@@ -78,6 +82,15 @@ async def up(
             if not staying:
                 live.clear()
                 await _stop_started(session)
+
+
+async def _keyed(bind: str) -> None:
+    """Where others can reach the queen she wants a key: make one, once, and say so."""
+    if is_loopback(bind) or config.colony_key() or await daemons.find("queen") is not None:
+        return
+    path = config.make_colony_key()
+    note(f"Made a key for this colony: {path}. It opens everything: keep it to yourself,")
+    note("and make others their own (`rbee keys create NAME`).")
 
 
 @down_app.default
@@ -126,7 +139,7 @@ def summary_text(session: Session, models: list[str]) -> str:
     url = session.queen.url
     model = models[0] if models else STARTER
     key = "YOUR_KEY" if config.colony_key() else "none"
-    auth = f'{_CONTINUED}-H "Authorization: Bearer $RBEE_API_KEY"' if config.colony_key() else ""
+    auth = f'{_CONTINUED}-H "Authorization: Bearer {_spoken_key()}"' if config.colony_key() else ""
     state = "is up" if session.started else "runs already"
     return f"""\
 The colony {state} at {url}
@@ -139,6 +152,13 @@ The colony {state} at {url}
 
   next     rbee chat · rbee infer "Say hi" · rbee status · rbee --help
   stop     rbee down"""
+
+
+def _spoken_key() -> str:
+    """How a shell says the colony's key without showing it."""
+    if os.environ.get(config.COLONY_KEY_VARIABLE, "").strip():
+        return f"${config.COLONY_KEY_VARIABLE}"
+    return f"$(cat {config.colony_key_file()})"
 
 
 async def _watch(session: Session, live: Live) -> None:
