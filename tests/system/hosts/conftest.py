@@ -21,9 +21,9 @@ def lan(tmp_path: Path) -> Iterator[Lan]:
         yield lan
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostColony]:
-    """A queen and three hives, each with a worker that is ready; one colony for a whole file.
+    """A queen and three hives, each with a worker that is ready; one colony for all that leave it well.
 
     ``hive-1`` keeps to the defaults, ``hive-2`` lets others reach its own API too.
     """

@@ -11,7 +11,7 @@ from rbee.testing.waiting import until_now
 
 HIVES = ("hive-1", "hive-2", "far")
 RIGHT_WITHIN_S = 5.0  # of the healing
-CUT_S = 7.0  # longer than a link's patience (5 s), shorter than a hive is down (10 s)
+CUT_S = 6.5  # longer than a link's patience (5 s), shorter than a hive is down (10 s)
 HUNG_S = 20.0
 EVERY_S = 0.05
 

@@ -1,12 +1,13 @@
 """Three hives on hosts of their own, one behind a NAT: all answer, and nothing is open that should not be."""
 
 import re
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from rbee.foundation.http.tls import identity_context
-from rbee.testing.hosts.colony import HostColony, expected
+from rbee.testing.hosts.colony import HostColony, Talk, expected
 from rbee.testing.waiting import until_now
 from wire.table import ROUTES
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.system
 
 
 def routes(three: HostColony) -> dict[str, str | None]:
-    return {row.hive_id: row.route for row in three.glance().workers}
+    return {row.hive_id: row.route for row in three.glance().workers if row.hive_id in HIVES}
 
 
 def test_every_hive_answers_by_its_best_way(three: HostColony) -> None:
@@ -36,6 +37,22 @@ def test_every_hive_answers_by_its_best_way(three: HostColony) -> None:
         talk = three.talk(f"scripted-{name}", tokens=40, every_s=0.01)
         assert talk.finish() == expected(talk.prompt, 40)
     assert routes(three) == wanted
+
+
+def test_a_real_engine_answers_from_behind_a_nat(three: HostColony, starter_path: Path) -> None:
+    hive = three.hive("real", behind="real-home", model=starter_path.parent, scripted_engine=0)
+    try:
+        three.wait_up("real")
+        prompt = "Write one sentence about bees."
+        assert three.say("starter", prompt)
+        talk = Talk(three, "starter", prompt, tokens=24)
+        assert talk.finish().strip()
+        assert len(talk.pieces) > 4, "it came in pieces"
+        ways = {row.hive_id: row.route for row in three.glance().of("real")}
+        assert ways == {"real": "tunnel"}
+    finally:
+        hive.stop()
+        del three.hives["real"]
 
 
 def test_a_scan_from_another_host_sees_what_is_meant_to_be_seen(three: HostColony) -> None:

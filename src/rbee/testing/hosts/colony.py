@@ -6,10 +6,12 @@ each hive gets a token and joins over TLS, the laptop trusts the CA and nothing 
 
 import asyncio
 import json
+import shutil
 import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 import httpx2
@@ -29,6 +31,7 @@ KEY: Final = "the-operator-of-the-test-hosts-0123456789"
 PORT: Final = 7833  # wire.md
 UP_WITHIN_S: Final = 30.0  # a second or two usually; two busy cores need more
 ANSWER_WITHIN_S: Final = 60.0  # longer than any answer that a test asks for, with its cold start
+TOKENS_MAX: Final = 5000  # the scripted engine ends by its script; others by a test's own limit
 _TOKENS: Final = 24  # what the scripted engine says where nobody asks for more
 
 
@@ -50,11 +53,14 @@ class Glance(NamedTuple):
 class Talk:
     """One streamed answer, read in a thread of its own from a host's network."""
 
-    def __init__(self, colony: "HostColony", model: str, prompt: str) -> None:
+    def __init__(
+        self, colony: "HostColony", model: str, prompt: str, *, tokens: int = TOKENS_MAX
+    ) -> None:
         self.prompt = prompt
         self.pieces: list[tuple[float, str]] = []
         self.error: str | None = None
         self.done = False
+        self._tokens = tokens
         self._thread = threading.Thread(target=self._read, args=(colony, model), daemon=True)
         self._thread.start()
 
@@ -75,7 +81,7 @@ class Talk:
         return self.text
 
     def _read(self, colony: "HostColony", model: str) -> None:
-        body = _chat(model, self.prompt, stream=True)
+        body = _chat(model, self.prompt, stream=True, tokens=self._tokens)
         try:
             with (
                 colony.laptop.network(),
@@ -135,13 +141,16 @@ class HostColony:
         *,
         behind: str | None = None,
         key: str | None = None,
+        model: Path | None = None,
         **settings: str | int,
     ) -> Daemon:
         """A new host with a hive that has joined; it has a model ``scripted-<name>`` of its own.
 
-        ``behind`` a NAT it is outbound-only.
+        ``behind`` a NAT it is outbound-only. ``model`` is a model's folder, which it gets.
         """
         host = self.lan.host(name, behind=behind)
+        if model is not None:
+            shutil.copytree(model, host.home / ".cache" / "rbee" / "models" / model.name)
         words = ["hive", "join", self.url, "--token", "-"]
         host.rbee(*words, input=self.token() + "\n")
         chosen: dict[str, str | int] = {
@@ -193,14 +202,15 @@ class HostColony:
             trust_env=False,
         )
 
-    def say(self, model: str, prompt: str = "hello") -> str:
-        """One answer for the laptop, in one piece.
+    def say(self, model: str, prompt: str = "hello", *, tokens: int = 64) -> str:
+        """One answer for the laptop, in one piece, of so many tokens at most.
 
         Raises:
             httpx2.HTTPStatusError: it was refused.
         """
+        body = _chat(model, prompt, stream=False, tokens=tokens)
         with self.laptop.network(), self.http() as http:
-            answer = http.post("/v1/chat/completions", json=_chat(model, prompt, stream=False))
+            answer = http.post("/v1/chat/completions", json=body)
         said: Mapping[str, Any] = answer.raise_for_status().json()
         return said["choices"][0]["message"]["content"]
 
@@ -219,9 +229,9 @@ def expected(prompt: str, tokens: int = _TOKENS) -> str:
     return answer_after(render_chat([("user", prompt)]), total=tokens)
 
 
-def _chat(model: str, prompt: str, *, stream: bool) -> dict[str, Any]:
+def _chat(model: str, prompt: str, *, stream: bool, tokens: int = TOKENS_MAX) -> dict[str, Any]:
     messages = [{"role": "user", "content": prompt}]
-    return {"model": model, "messages": messages, "stream": stream, "max_tokens": 100_000}
+    return {"model": model, "messages": messages, "stream": stream, "max_tokens": tokens}
 
 
 def _events(answer: httpx2.Response) -> Iterator[str]:
