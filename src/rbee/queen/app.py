@@ -130,14 +130,7 @@ class Queen:
             identity=queen_client_dir(),
             trusted=trusted_networks(settings.trusted_networks),
         )
-        self.routes.tunnels = self.links
-        self.links.subscribe(self.colony.reroute)
-        self.colony.reach = self.routes
-        self.routes.changed = self.colony.reroute
-        self.pool = Pool(self.routes.connect)
-        self.routes.moved = self.pool.forget_kept
-        self.routes.measured = admission.router.connected
-        self.pool.connected = admission.router.connected
+        self.pool = self._pool(admission.router)
         self.dispatcher = Dispatcher(
             self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
         )
@@ -175,6 +168,18 @@ class Queen:
         self.hot = self.door.hot(policy)
         self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
         self.office.on_revoked.append(self.links.drop)
+
+    def _pool(self, router: Router) -> Pool:
+        """Connections to workers by their routes, and who hears of what those find out."""
+        routes, links, colony = self.routes, self.links, self.colony
+        routes.tunnels = links
+        links.subscribe(colony.reroute)
+        colony.reach = routes
+        routes.changed = colony.reroute
+        pool = Pool(routes.connect)
+        routes.moved = pool.forget_kept
+        routes.measured = pool.connected = router.connected
+        return pool
 
     def _answer_reconciler(self, admission: Admission) -> None:
         """What placement wants to know of the data plane, and who hears of it."""
