@@ -217,7 +217,7 @@ class Routes:
                 self._keep(known, choice.succeeded(known, address, plain=plain))
                 return
             why = f"{address}: {failure}"
-        self._keep(known, choice.failed(known, why, self._clock(), random.random()))  # noqa: S311
+        self._keep(known, choice.failed(known, why, self._clock(), _spread()))
 
     def _keep(self, before: Direct, after: Direct) -> None:
         """What a probe found out, unless the worker has become another one meanwhile."""
@@ -240,7 +240,7 @@ class Routes:
         if self._known.get(worker_id) is not known:
             return
         now = self._clock()
-        self._known[worker_id] = choice.failed(known, why, now, random.random())  # noqa: S311
+        self._known[worker_id] = choice.failed(known, why, now, _spread())
         self._unproved[worker_id] = now
         self._spares.drop(worker_id)
         _log.warning("direct way given up", worker=worker_id, reason=why)
@@ -258,3 +258,8 @@ class Routes:
         for worker_id, at in list(self._unproved.items()):
             if now - at > FORGET_S:
                 self._forget(worker_id)
+
+
+def _spread() -> float:
+    """By how much a pause differs from the next one's: nobody has to be kept from guessing it."""
+    return random.random()  # noqa: S311  no secret
