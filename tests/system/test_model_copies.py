@@ -245,6 +245,14 @@ def test_the_internet_is_asked_once(colony: Colony, monkeypatch: pytest.MonkeyPa
         for hive in hives:
             hive.start(wait=False)
         seen_hives(queen, 3)
+        plan = httpx2.get(
+            f"{queen.url}/v1/plan",
+            params={"model": "org/m"},
+            headers={"authorization": f"Bearer {KEY}"},
+            timeout=WITHIN_S,
+        )
+        assert {row["download_bytes"] for row in plan.json()["options"]} == {len(content)}
+        asked = len(hub.seen("GET", "/resolve/"))  # the header, for the plan
         loads = [
             Running(queen, operation="model_download", model="org/m", hive_id=name)
             for name in ("alpha", "beta", "gamma")
@@ -256,7 +264,7 @@ def test_the_internet_is_asked_once(colony: Colony, monkeypatch: pytest.MonkeyPa
         hub.release()
         for load in loads:
             assert "model_download_complete" in {e["action"] for e in load.ended()}, load.said
-        assert len(hub.seen("GET", "/resolve/")) == 1
+        assert len(hub.seen("GET", "/resolve/")) == asked + 1
     assert sum("Copying it from the hive" in load.said for load in loads) == 2
     for hive in hives:
         found = models_of(hive) / "org--m--m-Q4_0.gguf" / "m-Q4_0.gguf"

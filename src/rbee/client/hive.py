@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from rbee.client.room import RoomClient
 from rbee.contracts.daemon import ShutdownAck, ShutdownRequest
 from rbee.contracts.hives import Capabilities, EngineList
-from rbee.contracts.models import ModelSearch
+from rbee.contracts.models import Model, ModelSearch
 from rbee.contracts.sharing import ModelTicket, TicketAsk
 from rbee.errors import HiveUnreachable
 from rbee.foundation.http.tls import HIVE
@@ -38,6 +38,15 @@ class HiveClient(RoomClient):
         return await self.transport.ask(
             "GET", f"/v1/models/search?{query}", ModelSearch, timeout_s=SEARCH_S
         )
+
+    async def offer(self, name: str, *, timeout_s: float) -> Model:
+        """What a name means at its source: size and header, nothing is fetched.
+
+        Raises:
+            RbeeError: as ``info``; ModelNotFound or HubError, as the source has it.
+        """
+        path = f"/v1/models/offer?{urlencode({'model': name})}"
+        return await self.transport.ask("GET", path, Model, timeout_s=timeout_s)
 
     async def ticket(self, model_id: str, reader: str, *, timeout_s: float) -> ModelTicket:
         """Leave for the hive ``reader`` to read the file of one of its models.

@@ -64,6 +64,10 @@ class ModelOperations:
         """The catalogue; blocking, some ms."""
         return self._catalog.list(loaded=self._roster.loaded(), active=self._downloads.active)
 
+    async def offer(self, name: str) -> Model:
+        """What a name would bring; nothing is fetched."""
+        return await self._downloads.offer(name)
+
     async def download(self, name: str, job: Job, from_hive: str | None = None) -> None:
         """Fetch a model, or take in a file or all files of a folder where they lie."""
         if not looks_like_path(name):

@@ -280,7 +280,7 @@ class Queen:
                 *job_routes(self.jobs, operations.submit),
                 *heartbeat_routes(self.colony, self.telemetry, self.office.check_speaker),
                 *joining_routes(self.office, self.colony),
-                *plan_routes(self.colony, self.reconciler),
+                *plan_routes(self.colony, self.reconciler, self.lines),
                 *key_routes(self.keys),
                 *session_routes(policy.keyring),
                 *sharing_routes(self.colony, self.lines),

@@ -16,6 +16,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from rbee.contracts.models import Model
 from rbee.contracts.plan import Plan
 from rbee.contracts.workers import COMING, SERVING, WorkerStats
 from rbee.errors import RbeeError
@@ -119,8 +120,10 @@ class Reconciler:
         """The spawn in flight for a model; for whoever reckons when it will be there."""
         return self._spawning.loading(model)
 
-    def plan(self, model: str, *, hive_id: str | None = None) -> Plan:
+    def plan(self, model: str, *, hive_id: str | None = None, offered: Model | None = None) -> Plan:
         """What a request for ``model`` would lead to now; nothing is done.
+
+        ``offered`` is what a source outside says of a model that no hive has.
 
         Raises:
             ModelNotFound: nobody has it and no source is known for it.
@@ -132,6 +135,7 @@ class Reconciler:
             name=model,
             model=resolved or model,
             hive_id=hive_id,
+            offered=offered,
             loading=loading is not None,
             loading_for_s=0.0 if loading is None else now - loading.began_at,
             load_s=None if loading is None else loading.load_s,

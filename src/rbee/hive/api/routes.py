@@ -88,6 +88,12 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
         fit = asked.get("fit", "0") in {"1", "true"}
         return answer(await parts.search(asked.get("q", ""), limit, fit))
 
+    async def model_offer(request: Request) -> Response:
+        name = request.query_params.get("model", "").strip()
+        if not name:
+            raise InvalidRequest("`model` is missing in the query.", param="model")
+        return answer(await parts.operations.models.offer(name))
+
     async def worker_logs(request: Request) -> Response:
         return await _worker_logs(request, parts.workers)
 
@@ -97,6 +103,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             *job_routes(parts.jobs, lambda body, _who: parts.operations.submit(parts.jobs, body)),
             Route("/v1/capabilities", capabilities, methods=["GET"]),
             Route("/v1/models/search", model_search, methods=["GET"]),
+            Route("/v1/models/offer", model_offer, methods=["GET"]),
             Route("/v1/engines", engines, methods=["GET"]),
             Route("/v1/engines/probe", try_engines, methods=["POST"]),
             Route("/v1/info", info, methods=["GET"]),

@@ -31,6 +31,7 @@ from rbee.hive.models.bringing import bring_model
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.hub import HubSettings, find_on_hub, hub_settings
 from rbee.hive.models.local import add_all_local, add_local, looks_like_path
+from rbee.hive.models.offer import offer_of
 from rbee.hive.models.package import (
     STARTER_PACKAGE,
     PackagedModel,
@@ -174,6 +175,17 @@ class Downloads:
         wanted = await self._source(name, here, from_hive, on_message)
         present = await anyio.to_thread.run_sync(self._present, wanted, name)
         return present or await self._share(wanted, on_progress, on_message)
+
+    async def offer(self, name: str) -> Model:
+        """What ``name`` means here or at its source outside; nothing is fetched but a header.
+
+        Raises:
+            ModelNotFound, NoUsableFile, GatedRepository, HubError: the source.
+        """
+        here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
+        if here is not None and here.status == "available":
+            return here
+        return await offer_of(await self._find(name, here, lambda _: None))
 
     async def take_in(self, name: str) -> list[Model]:
         """Catalogue the file, or all models of the folder, at a path; nothing is copied.

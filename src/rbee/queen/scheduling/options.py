@@ -42,6 +42,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     taken only when no other can. ``taken`` are (hive, device) pairs that have a
     worker of the model already, where a second one would bring no speed. ``given``: a
     hive has the model for others to copy, so none needs a source outside of the colony.
+    ``offered`` is what a source says of a model that no hive has.
     """
 
     model: str
@@ -52,6 +53,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     taken: AbstractSet[tuple[str, str]] = frozenset[tuple[str, str]]()
     reserved: Sequence[Reserved] = ()
     given: bool = False
+    offered: Model | None = None
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +80,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_options(ask: Ask, hives: Sequence[HiveView], policy: Policy) -> list[Option]:
     """All options for ``ask``, hive by hive."""
-    known, loads = known_row(ask.model, hives), LoadTimes(ask.model, hives)
+    known, loads = known_row(ask.model, hives) or ask.offered, LoadTimes(ask.model, hives)
     if is_given(ask.model, hives):
         ask = msgspec.structs.replace(ask, given=True)
     return [option for hive in hives for option in _of_hive(ask, hive, policy, known, loads)]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from rbee.contracts.models import Model
 from rbee.contracts.plan import Plan, PlanEviction, PlanOption, PlanOutcome
 from rbee.contracts.workers import SERVING
 from rbee.errors import ModelNotFound
@@ -24,6 +25,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     model: str
     hive_id: str | None = None
+    offered: Model | None = None
     loading: bool = False
     loading_for_s: float = 0.0
     load_s: float | None = None
@@ -42,6 +44,7 @@ def make_plan(asked: Asked, world: World) -> Plan:
         avoid=world.troubles.avoid(key, world.now),
         passed_over=world.troubles.passed_over(world.now),
         reserved=world.reserved,
+        offered=asked.offered,
     )
     options = find_options(ask, world.hives, world.policy)
     has = world.supply(asked.model)
