@@ -96,6 +96,7 @@ ROUTES: list[Route] = [
     Route("hive", "GET", "/v1/engines", 3),
     Route("hive", "POST", "/v1/engines/probe", 3),
     Route("hive", "GET", "/v1/models/search", 3),
+    Route("hive", "GET", "/v1/models/offer", 5),
     Route("hive", "POST", "/v1/models/tickets", 5),
     Route("hive", "GET", "/v1/models/files/{sha256}", 5),
     Route("queen", "POST", "/v1/hive/models/seek", 5),
