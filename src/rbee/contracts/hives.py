@@ -1,4 +1,9 @@
-"""A hive: what it has, how it is, what it tells the queen each second."""
+"""A hive: what it has, how it is, what it tells the queen each second.
+
+What comes with each beat is made without the garbage collector's book-keeping (``gc=False``;
+nothing in it can refer back to itself): with 10,000 hives it would look through all of
+it every other second, and everybody would wait for that.
+"""
 
 from typing import Literal
 
@@ -81,7 +86,7 @@ class Capabilities(msgspec.Struct, kw_only=True):
     device_problems: list[DeviceProblem] = msgspec.field(default_factory=list[DeviceProblem])
 
 
-class HiveInfo(msgspec.Struct, kw_only=True):
+class HiveInfo(msgspec.Struct, kw_only=True, gc=False):
     """Who the hive is. ``address`` and ``port`` are where others reach it.
 
     ``labels`` are the operator's own words for it (``gpu``, ``room-2``): a model or a
@@ -100,7 +105,7 @@ class HiveInfo(msgspec.Struct, kw_only=True):
     outbound_only: bool = False
 
 
-class GpuStats(msgspec.Struct, kw_only=True):
+class GpuStats(msgspec.Struct, kw_only=True, gc=False):
     """A GPU's telemetry. Unknown is null."""
 
     id: str
@@ -111,7 +116,7 @@ class GpuStats(msgspec.Struct, kw_only=True):
     power_w: float | None = None
 
 
-class NodeStats(msgspec.Struct, kw_only=True):
+class NodeStats(msgspec.Struct, kw_only=True, gc=False):
     """The machine's telemetry. ``disk_free_mb`` is of the models' disk."""
 
     cpu_pct: float | None = None
@@ -121,7 +126,7 @@ class NodeStats(msgspec.Struct, kw_only=True):
     gpus: list[GpuStats] = msgspec.field(default_factory=list[GpuStats])
 
 
-class Heartbeat(msgspec.Struct, kw_only=True):
+class Heartbeat(msgspec.Struct, kw_only=True, gc=False):
     """``POST /v1/hive-heartbeat`` (**S**), every second and at every change.
 
     ``capabilities``, ``models`` and ``worker_keys`` are sent when they changed
@@ -143,7 +148,7 @@ class Heartbeat(msgspec.Struct, kw_only=True):
 Wanted = Literal["capabilities", "models", "worker_keys"]
 
 
-class HeartbeatAck(msgspec.Struct, kw_only=True):
+class HeartbeatAck(msgspec.Struct, kw_only=True, gc=False):
     """The queen's answer; ``wanted`` names what the next beat should carry."""
 
     status: Literal["ok"] = "ok"

@@ -27,7 +27,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class WorkerStats(msgspec.Struct, kw_only=True):
+class WorkerStats(msgspec.Struct, kw_only=True, gc=False):
     """What a hive says of a worker in each heartbeat. Unknown is null.
 
     ``generation`` counts the processes that this worker has been: a restart
