@@ -435,4 +435,4 @@ class UnsafeBind(StartError):
     """An address that others can reach, and no key."""
 
     code = "unsafe_bind"
-    remedy = "Set RBEE_API_KEY to a long random value, or bind to 127.0.0.1."
+    remedy = "`rbee up --bind ADDRESS` makes one; or set RBEE_API_KEY, or bind to 127.0.0.1."

@@ -4,7 +4,7 @@ import pytest
 
 from rbee.contracts.keys import ApiKey
 from rbee.errors import InvalidRequest
-from rbee.keeper.cli.keys import key_row, seconds_of
+from rbee.keeper.cli.keys import key_row, scopes_of, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,25 @@ def test_a_length_of_time(text: str, seconds: float) -> None:
 def test_what_is_no_length_of_time(text: str) -> None:
     with pytest.raises(InvalidRequest, match="length of time"):
         seconds_of(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "scopes"),
+    [
+        (["inference"], ["inference"]),
+        (["inference", "jobs"], ["inference", "jobs"]),
+        (["read, Jobs", "operator"], ["read", "jobs", "operator"]),
+    ],
+)
+def test_scopes_as_people_write_them(words: list[str], scopes: list[str]) -> None:
+    assert scopes_of(words) == scopes
+
+
+@pytest.mark.parametrize("word", ["", "admin", "inference,", "hive", "open"])
+def test_what_is_no_scope(word: str) -> None:
+    with pytest.raises(InvalidRequest, match="no scope") as refused:
+        scopes_of([word])
+    assert "inference, jobs, read, operator" in refused.value.remedy
 
 
 def test_a_row_says_whose_what_and_how_long() -> None:

@@ -6,7 +6,8 @@ A new key is on stdout alone, once; what is said about it goes to stderr, so tha
 
 import re
 import time
-from typing import Annotated, Final
+from collections.abc import Sequence
+from typing import Annotated, Final, get_args
 
 from cyclopts import App, Parameter
 
@@ -22,6 +23,7 @@ from rbee.keeper.units import UNKNOWN, duration_text
 
 keys_app = App(name="keys", help_epilogue=examples("rbee keys create alice", "rbee keys list"))
 
+_SCOPES: Final[dict[str, KeyScope]] = {scope: scope for scope in get_args(KeyScope)}
 _SPAN = re.compile(r"(\d{1,9})\s*([smhdw])")
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -29,7 +31,7 @@ _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 @keys_app.command(
     help_epilogue=examples(
         "rbee keys create alice",
-        "rbee keys create ci --scope inference --scope jobs --expires 30d",
+        "rbee keys create ci --scopes inference,jobs --expires 30d",
         "rbee keys create team --model 'llama-*' --requests-per-min 60",
         "rbee keys create grafana --scope read",
     )
@@ -39,12 +41,19 @@ async def create(
     /,
     *,
     scope: Annotated[
-        list[KeyScope] | None,
-        Parameter(help="What it may do; repeat it. Without: inference.", negative=()),
+        list[str] | None,
+        Parameter(
+            name=["--scope", "--scopes"],
+            help="What it may do: inference, jobs, read, operator. Repeat it, or put commas "
+            "between. Without: inference.",
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        Parameter(help="A model that it may use (`llama-*`); repeat it. Without: all."),
+        Parameter(
+            name=["--model", "--models"],
+            help="A model that it may use (`llama-*`); repeat it. Without: all.",
+        ),
     ] = None,
     expires: Annotated[
         str | None, Parameter(help="How long it is good for: 12h, 30d, 8w. Without: for ever.")
@@ -59,7 +68,7 @@ async def create(
     """Make a key. It is shown once and can never be shown again."""
     wish = KeyWish(
         name=name,
-        scopes=scope or ["inference"],
+        scopes=scopes_of(scope or ["inference"]),
         models=model or [],
         expires_in_s=None if expires is None else seconds_of(expires),
         requests_per_min=requests_per_min,
@@ -131,6 +140,24 @@ def key_row(key: ApiKey, now: float) -> tuple[str, ...]:
         "expired" if key.expired else left,
         ", ".join(limits) or UNKNOWN,
     )
+
+
+def scopes_of(words: Sequence[str]) -> list[KeyScope]:
+    """Scopes as people write them: one a word, or several with commas between.
+
+    Raises:
+        InvalidRequest: one of them is none.
+    """
+    found: list[KeyScope] = []
+    for text in (part.strip().lower() for word in words for part in word.split(",")):
+        if text not in _SCOPES:
+            raise InvalidRequest(
+                f"{text!r} is no scope.",
+                remedy=f"Choose from: {', '.join(_SCOPES)}.",
+                param="--scope",
+            )
+        found.append(_SCOPES[text])
+    return found
 
 
 def seconds_of(text: str) -> float:
