@@ -13,7 +13,6 @@ from rbee.contracts.ids import HiveId
 from rbee.foundation.daemon import Daemon, Stop
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
-from rbee.hive.api.model_files import Sharing
 from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.devices.cpu import CpuProbe
 from rbee.hive.devices.inventory import Inventory
@@ -30,6 +29,7 @@ from rbee.hive.models.measured import MeasuredRuns
 from rbee.hive.models.search import HubSearch
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings
+from rbee.hive.sharing.giving import Sharing
 from rbee.hive.sharing.shelf import Shelf
 from rbee.hive.sharing.uploads import Uploads
 from rbee.hive.workers.lifecycle import Budget

@@ -8,22 +8,19 @@ Without a ticket the gate decides as everywhere, and lets the operator in alone.
 
 import time
 
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rbee.contracts.decode import decode_json
-from rbee.contracts.sharing import FILES_PATH, TICKET_HEADER, ModelTicket, TicketAsk, is_digest
-from rbee.errors import CapacityError, Forbidden, InvalidRequest, RbeeError
+from rbee.contracts.sharing import FILES_PATH, TICKET_HEADER, TicketAsk
+from rbee.errors import Forbidden, InvalidRequest, RbeeError
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import Policy, check_origin
 from rbee.foundation.http.problems import as_problem, send_problem
-from rbee.hive.sharing.shelf import Shelf
-from rbee.hive.sharing.tickets import Tickets
-from rbee.hive.sharing.uploads import Uploads
+from rbee.hive.sharing.giving import Sharing, digest_in
 
 PEER_HIVE = "rbee.hive"
 """Where the hive's id of a TLS client certificate stands in an ASGI scope, if there is one."""
@@ -31,73 +28,6 @@ PEER_HIVE = "rbee.hive"
 _ASK_BYTES_MAX = 16 * 1024  # two short strings
 _HTTP = "http"
 _METHODS = frozenset({"GET", "HEAD"})
-
-
-class Sharing:
-    """What a hive gives to others: its shelf, the tickets, the uploads."""
-
-    def __init__(self, shelf: Shelf, uploads: Uploads) -> None:
-        self.shelf = shelf
-        self.uploads = uploads
-        self.tickets = Tickets()
-        self._reading = anyio.Lock()  # one file at a time is read for its digest
-
-    async def ticket(self, asked: TicketAsk) -> ModelTicket:
-        """A ticket for ``asked.reader``; reads the whole file where its digest is not known.
-
-        Raises:
-            CapacityError: another file is being read for its digest, or this one.
-            RbeeError: as ``Shelf.by_id``.
-        """
-        found = await anyio.to_thread.run_sync(self.shelf.known, asked.model)
-        if found is None:
-            try:
-                self._reading.acquire_nowait()
-            except anyio.WouldBlock:
-                raise CapacityError(
-                    "This hive reads a model file for its digest now.", retry_after_s=1
-                ) from None
-            try:
-                found = await anyio.to_thread.run_sync(self.shelf.read, asked.model)
-            finally:
-                self._reading.release()
-        ticket, expires_at = self.tickets.issue(found.sha256, asked.reader, time.time())
-        return ModelTicket(
-            model=found.model,
-            file=found.path.name,
-            sha256=found.sha256,
-            size_bytes=found.size_bytes,
-            ticket=ticket,
-            expires_at=expires_at,
-        )
-
-    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request for a file whose asker is known to be allowed.
-
-        Raises:
-            RbeeError: as ``Uploads.answer``, before anything was sent.
-        """
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        asked = headers.get(b"range")
-        await self.uploads.answer(
-            digest_in(scope["path"]),
-            asked.decode("latin-1") if asked is not None else None,
-            receive,
-            send,
-            head=scope["method"] == "HEAD",
-        )
-
-
-def digest_in(path: str) -> str:
-    """The digest that a path of this door names.
-
-    Raises:
-        InvalidRequest: it is none.
-    """
-    digest = path.removeprefix(FILES_PATH)
-    if not is_digest(digest):
-        raise InvalidRequest("A model file is named by 64 hex digits, its sha256.", param="sha256")
-    return digest
 
 
 class _File(Response):

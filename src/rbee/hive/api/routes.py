@@ -29,9 +29,10 @@ from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
 from rbee.foundation.http.problems import as_problem, problem_response
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import Source, metrics_route
-from rbee.hive.api.model_files import Sharing, TicketDoor, model_file_routes
+from rbee.hive.api.model_files import TicketDoor, model_file_routes
 from rbee.hive.models.search import FOUND_DEFAULT
 from rbee.hive.operations import Operations
+from rbee.hive.sharing.giving import Sharing
 from rbee.hive.workers import logs
 from rbee.hive.workers.state import StateStore
 
@@ -82,18 +83,6 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
         words = "Its workers stay." if asked.keep_workers else "Its workers are stopped first."
         return answer(ShutdownAck(message=f"The hive is stopping. {words}"))
 
-    async def model_search(request: Request) -> Response:
-        asked = request.query_params
-        limit = _number(request, "limit", FOUND_DEFAULT)
-        fit = asked.get("fit", "0") in {"1", "true"}
-        return answer(await parts.search(asked.get("q", ""), limit, fit))
-
-    async def model_offer(request: Request) -> Response:
-        name = request.query_params.get("model", "").strip()
-        if not name:
-            raise InvalidRequest("`model` is missing in the query.", param="model")
-        return answer(await parts.operations.models.offer(name))
-
     async def worker_logs(request: Request) -> Response:
         return await _worker_logs(request, parts.workers)
 
@@ -102,8 +91,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             health_route(),
             *job_routes(parts.jobs, lambda body, _who: parts.operations.submit(parts.jobs, body)),
             Route("/v1/capabilities", capabilities, methods=["GET"]),
-            Route("/v1/models/search", model_search, methods=["GET"]),
-            Route("/v1/models/offer", model_offer, methods=["GET"]),
+            *_source_routes(parts),
             Route("/v1/engines", engines, methods=["GET"]),
             Route("/v1/engines/probe", try_engines, methods=["POST"]),
             Route("/v1/info", info, methods=["GET"]),
@@ -122,6 +110,27 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
     )
     gated = Gate(app, policy, lambda error, _path: as_problem(error))
     return TicketDoor(gated, policy, parts.sharing)
+
+
+def _source_routes(parts: Parts) -> list[Route]:
+    """What sources outside have: a search, and what one name would bring."""
+
+    async def model_search(request: Request) -> Response:
+        asked = request.query_params
+        limit = _number(request, "limit", FOUND_DEFAULT)
+        fit = asked.get("fit", "0") in {"1", "true"}
+        return answer(await parts.search(asked.get("q", ""), limit, fit))
+
+    async def model_offer(request: Request) -> Response:
+        name = request.query_params.get("model", "").strip()
+        if not name:
+            raise InvalidRequest("`model` is missing in the query.", param="model")
+        return answer(await parts.operations.models.offer(name))
+
+    return [
+        Route("/v1/models/search", model_search, methods=["GET"]),
+        Route("/v1/models/offer", model_offer, methods=["GET"]),
+    ]
 
 
 async def _worker_logs(request: Request, store: StateStore) -> Response:
