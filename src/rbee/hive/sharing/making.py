@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from rbee.hive.api.model_files import Sharing
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.pick import Judge
 from rbee.hive.settings import HiveSettings
+from rbee.hive.sharing.giving import Sharing
 from rbee.hive.sharing.near import Dial
 from rbee.hive.sharing.shelf import Shelf
 from rbee.hive.sharing.source import ColonySource
