@@ -35,7 +35,6 @@ from rbee.hive.workers.roster import Roster
 
 BEAT_EVERY_S: Final = 1.0  # wire.md
 LINK_PATIENCE_S: Final = 1.0  # TCP, TLS and two greetings: 1 s at 200 ms
-_LINK_LOOK_S: Final = 0.02
 CHANGE_SETTLES_S: Final = 0.02  # changes come in groups; 50 beats a second at most
 _ALL: Final[frozenset[Wanted]] = frozenset({"capabilities", "models", "worker_keys"})
 
@@ -100,6 +99,7 @@ class Sender:
         self._queen_url = queen_url
         self._queen = QueenClient(queen_url, key=key, tls=tls)
         self._link = link
+        self._was_linked = anyio.Event()
         if link is not None:
             link.acked, link.joined = self._acked, self._linked
 
@@ -122,9 +122,9 @@ class Sender:
 
     async def _await_link(self) -> None:
         """Give the link a moment: what it brings, a POST would have to say again."""
-        with anyio.move_on_after(LINK_PATIENCE_S):
-            while self._link is not None and not self._link.alive:
-                await anyio.sleep(_LINK_LOOK_S)
+        if self._link is not None and not self._link.alive:
+            with anyio.move_on_after(LINK_PATIENCE_S):
+                await self._was_linked.wait()
 
     def queen_silent_s(self, now: float) -> float | None:
         """For how long she has not answered; ``now`` is monotonic, None: she never did."""
@@ -166,6 +166,7 @@ class Sender:
 
     def _linked(self) -> None:
         """The queen took the link: she is told everything with the next beat."""
+        self._was_linked.set()
         self._wanted = set(_ALL)
         self._joined = False  # the link's HELLO joins; a POST after it would have to join anew
         self._seen()

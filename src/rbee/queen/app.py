@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -98,23 +99,8 @@ class Queen:
         self.telemetry = Telemetry(self.colony, wall_clock=time.time)
         epoch = next_epoch(directory, time.time())
         self.links = Links(self.colony, epoch=epoch, heard=self.telemetry.beat)
-        self.lines = HiveLines(
-            key=key,
-            http=hive_http,
-            over=HttpOverLinks(self.links),
-            epoch=epoch,
-            tls=lambda: identity_context(queen_client_dir(), expects=ANYONE),
-        )
-        self.reconciler = Reconciler(
-            colony=self.colony,
-            demand=self.demand,
-            lines=self.lines,
-            policy=PlacementPolicy(
-                auto_download=settings.auto_download, settings=settings.placement
-            ),
-            known_file=directory / KNOWN_HIVES_FILE,
-            quiet_s=settings.quiet_s,
-        )
+        self.lines = _lines(self.links, key, hive_http)
+        self.reconciler = self._reconciler(settings, directory)
         admission = Admission(
             self.colony,
             self.demand,
@@ -134,17 +120,10 @@ class Queen:
         self.dispatcher = Dispatcher(
             self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
         )
-        self.telemetry = Telemetry(self.colony, wall_clock=time.time)
         journal = make_journal(settings.store, directory)
         self.jobs = JobServer(actor="queen", journal=journal)
         self.traces = make_traces(settings.otlp_endpoint)
-        self._figures = Figures(
-            tally=self.tally,
-            colony=self.colony,
-            queue=self.demand,
-            running=lambda: admission.running,
-            jobs=lambda: [job.status for job in self.jobs.list()],
-        )
+        self._figures = self._make_figures(admission)
         self._settings = settings
         self._daemon = daemon
         self._rates = Rates(wall_clock=time.time)
@@ -168,6 +147,27 @@ class Queen:
         self.hot = self.door.hot(policy)
         self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
         self.office.on_revoked.append(self.links.drop)
+
+    def _reconciler(self, settings: Settings, directory: Path) -> Reconciler:
+        return Reconciler(
+            colony=self.colony,
+            demand=self.demand,
+            lines=self.lines,
+            policy=PlacementPolicy(
+                auto_download=settings.auto_download, settings=settings.placement
+            ),
+            known_file=directory / KNOWN_HIVES_FILE,
+            quiet_s=settings.quiet_s,
+        )
+
+    def _make_figures(self, admission: Admission) -> Figures:
+        return Figures(
+            tally=self.tally,
+            colony=self.colony,
+            queue=self.demand,
+            running=lambda: admission.running,
+            jobs=lambda: [job.status for job in self.jobs.list()],
+        )
 
     def _pool(self, router: Router) -> Pool:
         """Connections to workers by their routes, and who hears of what those find out."""
@@ -288,6 +288,17 @@ class Queen:
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
         )
         return Gate(_front(self.door, control), policy, render)
+
+
+def _lines(links: Links, key: str | None, hive_http: httpx2.AsyncBaseTransport | None) -> HiveLines:
+    """The lines to all hives: over their links, else by TLS with her own certificate."""
+    return HiveLines(
+        key=key,
+        http=hive_http,
+        over=HttpOverLinks(links),
+        epoch=links.epoch,
+        tls=lambda: identity_context(queen_client_dir(), expects=ANYONE),
+    )
 
 
 def _gate_policy(

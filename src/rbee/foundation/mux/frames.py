@@ -42,22 +42,21 @@ RESET: Final = 20
 FIRST_NUMBERED: Final = OPEN
 LAST_KIND: Final = RESET
 
-HEAD_BYTES: Final = 5
+HEAD_BYTES: Final = 5  # kind and stream
 DATA_BYTES_MAX: Final = 16 * 1024
 """A slow line (1 Mbit/s) is free again for a beat after an eighth of a second."""
 BEAT_BYTES_MAX: Final = 256 * 1024
 """100 workers with their models; a hive whose beat is larger (a new catalogue) POSTs that one."""
 MESSAGE_BYTES_MAX: Final = HEAD_BYTES + BEAT_BYTES_MAX
 HELLO_BYTES_MAX: Final = 4 * 1024  # an id, an address, a session
-PING_BYTES_MAX: Final = 64
+PING_BYTES_MAX: Final = 64  # a number or two
 TARGET_BYTES_MAX: Final = 300  # "worker:" and an id of 256 characters at most
 REASON_BYTES_MAX: Final = 512  # a sentence
 WINDOW_BYTES: Final = 256 * 1024
 """Credit of a stream at its begin (wire.md): 250 ms of a 10 Mbit/s line."""
 BULK_WINDOW_BYTES: Final = 8 * 1024 * 1024
 """Of the bulk connection: 1 Gbit/s over 60 ms, or 200 Mbit/s over 300 ms, is never out of it."""
-STREAM_MAX: Final = 0xFFFF_FFFF
-CREDIT_BYTES_MAX: Final = 0xFFFF_FFFF
+STREAM_MAX: Final = 0xFFFF_FFFF  # four bytes: at 100 streams a second a session lasts 16 months
 
 VERSION: Final = 1
 """Of this protocol. A peer of another one is refused with a reason that names both."""

@@ -42,7 +42,7 @@ KEPT_BYTES_MAX: Final = {"main": 4 * 1024 * 1024, "bulk": 32 * 1024 * 1024}
 """What may be under way unseen: 100 Mbit/s over 300 ms, and 1 Gbit/s over 250 ms."""
 KEPT_FRAMES_MAX: Final = 65_536  # a peer that never says what it saw must not cost more
 SEEN_EVERY_FRAMES: Final = 32  # of 250 bytes: 8 KiB kept, and 3 % more messages
-SEEN_EVERY_BYTES: Final = 64 * 1024
+SEEN_EVERY_BYTES: Final = 64 * 1024  # of large frames: four, a quarter of a window
 OUTBOX_LOW_BYTES: Final = 16 * 1024  # one frame is still to be sent when the writer is woken
 
 Send = Callable[[bytes], object]

@@ -35,7 +35,7 @@ _OPCODE: Final = 0x0F
 _LENGTH: Final = 0x7F
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
-_TWO_BYTES_MAX: Final = 0xFFFF
+_TWO_BYTES_MAX: Final = 0xFFFF  # a length above it takes eight (RFC 6455, 5.2)
 _KEYS_AT_ONCE: Final = 1024  # one system call makes the masking keys of so many messages
 
 

@@ -36,7 +36,7 @@ ASK_EVERY_S: Final = 2.0  # an answer is asked for so often: every other beat
 SILENT_S: Final = 5.0  # two answers missing
 RESUME_S: Final = 30.0  # as queen.links.registry
 BULK_IDLE_S: Final = 60.0  # a bulk connection that nobody uses is closed
-TICK_S: Final = 0.25
+TICK_S: Final = 0.25  # silence and idleness are judged this coarsely
 
 _BEAT_HEADS: Final = (frames.head(BEAT), frames.head(BEAT, 1))
 
