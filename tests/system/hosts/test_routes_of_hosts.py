@@ -49,6 +49,11 @@ def test_a_direct_stream_goes_on_when_its_hive_is_killed(lan: Lan) -> None:
     assert "continuing" not in colony.queen.said
     assert colony.say("scripted-h1") == expected("hello")  # and new ones come, without a hive
     assert way(colony, "h1") == "direct"
+    before = hive.workers()
+    hive.start(wait=False)
+    colony.wait_up("h1")
+    assert hive.workers() == before  # the next hive finds it, with its door
+    until_now(lambda: way(colony, "h1") == "direct")
 
 
 def test_a_hive_behind_nat_is_reached_through_its_link_alone(lan: Lan) -> None:
