@@ -269,3 +269,47 @@ def test_the_internet_is_asked_once(colony: Colony, monkeypatch: pytest.MonkeyPa
     for hive in hives:
         found = models_of(hive) / "org--m--m-Q4_0.gguf" / "m-Q4_0.gguf"
         assert found.read_bytes() == content
+
+
+def test_a_request_starts_a_worker_where_the_model_is_not(
+    colony: Colony, starter_path: Path
+) -> None:
+    queen = colony.queen()
+    alpha = colony.hive("alpha", start=False, memory_max_mb="64")  # has it, and no room for it
+    beta = colony.hive("beta", start=False)
+    put(alpha, starter_path.read_bytes(), "mine")
+    alpha.start(wait=False)
+    beta.start(wait=False)
+    known(queen, "mine", 1)
+    seen_hives(queen, 2)
+    key = {"authorization": f"Bearer {KEY}"}
+    httpx2.post(
+        f"{alpha.url}/v1/models/tickets",
+        json={"model": "mine", "reader": "beta"},
+        headers=key,
+        timeout=WITHIN_S,
+    ).raise_for_status()  # a digest makes it one that others may have
+    until_now(lambda: given(queen), within_s=WITHIN_S)
+    answer = httpx2.post(
+        f"{queen.url}/v1/chat/completions",
+        json={
+            "model": "mine",
+            "messages": [{"role": "user", "content": "Say hi"}],
+            "max_tokens": 4,
+        },
+        headers=key,
+        timeout=WITHIN_S,
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-rbee-hive"] == "beta"
+    assert digest(beta, "mine") == hashlib.sha256(starter_path.read_bytes()).hexdigest()
+
+
+def given(queen: DaemonUnderTest) -> bool:
+    """Whether the plan for the model names beta, which has it not yet."""
+    plan = httpx2.get(
+        f"{queen.url}/v1/plan",
+        params={"model": "mine"},
+        headers={"authorization": f"Bearer {KEY}"},
+    ).json()
+    return plan.get("hive_id") == "beta"
