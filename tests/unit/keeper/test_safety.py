@@ -4,6 +4,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rbee.foundation import secrets
@@ -32,9 +33,7 @@ def said(facts: DoorFacts) -> list[tuple[str, str]]:
 
 
 def door(**changes: object) -> DoorFacts:
-    return DoorFacts(
-        **{name: getattr(OPEN, name) for name in DoorFacts.__struct_fields__} | changes  # pyright: ignore[reportArgumentType]
-    )
+    return msgspec.structs.replace(OPEN, **changes)
 
 
 @pytest.mark.parametrize(
