@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
+from rbee import errors
 from rbee.errors import (
     CapacityError,
     DeadlineExceeded,
@@ -35,6 +36,7 @@ ANSWER_S: Final = 30.0  # control-plane requests only start things; none of them
 SILENCE_S: Final = 50.0  # a stream has a keep-alive every 15 s: three missed ones and it is dead
 _TEXT_SHOWN_MAX: Final = 300  # of a foreign server's error page, enough to recognise it
 _LOWEST_ERROR_STATUS: Final = 400
+_ERRORS: Final = f"{errors.__name__}."
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 
 
@@ -331,7 +333,7 @@ def _classes_below(kind: type[RbeeError]) -> list[type[RbeeError]]:
     """
     found = [kind]
     for child in kind.__subclasses__():
-        if child.__module__ == RbeeError.__module__:
+        if child.__module__.startswith(_ERRORS):
             found += _classes_below(child)
     return found
 
