@@ -15,13 +15,13 @@ import msgspec
 
 from rbee.client.hive import HiveClient
 from rbee.client.jobs import JobClient
-from rbee.client.queen import QueenClient
 from rbee.contracts.ids import LOCAL_HIVE_NAMES
 from rbee.contracts.jobs import HiveOperation, JobEvent, ModelCopy, ModelList
 from rbee.contracts.models import DownloadProgress, Model
 from rbee.errors import Conflict, HiveUnreachable, ModelNotFound, RbeeError, RemoteError
-from rbee.foundation import config
+from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
+from rbee.keeper.clients import queen_client
 from rbee.keeper.close_names import with_close_names
 from rbee.keeper.daemons import ask_info
 from rbee.keeper.screen import Live, note
@@ -85,14 +85,13 @@ async def hive_door(
         HiveUnreachable: neither the hive nor a queen that knows it answers.
         QueenUnreachable: a hive was named by id and the queen does not answer.
     """
-    key = config.colony_key()
     elsewhere = hive_id is not None and hive_id not in LOCAL_HIVE_NAMES
     if hive is None and (elsewhere or queen is not None):
-        async with QueenClient(address_of("queen", queen).url, key=key) as client:
+        async with queen_client(queen) as client:
             yield Door(client.jobs, hive_id or "localhost")
         return
     address = address_of("hive", hive)
-    async with HiveClient(address.url, key=key) as direct:
+    async with HiveClient(address.url, key=key_for(address.url)) as direct:
         try:
             await ask_info("hive", address.url)
         except RbeeError as error:
@@ -102,7 +101,7 @@ async def hive_door(
         else:
             yield Door(direct.jobs, hive_id)
             return
-    async with QueenClient(address_of("queen", queen).url, key=key) as client:
+    async with queen_client(queen) as client:
         try:
             await client.health()
         except RbeeError:
