@@ -30,6 +30,18 @@ def listening(pid: int) -> list[int]:
     ]
 
 
+def live_figures(queen: DaemonUnderTest, count: int) -> list[str]:
+    """So many of the hive's seconds, as clients of the live stream get them."""
+    found: list[str] = []
+    with httpx2.stream("GET", f"{queen.url}/v1/heartbeats/stream", timeout=10) as answer:
+        for line in answer.iter_lines():
+            if '"hive_telemetry"' in line:
+                found.append(line)
+                if len(found) == count:
+                    break
+    return found
+
+
 def workers_of(colony: Colony) -> set[int]:
     return {process.pid for process in colony.worker_processes()}
 
@@ -41,6 +53,7 @@ def test_a_hive_without_a_port_serves_and_outlives_its_queen(tmp_path: Path) -> 
         until_now(lambda: "hive linked" in queen.said)
         assert ask(queen)  # spawned over the link
         assert not listening(hive.pid)
+        assert len(live_figures(queen, 3)) == 3  # the first one is from before; beats bring more
         workers = workers_of(colony)
 
         queen.kill()
