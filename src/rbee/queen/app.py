@@ -120,8 +120,8 @@ class Queen:
         self.dispatcher = Dispatcher(
             self.colony, admission, self.pool, ledger=self.ledger, tally=self.tally
         )
-        journal = make_journal(settings.store, directory)
-        self.jobs = JobServer(actor="queen", journal=journal)
+        self._journal = make_journal(settings.store, directory)
+        self.jobs = JobServer(actor="queen", journal=self._journal)
         self.traces = make_traces(settings.otlp_endpoint)
         self._figures = self._make_figures(admission)
         self._settings = settings
@@ -139,10 +139,7 @@ class Queen:
             traces=self.traces,
             media=Media(settings.media_hosts),
         )
-        self.keys = KeyBook(
-            policy.keyring, journal, configured=settings.keys, quotas=self._rates.quotas
-        )
-        self.keys.on_gone.append(self._rates.forget)
+        self.keys = self._key_book(policy)
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
         self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
@@ -159,6 +156,12 @@ class Queen:
             known_file=directory / KNOWN_HIVES_FILE,
             quiet_s=settings.quiet_s,
         )
+
+    def _key_book(self, policy: Policy) -> KeyBook:
+        keyring, quotas = policy.keyring, self._rates.quotas
+        keys = KeyBook(keyring, self._journal, configured=self._settings.keys, quotas=quotas)
+        keys.on_gone.append(self._rates.forget)
+        return keys
 
     def _make_figures(self, admission: Admission) -> Figures:
         return Figures(
