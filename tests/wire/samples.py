@@ -1,4 +1,4 @@
-"""One full example of every wire type; ``python tests/wire/samples.py`` writes the golden files.
+"""One full example of every wire type; ``PYTHONPATH=tests python -m wire.samples`` writes them.
 
 A golden file that changes is a change of the wire: read the difference before
 you commit it.
@@ -15,8 +15,6 @@ from rbee.contracts import (
     daemon,
     hives,
     jobs,
-    joining,
-    keys,
     models,
     openai,
     plan,
@@ -27,6 +25,7 @@ from rbee.contracts import (
 )
 from rbee.contracts.aliases import Alias, ModelSource
 from rbee.contracts.principals import KeySetting, Principal
+from wire.samples_entry import ENTRY_SAMPLES
 from wire.samples_sharing import SHARING_SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -173,17 +172,6 @@ WHY_STEP = why.WhyStep(
     at=AT, kind="routed", message="worker-1 on hive-1: the least loaded", decision=WHY_DECISION
 )
 
-API_KEY = keys.ApiKey(
-    id="key-1f2e3d4c",
-    name="alice",
-    hint="rbee_1a2b",
-    scopes=["inference", "jobs"],
-    models=["llama-*"],
-    created_at=AT,
-    created_by="colony",
-    expires_at=AT,
-    requests_per_min=60,
-)
 
 PLAN_EVICTION = plan.PlanEviction(
     worker_id="worker-2",
@@ -219,40 +207,8 @@ PLAN = plan.Plan(
     options=[PLAN_OPTION],
 )
 
-JOIN_TOKEN = joining.JoinTokenRow(
-    id="0123456789ab", hive_ids=["hive-1"], created_at=AT, expires_at=AT + 3600, made_by="ann"
-)
-JOIN_REQUEST = joining.JoinRequestRow(
-    hive_id="hive-1",
-    code="ABCDEF-GHIJKL-MNOPQR-STUVWX",
-    address="10.0.0.7",
-    hostname="bee",
-    version="0.4.0",
-    asked_at=AT,
-    seen_at=AT + 3,
-)
-MEMBER = joining.Member(
-    hive_id="hive-1",
-    membership="certificate",
-    state="fresh",
-    url="https://10.0.0.7:7835",
-    hostname="bee",
-    joined_at=AT,
-    joined_by="token 0123456789ab",
-    expires_at=AT + 2_592_000,
-)
 
 SAMPLES: list[msgspec.Struct] = [
-    API_KEY,
-    keys.KeyWish(name="alice", scopes=["inference", "jobs"], models=["llama-*"], expires_in_s=60.0),
-    keys.KeyList(keys=[API_KEY]),
-    keys.KeyMade(key="rbee_made-up", about=API_KEY),
-    keys.KeyRevoked(id="key-1f2e3d4c", name="alice"),
-    keys.SignIn(key="rbee_made-up"),
-    keys.Session(
-        name="alice", scopes=["inference"], models=[], csrf_token="made up", expires_at=AT
-    ),
-    keys.SignedOut(signed_out=True),
     PLAN,
     PLAN_OPTION,
     PLAN_EVICTION,
@@ -267,6 +223,7 @@ SAMPLES: list[msgspec.Struct] = [
     jobs.ModelGet(id="starter"),
     jobs.ModelDelete(model="starter"),
     jobs.ModelPin(model="starter"),
+    *ENTRY_SAMPLES,
     *SHARING_SAMPLES,
     jobs.JobAccepted(
         job_id="job-1", sse_url="/v1/jobs/job-1/stream", status="queued", created_at=AT
@@ -328,39 +285,6 @@ SAMPLES: list[msgspec.Struct] = [
         worker_keys={"worker-1": "a made-up key"},
     ),
     hives.HeartbeatAck(message="welcome", wanted=["models"]),
-    joining.ColonyCa(certificate="-----BEGIN CERTIFICATE-----"),
-    joining.JoinRequest(
-        hive_id="hive-1",
-        request="-----BEGIN CERTIFICATE REQUEST-----",
-        token="a made-up token",
-        hostname="bee",
-        version="0.4.0",
-    ),
-    joining.JoinAnswer(
-        status="pending",
-        hive_id="hive-1",
-        message="An operator has to approve this hive.",
-        ca="-----BEGIN CERTIFICATE-----",
-        code="ABCDEF-GHIJKL-MNOPQR-STUVWX",
-        retry_s=3.0,
-    ),
-    joining.RenewRequest(request="-----BEGIN CERTIFICATE REQUEST-----"),
-    joining.JoinTokenWish(hive_ids=["hive-1"], expires_s=600.0),
-    joining.NewJoinToken(
-        token="a made-up token",
-        id="0123456789ab",
-        hive_ids=["hive-1"],
-        expires_at=AT,
-        urls=["https://gaming-pc:7833"],
-    ),
-    JOIN_TOKEN,
-    joining.JoinTokens(tokens=[JOIN_TOKEN]),
-    JOIN_REQUEST,
-    joining.JoinRequests(requests=[JOIN_REQUEST], ca_fingerprint="5f" * 32),
-    joining.JoinDecision(code="ABCDEF-GHIJKL-MNOPQR-STUVWX"),
-    MEMBER,
-    joining.Members(hives=[MEMBER]),
-    joining.MemberAck(status="approved", id="hive-1", message="Welcome."),
     hives.HiveReady(hive_id="hive-1", hive_url="http://localhost:7835", token="a made-up token"),
     hives.HiveReadyAck(message="welcome"),
     hives.HiveTelemetry(hive_id="hive-1", timestamp=AT, node=NODE, workers=[WORKER]),
