@@ -10,8 +10,10 @@ CPU is that of queen, hive and worker together, idle time's share taken off.
 """
 
 import argparse
+import contextlib
 import json
 import platform
+import socket
 import statistics
 import tempfile
 import threading
@@ -29,6 +31,7 @@ from rbee.testing.waiting import until_now
 
 WAYS: Final = ("here", "direct", "tunnel")
 ROUTES: Final = {"here": "local"}
+SLOTS: Final = 64  # of each worker
 TOKENS_FIRST: Final = 4  # of a request that is there for its first token
 EVERY_S: Final = 0.02  # 50 tokens a second, as a usual GPU gives
 WINDOW_S: Final = 10.0
@@ -47,7 +50,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=100, help="first tokens of each way")
-    parser.add_argument("--streams", type=int, default=32, help="at once, for CPU")
+    parser.add_argument("--streams", type=int, default=32, help=f"at once, up to {SLOTS}")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="of the line, each way")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Lan(Path(folder)) as lan:
@@ -64,11 +67,11 @@ def build(lan: Lan) -> tuple[HostColony, dict[str, Daemon]]:
     """The colony, with one warm worker behind each way."""
     colony = HostColony(lan)
     settings = {"hive_id": "here", "scripted_engine": 1, "scripted_models": "scripted-here"}
-    local = Daemon(colony.queen.host, "hive", key=KEY, settings=settings).start()
+    local = Daemon(colony.queen.host, "hive", key=KEY, settings=settings, slots=SLOTS).start()
     hives = {
         "here": local,
-        "direct": colony.hive("direct"),
-        "tunnel": colony.hive("tunnel", outbound_only=1),
+        "direct": colony.hive("direct", slots=SLOTS),
+        "tunnel": colony.hive("tunnel", outbound_only=1, slots=SLOTS),
     }
     colony.wait_up(*WAYS)
     for way in WAYS:
@@ -135,28 +138,39 @@ def cpu(colony: HostColony, hive: Daemon, way: str, streams: int) -> dict[str, f
         "worker": list(hive.workers()),
     }
     idle = used(watched, WINDOW_S / 2)
-    tokens = int((WINDOW_S + 2) / EVERY_S)
+    with colony.queen.host.network():
+        lines = [stream(way) for _ in range(streams)]
     events = [0] * streams
 
     def read(at: int) -> None:
-        with (
-            colony.queen.host.network(),
-            client() as http,
-            http.stream("POST", "/v1/chat/completions", json=ask(way, tokens, EVERY_S)) as answer,
-        ):
-            for line in answer.iter_lines():
-                events[at] += line.startswith("data: {")
+        with contextlib.suppress(OSError):
+            while piece := lines[at].recv(65_536):
+                events[at] += piece.count(b'"content"')
 
     readers = [threading.Thread(target=read, args=(at,), daemon=True) for at in range(streams)]
     for reader in readers:
         reader.start()
-    time.sleep(1.0)
+    time.sleep(SETTLE_S)
     before = sum(events)
     busy = used(watched, WINDOW_S)
     seen = sum(events) - before
-    for reader in readers:
-        reader.join()
+    for line in lines:
+        line.shutdown(socket.SHUT_RDWR)
+        line.close()
     return {name: max(0.0, busy[name] - idle[name] * 2) / seen * 1e6 for name in watched}
+
+
+def stream(way: str) -> socket.socket:
+    """A streamed chat that goes on for longer than the window."""
+    body = json.dumps(ask(way, int(4 * WINDOW_S / EVERY_S), EVERY_S)).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:{PORT}\r\n"
+        f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    line = socket.create_connection(("127.0.0.1", PORT))
+    line.sendall(head.encode() + body)
+    return line
 
 
 def used(watched: dict[str, list[int]], window_s: float) -> dict[str, float]:
