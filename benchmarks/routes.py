@@ -48,7 +48,7 @@ class Cost(NamedTuple):
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="What each way to a worker costs.")
     parser.add_argument("--requests", type=int, default=100, help="first tokens of each way")
     parser.add_argument("--streams", type=int, default=32, help=f"at once, up to {SLOTS}")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="of the line, each way")
