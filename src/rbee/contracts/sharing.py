@@ -8,6 +8,7 @@ hive read one file for a while, and nothing else.
 """
 
 from typing import Final, Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -96,6 +97,12 @@ class ModelTicket(msgspec.Struct, kw_only=True):
     size_bytes: int
     ticket: str
     expires_at: float
+
+
+def reader_in(ticket: str) -> str:
+    """Whom a ticket names as its reader (``rbt1.READER.END.SEAL``); not whether it is true."""
+    head, _, _ = ticket.rpartition(".")[0].rpartition(".")
+    return unquote(head.partition(".")[2])
 
 
 def is_digest(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rbee.contracts.sharing import reader_in
 from rbee.errors import Forbidden
 from rbee.hive.sharing.tickets import LIFETIME_S, Tickets
 
@@ -15,6 +16,7 @@ def test_it_names_its_reader(reader: str) -> None:
     ticket, ends = tickets.issue(ONE, reader, NOW)
     assert ends == NOW + LIFETIME_S
     assert ticket.isascii()
+    assert reader_in(ticket) == reader
     assert tickets.reader_of(ticket, ONE, NOW + LIFETIME_S - 1) == reader
 
 

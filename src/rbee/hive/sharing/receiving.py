@@ -7,6 +7,7 @@ a mebibyte at a time straight into the file. It appends to what an earlier attem
 Cancelling closes the connection, and returns when the thread has let go of the file.
 """
 
+import asyncio
 import http.client
 import re
 import ssl
@@ -24,7 +25,7 @@ import anyio.to_thread
 import msgspec
 
 from rbee.errors import CapacityError, HubError
-from rbee.foundation.pace import Pace
+from rbee.foundation.pace import Pace, unlimited
 from rbee.hive.models.partial import out_of_order
 
 CHUNK_BYTES: Final = 1024 * 1024  # one report each: a thousand for a gigabyte
@@ -91,6 +92,7 @@ class _Reader:
         self._pace = pace
         self._line: http.client.HTTPConnection | None = None
         self._stopped = False
+        self._loop = asyncio.get_running_loop()
         self.ended = threading.Event()
 
     def stop(self) -> None:
@@ -162,10 +164,12 @@ class _Reader:
                 _write(file, view[:count], self._asked.target)
                 have += count
                 if not self._stopped:
-                    anyio.from_thread.run(self._note, have, total, count)
+                    # Waiting for the loop's turn at each chunk would cost a busy hive its speed.
+                    self._loop.call_soon_threadsafe(self._report, have, total)
+                    if self._pace is not unlimited:
+                        anyio.from_thread.run(self._wait, count)
 
-    async def _note(self, have: int, total: int, count: int) -> None:
-        self._report(have, total)
+    async def _wait(self, count: int) -> None:
         await self._pace(count)
 
 

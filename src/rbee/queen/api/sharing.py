@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from rbee.client.hive import HiveClient
 from rbee.contracts.decode import decode_json
 from rbee.contracts.principals import LOCAL, Principal
-from rbee.contracts.sharing import TICKET_HEADER, ModelSeek, is_digest
+from rbee.contracts.sharing import TICKET_HEADER, ModelSeek, is_digest, reader_in
 from rbee.errors import Forbidden, InvalidRequest
 from rbee.foundation import logs
 from rbee.foundation.http.answers import answer
@@ -49,8 +49,9 @@ def sharing_routes(colony: Colony, lines: HiveLines) -> list[Route]:
         if not is_digest(digest):
             raise InvalidRequest("A model file is named by 64 hex digits, its sha256.")
         ticket = request.headers.get(TICKET_HEADER)
-        if ticket is None and not _asker(request).operator:
-            raise Forbidden("A hive reads a model file with a ticket.")
+        asker = _asker(request)
+        if not asker.operator and (ticket is None or reader_in(ticket) != asker.hive_id):
+            raise Forbidden("A hive reads a model file with a ticket of its own.")
         headers = {TICKET_HEADER: ticket} if ticket is not None else {}
         if (asked := request.headers.get("range")) is not None:
             headers["range"] = asked
