@@ -91,7 +91,8 @@ class HiveInfo(msgspec.Struct, kw_only=True, gc=False):
 
     ``labels`` are the operator's own words for it (``gpu``, ``room-2``): a model or a
     request may be kept to hives that have them. ``outbound_only``: nothing of this hive
-    listens for others; all goes over the link that it opened.
+    listens for others; all goes over the link that it opened. ``tls``: its port is for TLS,
+    with the colony's certificates.
     """
 
     id: str
@@ -103,6 +104,7 @@ class HiveInfo(msgspec.Struct, kw_only=True, gc=False):
     health_status: Literal["healthy", "degraded"] = "healthy"
     labels: list[str] = msgspec.field(default_factory=list[str])
     outbound_only: bool = False
+    tls: bool = False
 
 
 class GpuStats(msgspec.Struct, kw_only=True, gc=False):

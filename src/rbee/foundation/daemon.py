@@ -74,7 +74,8 @@ class Daemon:
         """Bind; without a host nothing listens, and connections come by other ways.
 
         Where others can reach the address, ``tls`` guards it, and plain HTTP is for this
-        machine and the networks in ``trusted``. On loopback both mean nothing.
+        machine and the networks in ``trusted``. On loopback it is for a port that may be
+        opened to others later (``listen_also``).
 
         Raises:
             PortTaken: says by whom.
@@ -84,7 +85,7 @@ class Daemon:
         self.room: Room = room
         self.door = (
             None
-            if host is None or is_loopback(host)
+            if host is None or (tls is None and is_loopback(host))
             else DoorRules(tls=tls or Tls(), trusted=trusted_networks(trusted))
         )
         self.sockets = [] if host is None else bind(host, port)
@@ -92,6 +93,21 @@ class Daemon:
         self.base_url = f"http://{_url_host(host)}:{self.port}" if host is not None else ""
         self.stop = Stop()
         self.server: DaemonServer | None = None  # while it runs
+
+    async def listen_also(self, host: str) -> None:
+        """Open the same port on another address of this machine; asked again, nothing happens.
+
+        Raises:
+            PortTaken: says by whom.
+            StartError: it is no address of this machine.
+        """
+        if self.door is None or any(one.getsockname()[0] == host for one in self.sockets):
+            return
+        more = bind(host, self.port)
+        self.sockets += more
+        if self.server is not None and self.server.started:
+            await self.server.listen(more)  # else it begins with all of them
+        _log.info("listening too", address=host, port=self.port)
 
     async def run(
         self, app: ASGIApp, wind_down: Callable[[], Awaitable[None]], hot: Hot | None = None

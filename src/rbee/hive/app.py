@@ -8,7 +8,6 @@ beside all that.
 
 import os
 import socket
-import ssl
 import time
 from functools import partial
 
@@ -29,7 +28,7 @@ from rbee.foundation.hive_id import hive_dir, stable_hive_id
 from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.http.hot import HotProtocol
-from rbee.foundation.http.tls import files_in, identity_context
+from rbee.foundation.http.tls import files_in
 from rbee.foundation.identity.places import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import check_addresses
@@ -60,7 +59,7 @@ from rbee.hive.offers import download_limits, gpu_memory, usual_run
 from rbee.hive.only_one import only_one
 from rbee.hive.operations import Operations
 from rbee.hive.settings import HiveSettings, script_of
-from rbee.hive.sharing.making import make_sharing
+from rbee.hive.sharing.making import make_dial, make_sharing
 from rbee.hive.sharing.near import Dial
 from rbee.hive.ties import Ties
 from rbee.hive.workers.lifecycle import Budget
@@ -102,7 +101,9 @@ async def serve(settings: HiveSettings) -> None:
     ties = Ties(settings, hive_id, key=config.colony_key(), identity=hive_identity_dir())
     check_addresses(settings, ties.queen_url, None)
     key = config.colony_key()
-    make_policy(settings.bind, settings.port, key=key, hosts=[], origins=[])  # before anything
+    make_policy(  # before anything
+        settings.bind, settings.port, key=key, hosts=[], origins=[], certificates=ties.is_member
+    )
     with only_one(directory):
         daemon = _listen(settings)
         engines = make_engines(
@@ -125,11 +126,6 @@ def _listen(settings: HiveSettings) -> Daemon:
     tls = Tls(files_in(hive_identity_dir()), given_files(settings.tls_cert, settings.tls_key))
     host = None if settings.outbound_only else settings.bind
     return Daemon("hive", host, settings.port, tls=tls, trusted=settings.trusted_networks)
-
-
-def _context(expects: str) -> ssl.SSLContext | None:
-    """What this hive shows to others of its colony, and whom it expects; None before it joined."""
-    return identity_context(hive_identity_dir(), expects=expects)
 
 
 class _Hive:
@@ -183,10 +179,7 @@ class _Hive:
         )
 
     def _dial(self) -> Dial:
-        trusted = self._settings.trusted_networks
-        return Dial(
-            queen_url=self._ties.queen_url, key=self._key, tls=_context, trusted=trusted
-        )
+        return make_dial(self._ties.settings, self._key)
 
     async def serve(self) -> None:
         """Adopt, open the doors, beat; return when everything has ended."""
@@ -219,7 +212,10 @@ class _Hive:
             await group.start(self._try_engines)
             await group.start(self._supervisor.run)
             group.start_soon(self._inventory.run)
-            group.start_soon(self._ties.run, self._facts, roster, self._epochs, self._over_link)
+            open_at = self._daemon.listen_also
+            group.start_soon(
+                self._ties.run, self._facts, roster, self._epochs, self._over_link, open_at
+            )
             group.start_soon(self._keep_alive)
             group.start_soon(self._measure)
             group.start_soon(note, roster, self._catalog, self._loads)
@@ -227,9 +223,10 @@ class _Hive:
                 self._settings.bind,
                 self._daemon.port,
                 key=self._key,
-                hosts=self._settings.allowed_hosts,
+                hosts=[*self._settings.allowed_hosts, *self._ties.own_names],
                 origins=self._settings.allowed_origins,
                 needs=scopes_for,
+                certificates=self._ties.is_member,
             )
             parts = Parts(
                 jobs=jobs,
@@ -321,9 +318,7 @@ class _Hive:
             capabilities=self._capabilities,
             capabilities_revision=lambda: self._inventory.revision + self._engines.revision,
             models=self._models,
-            hive_url=f"http://{self._ties.address}:{self._daemon.port}"
-            if self._daemon.port
-            else "",
+            hive_url=self._ties.url_at(self._daemon.port),
         )
 
     def _over_link(self) -> HotProtocol | None:
@@ -365,6 +360,7 @@ class _Hive:
             operational_status="stopping" if self._stopping else "ready",
             health_status="degraded" if self._supervisor.trouble else "healthy",
             outbound_only=self._settings.outbound_only,
+            tls=self._ties.speaks_tls,
             labels=self._settings.labels,
         )
 

@@ -15,12 +15,13 @@ import anyio.lowlevel
 import msgspec
 
 from rbee.contracts.ids import HiveId
-from rbee.errors import BadSettings
+from rbee.errors import BadSettings, StartError
 from rbee.foundation import logs
 from rbee.foundation.hive_id import hive_dir
+from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.http.tls import QUEEN, Peer, identity_context
-from rbee.foundation.identity.joined import joined_stamp
-from rbee.hive.address import advertised, colony_address, outside_of
+from rbee.foundation.identity.joined import joined_stamp, read_joined
+from rbee.hive.address import advertised, colony_address, is_here, outside_of
 from rbee.hive.engines.engine import Outside
 from rbee.hive.epochs import Epochs
 from rbee.hive.heartbeat import Facts, Sender
@@ -64,11 +65,53 @@ class Ties:
         self._stamp = joined_stamp(self._identity)
         url = queen_of(self._given, self._identity)
         self.settings = msgspec.structs.replace(self._given, queen_url=url)
-        self.address = advertised(self.settings)
         self._colony = colony_address(url)
+        self.open_at = self._opens_at()
+        self.address = self._given.advertise or self.open_at or advertised(self.settings)
         self.tls: ssl.SSLContext | None = (
             identity_context(self._identity, expects=QUEEN) if url.startswith("https:") else None
         )
+
+    def _opens_at(self) -> str | None:
+        """The address at which the colony reaches this hive's API, if its own bind is loopback.
+
+        Hives fetch models from each other there, with tickets, over TLS.
+        """
+        ours = self.settings
+        closed = ours.outbound_only or not is_loopback(ours.bind) or is_here(ours.queen_url)
+        if closed or is_loopback(self._colony) or read_joined(self._identity) is None:
+            return None
+        return self._colony
+
+    async def _open(self, listen: Callable[[str], Awaitable[None]]) -> None:
+        if self.open_at is None:
+            return
+        try:
+            await listen(self.open_at)
+        except StartError as error:  # other hives reach it through the queen
+            _log.warning("not open to other hives", reason=error.message, remedy=error.remedy)
+            self.open_at = None
+            self.address = advertised(self.settings)
+
+    def url_at(self, port: int) -> str:
+        """Where the colony reaches this hive's API; empty where it listens nowhere."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{'https' if self.speaks_tls else 'http'}://{host}:{port}" if port else ""
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the address that the colony is told takes TLS, with its certificates."""
+        return self.is_member and not is_loopback(self.address)
+
+    @property
+    def own_names(self) -> list[str]:
+        """The address that was opened beside the bind, as others write it in a URL."""
+        return [] if self.open_at is None else [self.open_at]
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this machine has a certificate of a colony."""
+        return read_joined(self._identity) is not None
 
     @property
     def queen_url(self) -> str:
@@ -94,10 +137,19 @@ class Ties:
             await self._sender.last()
 
     async def run(
-        self, facts: Callable[[], Facts], roster: Roster, epochs: Epochs, http: MakeHttp
+        self,
+        facts: Callable[[], Facts],
+        roster: Roster,
+        epochs: Epochs,
+        http: MakeHttp,
+        listen: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Speak with the queen, whoever she is at the time, until cancelled."""
+        """Speak with the queen, whoever she is at the time, until cancelled.
+
+        ``listen`` opens this hive's port on one more address.
+        """
         while True:
+            await self._open(listen)
             links = Links(
                 self.queen_url,
                 hive_id=self._hive_id,

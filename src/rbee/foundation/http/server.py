@@ -10,7 +10,7 @@ import contextlib
 import errno
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -62,6 +62,18 @@ class DaemonServer(uvicorn.Server):
             if self.rules is not None:
                 self.rules.tls.refresh()
         return await super().on_tick(counter)
+
+    async def listen(self, listeners: Iterable[socket.socket]) -> None:
+        """Take connections from further sockets, as from those that it was started with."""
+        loop = asyncio.get_running_loop()
+        for listener in listeners:
+            self.servers.append(
+                await loop.create_server(self._answering, sock=listener, backlog=_BACKLOG)
+            )
+
+    def _answering(self) -> asyncio.Protocol:
+        make = cast("Any", self.config.http_protocol_class)  # it is called as uvicorn does
+        return make(config=self.config, server_state=self.server_state, app_state={})
 
     def connection(self, peer: Peer | None = None) -> HotProtocol:
         """HTTP for a transport that did not come through a port: call ``connection_made``.

@@ -1,9 +1,12 @@
 """The parts of a hive that give and take models, made from its settings. For ``app``."""
 
+import ssl
 from collections.abc import Callable
 
 import msgspec
 
+from rbee.foundation.http.tls import identity_context
+from rbee.foundation.identity.places import hive_identity_dir
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.pick import Judge
 from rbee.hive.settings import HiveSettings
@@ -19,6 +22,17 @@ class SharingParts(msgspec.Struct, frozen=True):
 
     source: ColonySource
     doors: Sharing
+
+
+def make_dial(settings: HiveSettings, key: str | None) -> Dial:
+    """How this hive speaks to others of its colony, with its certificate once it has one."""
+
+    def context(expects: str) -> ssl.SSLContext | None:
+        return identity_context(hive_identity_dir(), expects=expects)
+
+    return Dial(
+        queen_url=settings.queen_url, key=key, tls=context, trusted=settings.trusted_networks
+    )
 
 
 def make_sharing(

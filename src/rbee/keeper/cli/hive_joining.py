@@ -118,7 +118,7 @@ async def token(
         desk = JoiningClient(client.transport)
         if drop is not None:
             done = await desk.drop_token(drop)
-            out_json(done) if json else out(f"The token {drop} lets nobody in now.")
+            out_json(done) if json else out(done.message)
             return
         wish = JoinTokenWish(hive_ids=hive_id or [], expires_s=seconds_of(expires))
         made = await desk.new_token(wish)

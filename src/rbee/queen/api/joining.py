@@ -81,8 +81,9 @@ def _operator_routes(office: Office) -> list[Route]:
 
     async def drop_token(request: Request) -> Response:
         token_id = str(request.path_params["token_id"])
-        await office.drop_token(token_id)
-        return answer(MemberAck(status="revoked", id=token_id, message="Nobody can use it now."))
+        known = await office.drop_token(token_id)
+        message = "Nobody can use it now." if known else "There is no such token (any more)."
+        return answer(MemberAck(status="revoked", id=token_id, message=message))
 
     async def requests(_request: Request) -> Response:
         found = JoinRequests(

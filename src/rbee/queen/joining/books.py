@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from rbee.contracts.ids import is_hive_id
-from rbee.errors import Conflict, Forbidden, HiveNotFound, InvalidRequest, NotFound, QueueFull
+from rbee.errors import Conflict, Forbidden, HiveNotFound, InvalidRequest, QueueFull
 from rbee.foundation.identity.tokens import JoinToken, proves
 
 TOKENS_MAX: Final = 1000  # open at once: a rack is rolled out with a token for each machine
@@ -111,14 +111,9 @@ class Books:
         self.tokens[row.id] = row
         return row
 
-    def drop_token(self, token_id: str) -> None:
-        """Take a token back.
-
-        Raises:
-            NotFound: there is none of this id.
-        """
-        if self.tokens.pop(token_id, None) is None:
-            raise NotFound(f"There is no join token with the id {token_id[:64]!r}.")
+    def drop_token(self, token_id: str) -> bool:
+        """Take a token back; whether there was one of this id."""
+        return self.tokens.pop(token_id, None) is not None
 
     def use_token(
         self,

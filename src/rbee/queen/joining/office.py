@@ -296,16 +296,17 @@ class Office:
             for row in self._books.open_tokens(self._clock())
         ]
 
-    async def drop_token(self, token_id: str) -> None:
-        """Take a token back.
+    async def drop_token(self, token_id: str) -> bool:
+        """Take a token back; whether there was one.
 
         Raises:
-            NotFound: there is none.
             StorageError: the books cannot be written; it is of no use all the same.
         """
-        self._books.drop_token(token_id)
-        self._changed += 1
-        await self._write()
+        known = self._books.drop_token(token_id)
+        if known:
+            self._changed += 1
+            await self._write()
+        return known
 
     def requests(self) -> list[JoinRequestRow]:
         """The hives that wait for approval."""
@@ -328,7 +329,7 @@ class Office:
         """Let a waiting hive in; it fetches its certificate when it asks next. Its id.
 
         Raises:
-            NotFound, Conflict: as ``Queue.find``.
+            HiveNotFound, Conflict: as ``Queue.find``.
             StorageError: the books cannot be written.
         """
         now = self._clock()
@@ -342,7 +343,7 @@ class Office:
         """Send a waiting hive away for an hour. Its id.
 
         Raises:
-            NotFound, Conflict: as ``Queue.find``.
+            HiveNotFound, Conflict: as ``Queue.find``.
         """
         now = self._clock()
         entry = self._queue.find(name, code, now)

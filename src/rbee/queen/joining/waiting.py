@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from rbee.errors import Conflict, Forbidden, NotFound, QueueFull
+from rbee.errors import Conflict, Forbidden, HiveNotFound, QueueFull
 
 WAITING_MAX: Final = 64  # an operator reads them all
 WAITING_PER_ADDRESS_MAX: Final = 8  # several hives behind one router
@@ -77,7 +77,7 @@ class Queue:
         """The one that an operator means: by its id or its code, and ``code`` if given.
 
         Raises:
-            NotFound: none waits under this name, or not with this code.
+            HiveNotFound: none waits under this name, or not with this code.
             Conflict: several wait under this name, and no code was given.
         """
         wanted = None if code is None else _plain(code)
@@ -89,7 +89,7 @@ class Queue:
         ]
         if not found:
             with_code = "" if code is None else f" with the code {code[:64]}"
-            raise NotFound(
+            raise HiveNotFound(
                 f"No hive {name[:64]!r}{with_code} waits to be let in.",
                 remedy="`rbee hive pending` shows who waits. A code that differs from the one "
                 "that the hive shows means that somebody stands in between.",

@@ -211,7 +211,7 @@ def url_of(info: HiveInfo) -> str:
     if info.outbound_only or not info.port:
         return f"link://{info.id}"
     host = f"[{info.address}]" if ":" in info.address else info.address
-    return f"http://{host}:{info.port}"
+    return f"{'https' if info.tls else 'http'}://{host}:{info.port}"
 
 
 @functools.lru_cache(_ADDRESSES_KEPT)
