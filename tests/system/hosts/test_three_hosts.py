@@ -64,7 +64,7 @@ def test_a_scan_from_another_host_sees_what_is_meant_to_be_seen(three: HostColon
     }
     assert seen == {
         "queen": {QUEEN_PORT},
-        "hive-1": {WORKER_PORT},
+        "hive-1": {HIVE_PORT, WORKER_PORT},
         "hive-2": {HIVE_PORT, WORKER_PORT},
     }
     # Seen from its own network: nothing of a hive that is outbound-only listens, loopback apart.
@@ -103,20 +103,24 @@ def test_a_workers_port_takes_nobody_but_the_queen(three: HostColony) -> None:
 def test_no_route_answers_without_a_key(three: HostColony) -> None:
     for server, host, port in (
         ("queen", three.queen.host, QUEEN_PORT),
+        ("hive", three.hives["hive-1"].host, HIVE_PORT),
         ("hive", three.hives["hive-2"].host, HIVE_PORT),
     ):
         walked = {(route.method, route.path) for route in ROUTES if route.server == server}
         assert len(walked) > 10
         with three.laptop.network(), three.http(key=None, expects="rbee://") as http:
-            left_open = {
-                (method, path)
-                for method, path in walked
-                if http.request(
+            answers = {
+                (method, path): http.request(
                     method, f"https://{host.address}:{port}{re.sub('[{}]', '', path)}"
                 ).status_code
-                != httpx2.codes.UNAUTHORIZED
+                for method, path in walked
             }
-        assert left_open <= OPEN
+        left_open = {
+            asked: status
+            for asked, status in answers.items()
+            if status != httpx2.codes.UNAUTHORIZED and asked not in OPEN
+        }
+        assert not left_open, host
 
 
 def test_plain_http_from_another_host_is_refused_with_the_remedy(three: HostColony) -> None:
