@@ -27,7 +27,9 @@ class InvalidApiKey(ContractError):
 
     code = "invalid_api_key"
     status = 401
-    remedy = "Send `Authorization: Bearer KEY`; the `rbee` command takes KEY from RBEE_API_KEY."
+    remedy = (
+        "Send `Authorization: Bearer KEY`; `rbee` takes KEY from `rbee login URL` or RBEE_API_KEY."
+    )
 
 
 class Forbidden(ContractError):

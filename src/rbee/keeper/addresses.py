@@ -1,6 +1,7 @@
 """Where the queen and the hive are.
 
-For both: flag > environment > config.toml > (the queen: ``rbee login``) > running here > default.
+For both: flag > environment > config.toml > running here > default. For the queen, before what
+runs here: ``rbee login``; and where none runs here, the colony that this machine's hive has joined.
 
 The rule: an address that somebody named is taken at its word, and nothing is
 started when it does not answer; only an address that nobody named is this
@@ -8,12 +9,17 @@ machine's own, where missing daemons may be started.
 """
 
 import os
+from urllib.parse import urlsplit
 
 import msgspec
 
 from rbee.foundation import config, trust
 from rbee.foundation.announcements import find_announced
+from rbee.foundation.identity.joined import read_joined
+from rbee.foundation.identity.places import hive_identity_dir
 from rbee.keeper.urls import PORTS, Room, as_url
+
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class KeeperSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +56,19 @@ def address_of(room: Room, flag: str | None, *, login: bool = True) -> Address:
     if named:
         return Address(room=room, url=as_url(named, param=f"--{room}"), named=True)
     announced = find_announced(room)
+    if announced is None and login and room == "queen" and (far := far_colony()) is not None:
+        return Address(room=room, url=far, named=True)
     own = announced.base_url if announced else ""  # empty: it listens nowhere
     url = own or f"http://localhost:{port_of(room)}"
     return Address(room=room, url=url, named=False)
+
+
+def far_colony() -> str | None:
+    """The queen, on another machine, whose colony this machine's hive has joined."""
+    joined = read_joined(hive_identity_dir())
+    if joined is None or urlsplit(joined.url).hostname in _HERE:
+        return None
+    return joined.url
 
 
 def port_of(room: Room) -> int:

@@ -16,12 +16,12 @@ import anyio
 import msgspec
 
 from rbee.client.queen import QueenClient
-from rbee.errors import HiveUnreachable
+from rbee.errors import HiveUnreachable, StartError
 from rbee.foundation import config
 from rbee.foundation.announcements import Room, find_announced
 from rbee.foundation.trust import key_for
 from rbee.keeper import daemons
-from rbee.keeper.addresses import Address, address_of, port_of
+from rbee.keeper.addresses import Address, address_of, far_colony, port_of
 from rbee.keeper.glance import ask_glance
 from rbee.keeper.screen import Live, note
 
@@ -52,6 +52,11 @@ async def open_session(
         QueenUnreachable: a queen that was named does not answer.
         StartError: a daemon does not start; its log's words are in the message.
     """
+    if here and (far := far_colony()) is not None and find_announced("queen") is None:
+        raise StartError(
+            f"This machine's hive belongs to the colony at {far}.",
+            remedy=f"`rbee login {far}` lets you use that one from here.",
+        )
     queen = address_of("queen", queen_flag, login=not here)
     session = Session(queen=queen, started=[])
     if queen.named:

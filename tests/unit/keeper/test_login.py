@@ -7,6 +7,7 @@ import stat
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,6 +18,7 @@ from rbee.errors import (
     InvalidApiKey,
     InvalidRequest,
     RemoteError,
+    StartError,
     TlsRequired,
     UntrustedPeer,
 )
@@ -25,10 +27,13 @@ from rbee.foundation.files import make_private_dir
 from rbee.foundation.http import door
 from rbee.foundation.http.certificates import Tls
 from rbee.foundation.http.server import port_of
-from rbee.keeper.addresses import address_of
+from rbee.foundation.identity.joined import Joined, write_joined
+from rbee.keeper.addresses import Address, address_of
 from rbee.keeper.cli.login import login, logout
 from rbee.keeper.clients import queen_client
+from rbee.keeper.colony import open_session
 from rbee.keeper.login import accept, fingerprint_text, login_url, look, read_fingerprint
+from rbee.keeper.screen import Live
 from rbee.testing.certificates import Certificates, served
 
 pytestmark = pytest.mark.anyio
@@ -244,6 +249,26 @@ class _Said:
 )
 async def test_what_is_typed(typed: str, url: str) -> None:
     assert login_url(typed) == url
+
+
+async def test_on_a_machine_of_a_far_colony_commands_go_to_its_queen(
+    colony: Certificates, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = make_private_dir(tmp_path / "data" / "hive" / "identity")
+    (identity / "ca.pem").write_bytes(colony.ca.read_bytes())
+    async with served(queen_of(colony, []), Tls(colony.server())) as at:
+        far = at.https.replace("127.0.0.1", "127.0.0.2")  # not the name of this machine itself
+        joined = Joined(url=far, ca_fingerprint="x", hive_id="gaming-pc", joined_at=0.0)
+        write_joined(identity, joined)
+        assert address_of("queen", None) == Address(room="queen", url=far, named=True)
+        assert address_of("queen", None, login=False).named is False
+        with pytest.raises(StartError, match="belongs to the colony"):
+            await open_session(None, Live(quiet=True), here=True)
+        write_joined(identity, msgspec.structs.replace(joined, url="https://localhost:7833"))
+        assert address_of("queen", None).named is False
+        trust.remember(at.https, None)
+        assert address_of("queen", None).url == at.https
+    assert capsys.readouterr().out == ""
 
 
 async def test_fingerprints_are_read_as_people_write_them() -> None:

@@ -67,7 +67,10 @@ class FolderFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A daemon, or why it is not reached. ``alive`` when its process was seen."""
+    """A daemon, or why it is not reached. ``alive`` when its process was seen.
+
+    ``doorless``: a hive that listens for nobody (`outbound_only`).
+    """
 
     room: Room
     url: str
@@ -78,6 +81,7 @@ class RoomFacts(msgspec.Struct, frozen=True, kw_only=True):
     queen_url: str | None = None
     error: str | None = None
     wants_key: bool = False
+    doorless: bool = False
 
     @property
     def reached(self) -> bool:
@@ -131,6 +135,8 @@ def check_engines(engines: Sequence[EngineInfo] | None) -> Finding | None:
 def check_port(facts: PortFacts) -> Finding:
     """Is the port free, or ours?"""
     name = f"port {facts.port} ({facts.room})"
+    if facts.ours and not facts.port:
+        return Finding(check=f"port ({facts.room})", result="ok", message="Our hive has none.")
     if facts.ours:
         return Finding(check=name, result="ok", message=f"Our {facts.room} listens on it.")
     if facts.free:
@@ -168,22 +174,31 @@ def check_folder(facts: FolderFacts) -> Finding:
 
 def check_room(facts: RoomFacts) -> Finding:
     """Does the daemon run, answer, and have our version?"""
-    if facts.reached:
-        if facts.version != __version__:
-            return Finding(
-                check=facts.room,
-                result="warn",
-                message=f"{facts.url} is version {facts.version}, this program is {__version__}.",
-                remedy="Install the same version on both; `rbee down`, then `rbee up`, "
-                "restarts what runs here.",
-            )
-        return Finding(check=facts.room, result="ok", message=f"Runs at {facts.url}.")
+    if facts.doorless:
+        message = "Runs, and listens for nobody: all goes over the link to its queen."
+        return Finding(check=facts.room, result="ok", message=message)
+    return _check_reached(facts) if facts.reached else _check_silent(facts)
+
+
+def _check_reached(facts: RoomFacts) -> Finding:
+    if facts.version != __version__:
+        return Finding(
+            check=facts.room,
+            result="warn",
+            message=f"{facts.url} is version {facts.version}, this program is {__version__}.",
+            remedy="Install the same version on both; `rbee down`, then `rbee up`, "
+            "restarts what runs here.",
+        )
+    return Finding(check=facts.room, result="ok", message=f"Runs at {facts.url}.")
+
+
+def _check_silent(facts: RoomFacts) -> Finding:
     if facts.wants_key:
         return Finding(
             check=facts.room,
             result="fail",
             message=f"Runs at {facts.url} and refuses this command: {facts.error}",
-            remedy="Set RBEE_API_KEY to the key it was started with.",
+            remedy=f"`rbee login {facts.url}` asks for a key and keeps it; or set RBEE_API_KEY.",
         )
     if facts.alive:
         return Finding(

@@ -76,6 +76,8 @@ async def look_at_port(room: Room) -> PortFacts:
     """Who listens on the port that the room is configured for."""
     announced = find_announced(room)
     port = announced.port if announced else port_of(room)
+    if announced is not None and not port:
+        return PortFacts(room=room, port=port, free=False, ours=True)
     if not await _listens(port):
         return PortFacts(room=room, port=port, free=True)
     if announced is not None:
@@ -115,7 +117,10 @@ def look_at_folders() -> list[FolderFacts]:
 async def look_at_room(room: Room, flag: str | None) -> RoomFacts:
     """A daemon: the one that was named, or this machine's."""
     address = address_of(room, flag)
-    alive = not address.named and find_announced(room) is not None
+    announced = None if address.named else find_announced(room)
+    alive = announced is not None
+    if announced is not None and not announced.port:
+        return RoomFacts(room=room, url=address.url, named=False, alive=True, doorless=True)
     wait_s = INFO_WAIT_S if address.named or alive else PROBE_WAIT_S
     try:
         info = await ask_info(room, address.url, wait_s=wait_s)
