@@ -145,7 +145,7 @@ def route(ways: Sequence[Way], name: str, *, named: bool) -> str:
         "Check that address, and the firewall of the queen's machine."
         if named
         else "If the queen listens on 127.0.0.1 alone, let her listen for others "
-        "(`rbee queen start --bind 0.0.0.0`, which needs a key); if the address is the wrong "
+        "(`rbee down`, then `rbee up --bind 0.0.0.0`); if the address is the wrong "
         "one, name one that this machine reaches: `--queen URL`."
     )
     raise NoRouteBack(f"{name} does not reach the queen: {tried}.", remedy=remedy)
