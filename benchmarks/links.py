@@ -32,13 +32,13 @@ from rbee.foundation.mux import frames, websocket
 from rbee.testing.waiting import until_now
 
 PER_PROCESS_MAX: Final = 5_000
-CONNECTS_A_SECOND: Final = 1_000
+CONNECTS_A_SECOND: Final = 500
 AT_ONCE: Final = 64  # handshakes under way in one load process
 TICK_S: Final = 0.002
 ASK_EVERY: Final = 2  # beats; as rbee.hive.link.uplink has it
 FILES_SPARE: Final = 200  # descriptors that a process needs beside its sockets
 SETTLE_S: Final = 3.0
-CONNECT_S: Final = 90.0
+CONNECT_S: Final = 90.0  # at a tenth of the rate that is tried
 SHARE_MAX: Final = 100.0  # percent of a core
 HTTP_OK_HEAD: Final = b"HTTP/1.1 101"
 NO_MASK: Final = b"\0\0\0\0"  # the queen unmasks all the same; the load's own CPU is spared
@@ -109,8 +109,9 @@ class Hive(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The queen closed it: that must not happen."""
-        del exc
         self.lost = True
+        if not self.up.done():
+            self.up.set_exception(ConnectionResetError(f"hive {self.number} was refused: {exc}"))
 
     def _take(self, message: bytes) -> None:
         if message[0] == frames.HELLO:

@@ -53,13 +53,16 @@ class Links:
         self._colony = colony
         self._heard = heard
         self._links: dict[tuple[str, Lane], Link] = {}
+        self._up: set[str] = set()  # hives with a main lane that is up
         self._watchers: list[Callable[[HiveId], None]] = []
         self._swept_at: float | None = None
 
     # ── what others ask ──────────────────────────────────────────────────────
 
     def linked(self, hive_id: str, lane: Lane = "main") -> bool:
-        """Whether a stream can be opened to this hive now."""
+        """Whether a stream can be opened to this hive now. Asked for each worker of each beat."""
+        if lane == "main":
+            return hive_id in self._up
         link = self._links.get((hive_id, lane))
         return link is not None and link.up
 
@@ -167,6 +170,10 @@ class Links:
 
     def _changed(self, link: Link) -> None:
         if link.lane == "main":
+            if link.up:
+                self._up.add(link.hive_id)
+            else:
+                self._up.discard(link.hive_id)
             for watcher in self._watchers:
                 watcher(link.hive_id)
 
