@@ -1,15 +1,12 @@
 """A real queen with TLS, real hives and the real command: joining, speaking, renewal, revocation."""
 
 import json
-import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import anyio
 import httpx2
@@ -29,6 +26,7 @@ from rbee.foundation.identity.requests import make_request
 from rbee.hive.joining.renewal import Renewal
 from rbee.testing.colony import Colony, DaemonUnderTest
 from rbee.testing.waiting import until_now
+from system.impostor import Impostor
 
 pytestmark = pytest.mark.system
 
@@ -285,56 +283,6 @@ async def _real_ca(rig: Rig) -> bytes:
     async with QueenClient(rig.plain) as queen:
         found = await queen.transport.ask("GET", "/v1/hive/ca", ColonyCa)
     return found.certificate.encode()
-
-
-class Impostor:
-    """Answers where the queen should, over TLS, with a CA of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        authority = make_authority(time.time())[0]
-        key = make_key()
-        pem = authority.issue_queen_server(key.public_key(), ["127.0.0.1"], time.time())
-        identity = save_identity(folder / "impostor", key, pem, authority.pem)
-        self.shown = authority.pem
-        self.asked: list[str] = []
-        impostor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                impostor.asked.append(f"GET {self.path}")
-                body = msgspec.json.encode(ColonyCa(certificate=impostor.shown.decode()))
-                self.send_response(200)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                impostor.asked.append(f"POST {self.path}")
-                self.send_error(500)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = _QuietServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(identity.cert_file, identity.key_file)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"https://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _QuietServer(HTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up in the handshake is what is tested."""
 
 
 def test_the_open_door_is_bounded(rig: Rig) -> None:

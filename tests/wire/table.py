@@ -40,6 +40,7 @@ from rbee.errors import (
     TooLarge,
     WorkerFailed,
 )
+from wire.hive_rows import HIVES
 
 DELIVERED = 5
 
@@ -91,18 +92,7 @@ ROUTES: list[Route] = [
     Route("queen", "POST", "/v1/messages/count_tokens", 4),
     Route("queen", "POST", "/v1/hive-heartbeat", 2, fixed=True),
     Route("queen", "POST", "/v1/hive/ready", 2),
-    Route("queen", "GET", "/v1/hive/ca", 5),
-    Route("queen", "POST", "/v1/hive/join", 5),
-    Route("queen", "POST", "/v1/hive/renew", 5),
-    Route("queen", "GET", "/v1/hives", 5),
-    Route("queen", "POST", "/v1/hives/{id}/revoke", 5),
-    Route("queen", "GET", "/v1/join-requests", 5),
-    Route("queen", "POST", "/v1/join-requests/{id}/approve", 5),
-    Route("queen", "POST", "/v1/join-requests/{id}/reject", 5),
-    Route("queen", "GET", "/v1/join-tokens", 5),
-    Route("queen", "POST", "/v1/join-tokens", 5),
-    Route("queen", "DELETE", "/v1/join-tokens/{id}", 5),
-    Route("queen", "GET", "/v1/hive/link", 5),
+    *[Route("queen", method, path, 5) for method, path in HIVES],
     Route("hive", "GET", "/v1/capabilities", 2),
     Route("hive", "GET", "/v1/engines", 3),
     Route("hive", "POST", "/v1/engines/probe", 3),

@@ -32,7 +32,7 @@ class FoundQueen(msgspec.Struct, frozen=True, kw_only=True):
 async def find_queens(look_s: float) -> list[FoundQueen]:
     """Listen for ``look_s`` seconds; the queens in order of their URLs. None where mDNS fails."""
     from zeroconf import IPVersion, ServiceStateChange, Zeroconf  # noqa: PLC0415  30 ms to load
-    from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf  # noqa: PLC0415
+    from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf  # noqa: PLC0415  as above
 
     names: set[str] = set()
 

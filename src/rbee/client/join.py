@@ -48,9 +48,9 @@ from rbee.foundation.identity.tokens import JoinToken, parse_token
 
 TRIES_MAX: Final = 4
 """A queen that restarts is back within seconds; asking again with the same key is harmless."""
-TRY_AGAIN_S: Final = 1.5
+TRY_AGAIN_S: Final = 1.5  # with the tries, longer than a queen's restart
 ASK_AGAIN_MIN_S: Final = 1.0  # however often a queen wants to be asked
-ASK_AGAIN_MAX_S: Final = 60.0
+ASK_AGAIN_MAX_S: Final = 60.0  # she forgets who was silent for two minutes
 
 _ASKING_FILE: Final = "asking.pem"
 

@@ -12,7 +12,7 @@ import msgspec
 HIVE_IDS_MAX: Final = 64  # names that one token may be bound to; it is of use once anyway
 TOKEN_LIFE_DEFAULT_S: Final = 3600.0  # an hour: long enough to walk over to the machine
 TOKEN_LIFE_MAX_S: Final = 7 * 86_400.0  # a machine that comes by post
-TOKEN_LIFE_MIN_S: Final = 10.0
+TOKEN_LIFE_MIN_S: Final = 10.0  # a script needs no longer; less is a typing error
 
 _Short = Annotated[str, msgspec.Meta(max_length=256)]
 

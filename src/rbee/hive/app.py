@@ -26,7 +26,7 @@ from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.hive_id import hive_dir, stable_hive_id
 from rbee.foundation.http.certificates import Tls, given_files
-from rbee.foundation.http.gate import make_policy
+from rbee.foundation.http.gate import Policy, make_policy
 from rbee.foundation.http.hot import HotProtocol
 from rbee.foundation.http.tls import files_in
 from rbee.foundation.identity.places import hive_identity_dir
@@ -181,6 +181,17 @@ class _Hive:
     def _dial(self) -> Dial:
         return make_dial(self._ties.settings, self._key)
 
+    def _policy(self) -> Policy:
+        return make_policy(
+            self._settings.bind,
+            self._daemon.port,
+            key=self._key,
+            hosts=[*self._settings.allowed_hosts, *self._ties.own_names],
+            origins=self._settings.allowed_origins,
+            needs=scopes_for,
+            certificates=self._ties.is_member,
+        )
+
     async def serve(self) -> None:
         """Adopt, open the doors, beat; return when everything has ended."""
         roster = self._supervisor.roster
@@ -219,15 +230,6 @@ class _Hive:
             group.start_soon(self._keep_alive)
             group.start_soon(self._measure)
             group.start_soon(note, roster, self._catalog, self._loads)
-            policy = make_policy(
-                self._settings.bind,
-                self._daemon.port,
-                key=self._key,
-                hosts=[*self._settings.allowed_hosts, *self._ties.own_names],
-                origins=self._settings.allowed_origins,
-                needs=scopes_for,
-                certificates=self._ties.is_member,
-            )
             parts = Parts(
                 jobs=jobs,
                 operations=self._operations,
@@ -247,7 +249,7 @@ class _Hive:
                     jobs=lambda: [job.status for job in jobs.list()],
                 ),
             )
-            await self._daemon.run(make_app(parts, policy), self._wind_down)
+            await self._daemon.run(make_app(parts, self._policy()), self._wind_down)
             group.cancel_scope.cancel()
 
     async def _wind_down(self) -> None:

@@ -19,7 +19,7 @@ TOKEN_CHARS_MAX: Final = 160  # 5 + 1 + 64 + 1 + 12 + 1 + 43, and room to say wh
 
 _PREFIX: Final = "rbee1"
 _ID_BYTES: Final = 6  # 2^48 ids for a few hundred open tokens
-_SECRET_BYTES: Final = 32
+_SECRET_BYTES: Final = 32  # beyond any guessing; 43 characters
 # [0-9a-f] and not \d, `fullmatch` and not `$`: digits of other scripts and a line end are no part.
 _SHAPE: Final = re.compile(r"rbee1\.([0-9a-f]{64})\.([0-9a-f]{12})\.([A-Za-z0-9_-]{43})")
 

@@ -24,7 +24,7 @@ from rbee.foundation.identity.folder import load_identity, read_key, save_certif
 from rbee.foundation.identity.requests import make_request
 from rbee.hive.joining.membership import expired
 
-LOOK_EVERY_S: Final = 3600.0
+LOOK_EVERY_S: Final = 3600.0  # of 20 days in which it may succeed
 SPREAD: Final = 0.2  # ten thousand hives that joined together do not come back together
 
 _log = logs.get(__name__)

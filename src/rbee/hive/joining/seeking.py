@@ -21,8 +21,8 @@ from rbee.foundation import logs
 from rbee.foundation.files import write_atomic
 
 PATIENCE_S: Final = 5.0  # a queen of this machine that starts together with the hive is up by then
-LOOK_S: Final = 3.0
-LOOK_EVERY_S: Final = 30.0
+LOOK_S: Final = 3.0  # queens answer within a second; a sleepy access point takes two
+LOOK_EVERY_S: Final = 30.0  # a few packets of multicast each time, for ever
 REJECTED_PAUSE_S: Final = 3600.0  # an operator said no; she hears nothing for an hour anyway
 
 SEEN_FILE: Final = "queen_seen"

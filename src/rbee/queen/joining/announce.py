@@ -29,7 +29,7 @@ async def announce(hosts: Iterable[str], port: int, fingerprint: str, first: str
     if not addresses:
         return
     from zeroconf import Error, IPVersion  # noqa: PLC0415  50 ms, for queens on loopback too
-    from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf  # noqa: PLC0415
+    from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf  # noqa: PLC0415  as above
 
     info = AsyncServiceInfo(
         SERVICE,
@@ -68,6 +68,6 @@ def _addresses(hosts: Iterable[str], first: str | None) -> list[str]:
             address = ipaddress.ip_address(host)
         except ValueError:
             continue
-        if address.version == 4 and not (address.is_loopback or address.is_unspecified):  # noqa: PLR2004
+        if address.version == 4 and not (address.is_loopback or address.is_unspecified):  # noqa: PLR2004  IPv4
             found.append(host)
     return sorted(found, key=lambda host: (host != first, host))[:ADDRESSES_MAX]

@@ -8,7 +8,7 @@ that comes with a certificate, the heartbeats' door ``check_speaker`` for every 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -25,6 +25,7 @@ from rbee.contracts.joining import (
 from rbee.errors import CorruptStore, Forbidden, StorageError
 from rbee.foundation import logs
 from rbee.foundation.files import make_private_dir, write_atomic
+from rbee.foundation.http.tls import Peer
 from rbee.foundation.identity.authority import LIFETIME_S, Authority, membership_of, open_authority
 from rbee.foundation.identity.folder import (
     ca_dir,
@@ -43,20 +44,6 @@ LEDGER_FILE: Final = "joining.json"
 _SHOWN_CHARS_MAX: Final = 64  # of what a stranger says about itself
 
 _log = logs.get(__name__)
-
-
-class Peer(Protocol):
-    """Whom a certificate names (``foundation.http.tls.Peer``)."""
-
-    @property
-    def hive_id(self) -> str | None:
-        """The hive, or None for the queen."""
-        ...
-
-    @property
-    def serial(self) -> int:
-        """The certificate's number."""
-        ...
 
 
 class Office:

@@ -24,8 +24,8 @@ def urls(hosts: Iterable[str], port: int, outward: str | None) -> list[str]:
             continue
         if address.is_loopback or address.is_unspecified or address.is_link_local:
             continue
-        rank = 0 if host == outward else 1 if address.version == 4 else 3  # noqa: PLR2004
-        ranked.append((rank, host, f"[{host}]" if address.version == 6 else host))  # noqa: PLR2004
+        rank = 0 if host == outward else 1 if address.version == 4 else 3  # noqa: PLR2004  IPv4
+        ranked.append((rank, host, f"[{host}]" if address.version == 6 else host))  # noqa: PLR2004  IPv6
     return [f"https://{shown}:{port}" for _rank, _host, shown in sorted(ranked)]
 
 
