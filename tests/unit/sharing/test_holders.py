@@ -1,8 +1,10 @@
 """Who has a model, likely nearest first, and where it may be dialled."""
 
+from collections.abc import Sequence
+
 from rbee.contracts.hives import HiveInfo, NodeStats
 from rbee.contracts.ids import HiveId
-from rbee.contracts.models import Model
+from rbee.contracts.models import Model, ModelStatus
 from rbee.queen.registry.hives import HiveView
 from rbee.queen.registry.liveness import HiveState
 from rbee.queen.sharing.holders import direct_url, find_holders
@@ -10,8 +12,8 @@ from rbee.queen.sharing.holders import direct_url, find_holders
 A, B = "a" * 64, "b" * 64
 
 
-def row(sha256: str | None = A, *, model: str = "m", status: str = "available") -> Model:
-    return Model(id=model, name=model, sha256=sha256, status=status)  # type: ignore[arg-type]
+def row(sha256: str | None = A, *, model: str = "m", status: ModelStatus = "available") -> Model:
+    return Model(id=model, name=model, sha256=sha256, status=status)
 
 
 def hive(
@@ -41,8 +43,15 @@ def hive(
 READER = hive("reader", address="10.0.0.9", host="pc")
 
 
-def names(*hives: HiveView, **asked: object) -> list[str]:
-    found = find_holders("m", [READER, *hives], READER, **asked)  # type: ignore[arg-type]
+def names(
+    *hives: HiveView,
+    sha256: str | None = None,
+    from_hive: str | None = None,
+    failed: Sequence[str] = (),
+) -> list[str]:
+    found = find_holders(
+        "m", [READER, *hives], READER, sha256=sha256, from_hive=from_hive, failed=failed
+    )
     return [str(one.hive.id) for one in found]
 
 

@@ -32,7 +32,7 @@ CHUNK_BYTES: Final = 1024 * 1024  # one report each: a thousand for a gigabyte
 CONNECT_TIMEOUT_S: Final = 3.0  # a machine on the same network answers in milliseconds
 READ_TIMEOUT_S: Final = 10.0  # without a byte: that hive is gone, hung or cut off
 RETRIES_MAX: Final = 1  # without a new byte: one cut is an accident, then another hive is better
-RETRY_AFTER_S: Final = 0.2
+RETRY_AFTER_S: Final = 0.2  # a line that flickers is back by then, a hive that restarts is not
 
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})

@@ -17,7 +17,7 @@ from rbee.errors import Forbidden
 
 LIFETIME_S: Final = 600.0  # checked when a read begins: a long one may outlive its ticket
 _PREFIX: Final = "rbt1"
-_SECRET_BYTES: Final = 32
+_SECRET_BYTES: Final = 32  # as wide as the HMAC: nobody guesses it
 _TICKET_LENGTH_MAX: Final = 1200  # a hive's id of 256 characters, each of three in quotes
 
 

@@ -20,7 +20,7 @@ from rbee.foundation.pace import make_pace
 
 RELAYS_MAX: Final = 8  # at once; more would only share the rate
 RELAY_RATE_MB_S: Final = 100.0  # 64 KiB cost her some 50 us: a tenth of a core, 0.8 Gbit/s
-BUSY_RETRY_S: Final = 5
+BUSY_RETRY_S: Final = 5  # a model is gigabytes: sooner none of them has ended
 _PASSED_ON: Final = ("content-length", "content-range", "accept-ranges", "etag", "content-type")
 
 
