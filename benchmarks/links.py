@@ -78,8 +78,8 @@ class Hive(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Shake hands."""
-        self.transport = transport  # pyright: ignore[reportAttributeAccessIssue]
-        transport.max_size = 16_384  # pyright: ignore[reportAttributeAccessIssue]
+        self.transport = transport  # pyright: ignore[reportAttributeAccessIssue]  TCP gives no other
+        transport.max_size = 16_384  # pyright: ignore[reportAttributeAccessIssue]  public, untyped
         self.write(
             f"GET /v1/hive/link HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

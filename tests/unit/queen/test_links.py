@@ -38,7 +38,7 @@ class Talk(asyncio.Protocol):
         self.over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # pyright: ignore[reportAttributeAccessIssue]
+        self.transport = transport  # pyright: ignore[reportAttributeAccessIssue]  a stream goes both ways
 
     def data_received(self, data: bytes) -> None:
         self.got += data
