@@ -44,7 +44,7 @@ def colony(
     ):
         patch.setenv("HF_ENDPOINT", hub.url)
         queen, hive = made.queen(), made.hive(context_length="1024")
-        until_now(lambda: "joined" in hive.said)
+        until_now(lambda: "linked" in hive.said)
         yield queen, hive
 
 

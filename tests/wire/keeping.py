@@ -10,7 +10,7 @@ import msgspec
 
 from rbee.contracts.workers import WorkerStats
 from rbee.foundation.http.gate import make_policy
-from rbee.foundation.http.server import bind, make_server, port_of
+from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
 from rbee.queen.api.conversation import EARLY_HEAD_S
 from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.inference.admission import Admission, Limits
@@ -79,6 +79,12 @@ class At(NamedTuple):
     tally: Tally
     dispatcher: Dispatcher
     servers: list[asyncio.Server]
+    serving: DaemonServer
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the door."""
+        return str(self.client.base_url.host), self.client.base_url.port or 0
 
     async def close_door(self, worker: KeepingWorker) -> None:
         """From now on nobody listens on this worker's port."""
@@ -86,7 +92,9 @@ class At(NamedTuple):
 
 
 @asynccontextmanager
-async def door(*says: Say, early_head_s: float = EARLY_HEAD_S) -> AsyncGenerator[At]:
+async def door(
+    *says: Say, early_head_s: float = EARLY_HEAD_S, unary_cancel: bool = True
+) -> AsyncGenerator[At]:
     async with AsyncExitStack() as stack:
         workers = [KeepingWorker(say) for say in says]
         colony, demand, tally, pool = Colony(), Demand(), Tally(), Pool()
@@ -98,7 +106,7 @@ async def door(*says: Say, early_head_s: float = EARLY_HEAD_S) -> AsyncGenerator
             servers.append(server)
             port = server.sockets[0].getsockname()[1]
             one = ready_worker(f"w{number}", port)
-            stats.append(msgspec.structs.replace(one, unary_cancel=True))
+            stats.append(msgspec.structs.replace(one, unary_cancel=unary_cancel))
         colony.beat(beat(stats), 1.0)
         admission = Admission(colony, demand, Limits())
         dispatcher = Dispatcher(colony, admission, pool, tally=tally)
@@ -110,7 +118,7 @@ async def door(*says: Say, early_head_s: float = EARLY_HEAD_S) -> AsyncGenerator
         url = f"http://127.0.0.1:{port_of(sockets[0])}"
         try:
             async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
-                yield At(client, workers, admission, tally, dispatcher, servers)
+                yield At(client, workers, admission, tally, dispatcher, servers, serving)
         finally:
             pool.close()
             serving.should_exit = True

@@ -9,6 +9,7 @@ import asyncio
 
 import pytest
 
+from rbee.foundation.http.hot import HotProtocol
 from rbee.queen.api import quick
 from rbee.queen.inference import answering
 from rbee.testing.waiting import until
@@ -111,3 +112,23 @@ async def test_who_waits_long_for_a_first_token_is_told_why(
         assert b"reads the prompt" in text
         assert text.endswith(LAST)
         assert at.admission.idle.is_set()
+
+
+async def test_a_client_that_leaves_before_the_ordinary_ways_first_step_leaks_no_slot() -> None:
+    async with door(lambda _: WHOLE, unary_cancel=False) as at:
+        _, writer = await asyncio.open_connection(*at.address)
+        await until(lambda: at.serving.server_state.connections)
+        (client,) = at.serving.server_state.connections
+        assert isinstance(client, HotProtocol)
+        body = b'{"model":"m","messages":[]}'
+        client.data_received(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        assert not at.admission.idle.is_set()
+        client.connection_lost(None)  # in the same turn of the loop: the task never starts
+        await until(at.admission.idle.is_set)
+        (row,) = at.tally.rows()
+        assert row.statuses == {499: 1}
+        assert at.workers[0].asked == 0
+        writer.transport.abort()

@@ -21,7 +21,7 @@ from rbee.testing.workers import free_port
 
 _PLACES: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 _SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-_BANNER_WAIT_S: Final = 5.0  # milliseconds usually
+_BANNER_WAIT_S: Final = 20.0  # milliseconds usually; seconds where two cores run many tests
 
 
 class NoSshd(Exception):

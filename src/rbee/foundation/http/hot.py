@@ -251,13 +251,17 @@ class HotProtocol(HttpToolsProtocol):
                 self.run(exchange, self._hot.handle)
 
     def run(self, exchange: WireExchange, handle: Handle) -> None:
-        """Answer in a task of its own."""
-        exchange.on_left = None
+        """Answer in a task of its own.
+
+        Until its first step a cancelled task runs nothing at all: ``on_left`` is called then,
+        for what the task was to take over.
+        """
         task = self.loop.create_task(self._answer(exchange, handle))
         self._task = task
         self.tasks.add(task)
 
     async def _answer(self, exchange: WireExchange, handle: Handle) -> None:
+        exchange.on_left = None
         try:
             await handle(exchange)
         finally:

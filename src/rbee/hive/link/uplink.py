@@ -219,6 +219,7 @@ class Uplink:
         self._broken_at = None
         self._mux.attach(connection.send, welcome.seen)
         self._changed.set()
+        _log.info("linked", lane=self._lane, url=self._queen_url, resumed=welcome.resumed)
         self.joined()
 
     def _new_mux(self) -> Mux:

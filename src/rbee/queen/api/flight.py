@@ -43,7 +43,7 @@ Ordinary = Callable[[WireExchange, Call, Begun], Awaitable[None]]
 
 
 class Flight:
-    """Made with a slot; ``send`` or ``connect`` begins it."""
+    """Made with a slot; ``send``, ``connect`` or ``assemble`` begins it."""
 
     __slots__ = (
         "_call",
@@ -92,6 +92,10 @@ class Flight:
         request = self._plane.pool.request(self._grant.worker, call.path, call.body)
         upstream.send(request, self.settled)
         upstream.wants_done = call.stream and call.path in STREAMING_PATHS
+
+    def assemble(self) -> None:
+        """Go the ordinary way at once: the answer has to be put together from a stream."""
+        self._go_ordinary(Begun(self.since, self._grant))
 
     def connect(self) -> None:
         """Ask the worker over a new connection."""
@@ -214,9 +218,20 @@ class Flight:
         self._go_ordinary(Begun(self.since))
 
     def _go_ordinary(self, begun: Begun) -> None:
-        ordinary, call = self._ordinary, self._call
+        ordinary, call, exchange = self._ordinary, self._call, self._exchange
         self._upstream = None
-        self._exchange.run(lambda exchange: ordinary(exchange, call, begun))
+        exchange.on_left = lambda: self._left_between(begun)
+        exchange.run(lambda one: ordinary(one, call, begun))
+
+    def _left_between(self, begun: Begun) -> None:
+        """The client left before the ordinary way's first step: nobody else gives this back."""
+        self._exchange.on_left = None
+        if isinstance(begun.taken, Leg):
+            begun.taken.upstream.abort()
+            self._plane.over(self._call, begun.taken)
+        elif begun.taken is not None:
+            begun.taken.release(served=False)
+        self._told(ClientGone.status, None)
 
     # ── the books ─────────────────────────────────────────────────────────────
 

@@ -19,7 +19,7 @@ from rbee.errors import RbeeError
 from rbee.foundation.http.gate import Policy, admit
 from rbee.foundation.http.wire import PlainHead, WireExchange
 from rbee.queen.api.dialects import ENDPOINTS, Endpoint
-from rbee.queen.api.flight import Begun, Flight, Ordinary
+from rbee.queen.api.flight import Flight, Ordinary
 from rbee.queen.inference.answering import TELL_AFTER_S
 from rbee.queen.inference.call import Call, JobIds
 from rbee.queen.inference.media import may_name
@@ -105,11 +105,10 @@ class QuickLane:
             return False
         worker = grant.worker
         self.plane.granted(call, grant, 1)
-        if not (call.stream or worker.unary_cancel):  # its answer is put together from a stream
-            begun = Begun(asyncio.get_running_loop().time(), grant)
-            exchange.run(lambda one: self.ordinary(one, call, begun))
-            return True
         flight = Flight(self.plane, self.ordinary, exchange, call, grant)
+        if not (call.stream or worker.unary_cancel):
+            flight.assemble()
+            return True
         upstream = pool.idle(worker)
         if upstream is not None:
             flight.send(upstream)

@@ -32,7 +32,7 @@ DIRECT_S: Final = 1.5  # there is a tunnel: a way that takes longer is no better
 UNSENT_S: Final = 5  # a request of which nothing arrives for so long goes another way
 KEEP_ALIVE_AFTER_S: Final = 25  # with UNSENT_S: a machine that is gone is noticed after 30 s,
 KEEP_ALIVE_EVERY_S: Final = 5  # and a quiet stream outlives a network that is away for less
-KEEP_ALIVE_LOST_MAX: Final = 2
+KEEP_ALIVE_LOST_MAX: Final = 2  # one may be lost on the way
 
 _FILES: Final = ("cert.pem", "key.pem", "ca.pem")
 
