@@ -10,6 +10,8 @@ machine's own pip, and that is said. Blocking: the caller runs it in a thread.
 
 import email
 import hashlib
+import importlib.util
+import sysconfig
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -19,7 +21,7 @@ from typing import Final, Literal
 import msgspec
 from packaging.requirements import Requirement
 from packaging.tags import Tag
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 import rbee
 from rbee.errors import StartError
@@ -86,7 +88,7 @@ def gather(
             "rbee runs from a folder that was not installed, so it cannot be packed.",
             remedy="`pip install -e .` there once.",
         )
-    installer = _take(Requirement(INSTALLER), tags, folder, fetch)
+    installer = _pythons_own(INSTALLER) or _take(Requirement(INSTALLER), tags, folder, fetch)
     if installer is None:
         raise StartError(
             "There is no pip here, and no package index that has it.",
@@ -168,6 +170,21 @@ def _take(requirement: Requirement, tags: Sequence[Tag], folder: Path, fetch: Fe
             return path
         requirement = Requirement(f"{requirement.name}=={here.version}")
     return fetch(requirement, tags, folder)
+
+
+def _pythons_own(name: str) -> Path | None:
+    """A wheel that this Python carries for its ``ensurepip``: an environment may have no pip."""
+    found = importlib.util.find_spec("ensurepip")
+    places = [sysconfig.get_config_var("WHEEL_PKG_DIR")]  # where distributions keep it
+    if found is not None and found.origin is not None:
+        places.append(str(Path(found.origin).parent / "_bundled"))
+    wheels = [
+        (parse_wheel_filename(path.name)[1], path)
+        for place in places
+        if place
+        for path in Path(place).glob(f"{name}-*.whl")
+    ]
+    return max(wheels)[1] if wheels else None
 
 
 def _wheel(path: Path) -> Wheel:
