@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rbee.client.transport import Transport
 from rbee.contracts.joining import ColonyCa, JoinAnswer, JoinRequest
 from rbee.errors import QueenUnreachable, RateLimited, RbeeError, RemoteError, UntrustedPeer
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.files import make_private_dir, write_atomic
-from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.http.tls import QUEEN, colony_context
 from rbee.foundation.identity.folder import (
     Identity,

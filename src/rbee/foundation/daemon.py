@@ -15,6 +15,7 @@ import anyio
 from starlette.types import ASGIApp
 
 from rbee.foundation import logs
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.announcements import (
     Announcement,
     Room,
@@ -25,7 +26,6 @@ from rbee.foundation.files import make_private_dir, write_struct
 from rbee.foundation.http.certificates import Tls
 from rbee.foundation.http.door import Rules as DoorRules
 from rbee.foundation.http.door import trusted_networks
-from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.http.server import DaemonServer, bind, make_server, port_of
 from rbee.foundation.http.wire import Hot
 from rbee.foundation.processes import mark

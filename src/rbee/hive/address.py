@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from rbee.errors import BadSettings
-from rbee.foundation.http.gate import is_loopback
+from rbee.foundation.addresses import is_loopback
 from rbee.hive.engines.engine import Outside
 from rbee.hive.settings import HiveSettings
 

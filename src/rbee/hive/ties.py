@@ -17,8 +17,8 @@ import msgspec
 from rbee.contracts.ids import HiveId
 from rbee.errors import BadSettings, StartError
 from rbee.foundation import logs
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.hive_id import hive_dir
-from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.http.tls import QUEEN, Peer, identity_context
 from rbee.foundation.identity.joined import joined_stamp, read_joined
 from rbee.hive.address import advertised, colony_address, is_here, outside_of

@@ -22,7 +22,7 @@ from rbee.contracts.daemon import ServiceInfo
 from rbee.contracts.joining import JoinTokenWish
 from rbee.contracts.status import HiveRow
 from rbee.errors import HiveUnreachable, RbeeError
-from rbee.foundation.http.gate import is_loopback
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.glance import ask_glance

@@ -22,11 +22,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rbee.contracts.ids import HiveId
 from rbee.errors import RbeeError
 from rbee.foundation import config, logs, paths
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.answers import health_route, not_yet_routes
 from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.door import trusted_networks
-from rbee.foundation.http.gate import Gate, Policy, is_loopback, make_policy
+from rbee.foundation.http.gate import Gate, Policy, make_policy
 from rbee.foundation.http.jobs_api import job_routes
 from rbee.foundation.http.problems import as_problem, make_problem_response
 from rbee.foundation.http.tls import ANYONE, Peer, PemFiles, identity_context

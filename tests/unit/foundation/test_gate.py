@@ -6,7 +6,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rbee.errors import Forbidden, InvalidApiKey, RbeeError, UnsafeBind
-from rbee.foundation.http.gate import Gate, Policy, admit, is_loopback, make_policy
+from rbee.foundation.addresses import is_loopback
+from rbee.foundation.http.gate import Gate, Policy, admit, make_policy
 from rbee.foundation.http.problems import as_problem
 
 pytestmark = pytest.mark.anyio

@@ -18,6 +18,7 @@ import msgspec
 
 from rbee.errors import BadSettings, TlsRequired
 from rbee.foundation import logs
+from rbee.foundation.addresses import Network, peer_address
 from rbee.foundation.http.certificates import Tls
 from rbee.foundation.http.problems import as_problem
 from rbee.foundation.http.reads import read_less
@@ -32,8 +33,6 @@ _RECORD_HEAD_BYTES: Final = 5  # its type, a version, its length
 _HELLO_BYTES_MAX: Final = 16 * 1024 + 256  # one record, as long as RFC 8446 lets it be
 
 _log = logs.get(__name__)
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Inner(Protocol):
@@ -81,12 +80,9 @@ def may_speak_plain(peer: str, own: str, trusted: tuple[Network, ...]) -> bool:
     This machine may: over loopback, or with the very address that it connected to,
     which no other machine can keep a TCP connection with. ``trusted`` is the operator's word.
     """
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
+    address = peer_address(peer)
+    if address is None:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     return address.is_loopback or peer == own or any(address in network for network in trusted)
 
 

@@ -32,6 +32,7 @@ from rbee.contracts.principals import (
     hive_principal,
 )
 from rbee.errors import Forbidden, InvalidApiKey, RbeeError, UnsafeBind
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.http.keys import Keyring, make_keyring
 from rbee.foundation.http.problems import send_problem
 from rbee.foundation.http.tls import QUEEN as QUEEN_URI
@@ -129,16 +130,6 @@ def make_policy(
         accepts=accepts,
         inward=not key,
     )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def admit(

@@ -19,6 +19,7 @@ import msgspec
 
 from rbee.contracts.principals import Principal
 from rbee.errors import Forbidden, RateLimited
+from rbee.foundation.addresses import peer_address
 
 COOKIE: Final = "rbee_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
@@ -146,12 +147,9 @@ def _cookie_in(header: bytes) -> bytes:
 
 def _counted_as(address: str) -> str:
     """Addresses that one household can choose from count as one."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    found = peer_address(address)
+    if found is None:
         return address
     if isinstance(found, ipaddress.IPv4Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
+        return str(found)
     return str(ipaddress.ip_network((found, _IPV6_PREFIX_BITS), strict=False))

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rbee.contracts.ids import HiveId
 from rbee.errors import BadSettings
-from rbee.foundation.http.gate import is_loopback
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.identity.folder import load_identity
 from rbee.foundation.identity.joined import read_joined
 from rbee.hive.settings import QUEEN_URL_DEFAULT, HiveSettings

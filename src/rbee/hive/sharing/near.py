@@ -19,7 +19,7 @@ import msgspec
 
 from rbee.client.queen import QueenClient
 from rbee.contracts.sharing import FILES_PATH, TICKET_HEADER, ModelHolder
-from rbee.foundation.http.gate import is_loopback
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.http.tls import HIVE, QUEEN
 
 ANSWER_WITHIN_S: Final = 1.5  # of a head; across an ocean with TLS it takes under one

@@ -16,7 +16,7 @@ from rbee.contracts.jobs import ModelDownload, ModelList
 from rbee.contracts.models import Model
 from rbee.errors import RbeeError
 from rbee.foundation import config
-from rbee.foundation.http.gate import is_loopback
+from rbee.foundation.addresses import is_loopback
 from rbee.keeper import daemons
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from rbee.foundation import config, paths, secrets
+from rbee.foundation.addresses import is_loopback
 from rbee.foundation.announcements import Room
-from rbee.foundation.http.gate import is_loopback
 from rbee.foundation.identity.places import ca_dir, hive_identity_dir
 from rbee.foundation.trust import fingerprint_of
 from rbee.keeper.doctor.safety import DoorFacts, OwnCa

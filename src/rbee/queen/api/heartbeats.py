@@ -4,7 +4,6 @@ A beat goes to the registry, which answers with what it wants next, and on to th
 listeners of ``/v1/heartbeats/stream``. Keys of workers stop at the registry.
 """
 
-import ipaddress
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +18,7 @@ from rbee.contracts.hives import Heartbeat, HiveReady
 from rbee.contracts.principals import Principal
 from rbee.errors import InvalidRequest
 from rbee.foundation import logs
+from rbee.foundation.addresses import peer_address
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import PRINCIPAL
@@ -41,13 +41,8 @@ def is_near(scope: Scope) -> bool | None:
     It did over loopback, or from the very address that it went to.
     """
     peer, own = _host(scope.get("client")), _host(scope.get("server"))
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:  # a server of tests, or a Unix socket
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_loopback or peer == own
+    address = peer_address(peer)
+    return None if address is None else address.is_loopback or peer == own
 
 
 def _host(place: tuple[str, int | None] | None) -> str:

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs
 
 from rbee.errors import InvalidRequest, RbeeError
 from rbee.foundation import logs
-from rbee.foundation.http.gate import Policy, admit, is_loopback
+from rbee.foundation.addresses import is_loopback
+from rbee.foundation.http.gate import Policy, admit
 from rbee.foundation.http.upgrade import Upgrade
 from rbee.foundation.link.connection import Connection
 from rbee.foundation.mux import frames, websocket

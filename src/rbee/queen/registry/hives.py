@@ -7,8 +7,6 @@ beat ten thousand times a second, so a beat is compared while it is folded in, a
 never copied.
 """
 
-import functools
-import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +17,7 @@ from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import InvalidRequest
+from rbee.foundation.addresses import is_loopback
 from rbee.queen.registry.liveness import (
     DEGRADED_AFTER_S,
     REMOTE_REVIVE_AFTER_S,
@@ -38,7 +37,6 @@ MODEL_NAME_LENGTH_MAX: Final = 1024  # `org/repo:file.gguf` with all parts at th
 _REORDER_S: Final = 5.0  # posts overtake each other by less; more is a clock that was set back
 _PORT_MAX: Final = 65_535  # a port is 16 bits
 _URL_LENGTH_MAX: Final = 512  # a host name has at most 253 characters
-_ADDRESSES_KEPT: Final = 4096  # a beat names its workers' addresses anew each second
 
 
 class HiveEntry(msgspec.Struct, kw_only=True):
@@ -214,15 +212,6 @@ def url_of(info: HiveInfo) -> str:
     return f"{'https' if info.tls else 'http'}://{host}:{info.port}"
 
 
-@functools.lru_cache(_ADDRESSES_KEPT)
-def is_loopback(address: str) -> bool:
-    """Whether only its own machine reaches this address."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address.lower() == "localhost"
-
-
 def has_moved(entry: HiveEntry, heartbeat: Heartbeat) -> bool:
     """Whether a hive beats from another address; the URL of its ``ready`` is kept till then."""
     before, now = entry.info, heartbeat.hive_info
@@ -273,7 +262,7 @@ def is_local(entry: HiveEntry, hostname: str) -> bool:
     if entry.near is False:  # its loopback is not ours, whatever it is called
         return False
     return info is not None and (
-        is_loopback(info.address) or bool(hostname and info.hostname == hostname)
+        is_loopback(info.address.lower()) or bool(hostname and info.hostname == hostname)
     )
 
 

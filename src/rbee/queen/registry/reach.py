@@ -6,7 +6,8 @@ people as it is.
 
 from typing import Final, Literal, Protocol
 
-from rbee.queen.registry.hives import HiveEntry, is_loopback
+from rbee.foundation.addresses import is_loopback
+from rbee.queen.registry.hives import HiveEntry
 from rbee.queen.registry.workers import WorkerEntry
 
 RouteName = Literal["local", "direct", "plain", "tunnel"]
@@ -37,7 +38,7 @@ class AddressesAlone:
     def route(self, hive: HiveEntry, worker: WorkerEntry) -> RouteName | None:
         """By the worker's own address."""
         del hive
-        return None if is_loopback(worker.stats.address) else "plain"
+        return None if is_loopback(worker.stats.address.lower()) else "plain"
 
     def blames_way(self, hive: HiveEntry, worker: WorkerEntry) -> bool:
         """Never."""

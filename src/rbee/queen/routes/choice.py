@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from rbee.foundation.addresses import Network
 from rbee.queen.registry.reach import RouteName
 
 RETRY_FIRST_S: Final = 2.0  # a worker that has just started, a network that flaps
@@ -21,8 +22,6 @@ RETRY_MAX_S: Final = 60.0  # behind NAT it never works; a firewall may be opened
 JITTER: Final = 0.2  # so that a rack's workers are not all tried in the same moment
 _ADDRESSES_KEPT: Final = 4096  # a beat names its hive's address anew each second
 ADDRESSES_MAX: Final = 2  # what the hive says, and where its link comes from
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

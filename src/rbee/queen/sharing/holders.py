@@ -12,7 +12,8 @@ import msgspec
 
 from rbee.contracts.models import Model
 from rbee.contracts.workers import SERVING
-from rbee.queen.registry.hives import HiveView, is_loopback
+from rbee.foundation.addresses import is_loopback
+from rbee.queen.registry.hives import HiveView
 from rbee.queen.registry.liveness import HiveState
 
 _ANSWERING: Final[frozenset[HiveState]] = frozenset({"fresh", "degraded"})
@@ -62,7 +63,7 @@ def same_machine(one: HiveView, other: HiveView) -> bool:
     if one.info is None or other.info is None or one.info.hostname != other.info.hostname:
         return False
     addresses = {one.info.address, other.info.address}
-    return len(addresses) == 1 or any(is_loopback(address) for address in addresses)
+    return len(addresses) == 1 or any(is_loopback(address.lower()) for address in addresses)
 
 
 def direct_url(holder: HiveView, reader: HiveView) -> str | None:
@@ -70,7 +71,7 @@ def direct_url(holder: HiveView, reader: HiveView) -> str | None:
     info = holder.info
     if info is None or not info.port or not holder.url.startswith(("http://", "https://")):
         return None
-    if is_loopback(info.address) and not same_machine(holder, reader):
+    if is_loopback(info.address.lower()) and not same_machine(holder, reader):
         return None
     return holder.url
 

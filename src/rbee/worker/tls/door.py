@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from rbee.foundation.addresses import Network, peer_address
 from rbee.foundation.proofs import PROBE_ALPN, QUEEN_URI, TRAFFIC_ALPN
 from rbee.foundation.tcp import retry_soon
 from rbee.worker.tls.splice import Address, Guest
@@ -38,8 +39,6 @@ _PLAIN_REFUSAL: Final = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
     % (len(_REASON), _REASON)
 )
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Door:
@@ -150,11 +149,8 @@ class Door:
         self._guests.pop(guest, None)
 
     def _trusts(self, peer: str) -> bool:
-        with contextlib.suppress(ValueError):
-            address = ipaddress.ip_address(peer.partition("%")[0])
-            mapped = getattr(address, "ipv4_mapped", None)
-            return any((mapped or address) in network for network in self._trusted)
-        return False
+        address = peer_address(peer)
+        return address is not None and any(address in network for network in self._trusted)
 
     async def _sweep(self) -> None:
         """Close what says nothing; take up renewed certificates."""
