@@ -21,8 +21,8 @@ from rbee.queen.inference.call import Call
 from rbee.queen.inference.continuation import Transcript
 from rbee.queen.inference.framing import payload
 from rbee.queen.inference.plane import Plane
+from rbee.queen.inference.sent import Sent
 from rbee.queen.inference.upstream import Stale, Upstream
-from rbee.queen.inference.usage import WITHIN_BYTES, usage_in
 
 _OK: Final = 200
 
@@ -48,15 +48,12 @@ class Flight:
     __slots__ = (
         "_call",
         "_connecting",
-        "_events",
         "_exchange",
-        "_first",
         "_grant",
-        "_last",
         "_ordinary",
         "_plane",
         "_pouring",
-        "_said",
+        "_sent",
         "_upstream",
         "since",
     )
@@ -73,10 +70,7 @@ class Flight:
         self._upstream: Upstream | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._pouring = False
-        self._said: Transcript | None = None
-        self._events = 0
-        self._first = b""
-        self._last = b""
+        self._sent = Sent(keeps=call.path in STREAMING_PATHS)
         exchange.on_left = self.left
 
     @property
@@ -135,7 +129,7 @@ class Flight:
         upstream = self._upstream
         if upstream is not None:
             upstream.hand_over()
-            self._go_ordinary(Begun(self.since, Leg(self._grant, upstream), self._said))
+            self._go_ordinary(Begun(self.since, Leg(self._grant, upstream), self._sent.said))
 
     def left(self) -> None:
         """The client left: so does its request."""
@@ -155,7 +149,7 @@ class Flight:
         """An answer in one piece."""
         exchange, body = self._exchange, upstream.taken()
         exchange.answer(upstream.status, upstream.headers, self._about(), body)
-        self._last = body
+        self._sent.whole(body)
         self._end(upstream, upstream.status)
         exchange.done()
 
@@ -170,27 +164,16 @@ class Flight:
 
     def _poured(self, upstream: Upstream) -> None:
         """The stream's end is on the client's wire."""
-        poured = b"".join(upstream.poured)
-        self._first = self._first or poured
-        self._events += poured.count(b"\n\n")
-        self._last = (self._last + poured)[-WITHIN_BYTES:]
+        self._sent.end(b"".join(upstream.poured))
         self._end(upstream, upstream.status)
         self._exchange.done()
 
     def _fold(self) -> None:
         """Keep what was poured, in case that its worker dies."""
         upstream = self._upstream
-        if upstream is None:
-            return
-        data = payload(b"".join(upstream.poured))
-        upstream.poured.clear()
-        self._events += data.count(b"\n\n")
-        self._last = (self._last + data)[-WITHIN_BYTES:]
-        self._first = self._first or data[:WITHIN_BYTES]
-        if self._call.path in STREAMING_PATHS:
-            if self._said is None:
-                self._said = Transcript()
-            self._said.feed(data)
+        if upstream is not None:
+            self._sent.note(payload(b"".join(upstream.poured)))
+            upstream.poured.clear()
 
     def _about(self) -> bytes:
         worker, job_id = self._grant.worker, self._call.job_id.encode()
@@ -252,8 +235,8 @@ class Flight:
             status,
             first_s=first_s,
             whole_s=monotonic() - self.since,
-            events=self._events,
+            events=self._sent.events,
         )
-        usage = usage_in(self._last, self._first) if self._last else None
+        usage = self._sent.usage
         if usage is not None:
             plane.tally.tokens(model, call.path, usage.prompt, usage.completion)

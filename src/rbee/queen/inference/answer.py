@@ -17,8 +17,9 @@ from rbee.queen.inference.continuation import Stitcher, Transcript
 from rbee.queen.inference.events import EventCutter
 from rbee.queen.inference.framing import payload
 from rbee.queen.inference.refusals import refusal
+from rbee.queen.inference.sent import Sent
 from rbee.queen.inference.upstream import Upstream
-from rbee.queen.inference.usage import WITHIN_BYTES, Usage, usage_in
+from rbee.queen.inference.usage import Usage
 from rbee.queen.registry.workers import RoutableWorker
 
 _OK: Final = 200
@@ -59,14 +60,11 @@ class Answer:
     __slots__ = (
         "_assembled",
         "_begun",
-        "_first",
-        "_last",
         "_leg",
         "_legs",
         "_path",
-        "_said",
+        "_sent",
         "continued",
-        "events_sent",
         "first_at",
         "headers",
         "queue_s",
@@ -90,13 +88,10 @@ class Answer:
         self._legs = legs
         self._path = path
         self._assembled = assembled
-        self._said = said
+        self._sent = Sent(keeps=legs is not None, said=said)
         self._begun = 0
-        self._first = b""
-        self._last = b""
         self.queue_s = queue_s
         self.first_at = first_at  # seconds of the loop's clock
-        self.events_sent = 0
         self.continued = 0
         self.worker: RoutableWorker | None = None
         self.why = "nothing was left to be said"
@@ -154,12 +149,17 @@ class Answer:
     @property
     def bytes_read(self) -> int:
         """The size of an answer that was read in one piece."""
-        return len(self._last)
+        return self._sent.last_bytes
+
+    @property
+    def events_sent(self) -> int:
+        """How many events the client got, over all legs."""
+        return self._sent.events
 
     @property
     def usage(self) -> Usage | None:
         """The usage that the answer's last bytes told, once it has ended."""
-        return usage_in(self._last, self._first)
+        return self._sent.usage
 
     # ── the body ──────────────────────────────────────────────────────────────
 
@@ -181,10 +181,7 @@ class Answer:
                 await wire.send(events)
             await wire.finish()
         else:
-            poured = b"".join(upstream.poured)
-            self.events_sent += poured.count(b"\n\n")
-            self._first = self._first or poured[:WITHIN_BYTES]
-            self._last = poured[-WITHIN_BYTES:]
+            self._sent.end(b"".join(upstream.poured))
 
     async def events(self) -> AsyncIterator[bytes]:
         """The body as it comes, cut into whole events where it is an event stream.
@@ -215,8 +212,9 @@ class Answer:
                 assembler.feed(events)
             return assembler.answer()
         assert isinstance(self._leg, Leg)  # noqa: S101  only streams end without a worker
-        self._last = await self._leg.upstream.read_all()
-        return self._last
+        body = await self._leg.upstream.read_all()
+        self._sent.whole(body)
+        return body
 
     async def problem(self) -> RbeeError:
         """The worker's refusal as one of our errors (``ok`` is false)."""
@@ -234,10 +232,10 @@ class Answer:
         if self._legs is None or not isinstance(self._leg, Leg):
             raise error
         self._legs.over(self._leg)
-        if self._said is None:
-            self._said = Transcript()
+        if self._sent.said is None:
+            self._sent.said = Transcript()
         try:
-            following = await self._legs.following(self._said, error)
+            following = await self._legs.following(self._sent.said, error)
         except BaseException:
             self._leg = Ending(b"")  # the dead one's slot was given back already
             raise
@@ -246,7 +244,7 @@ class Answer:
             self._take(following)
             if following.stitcher is None:  # not sewn to what was said: it begins anew
                 self._begun += 1
-                self._said = None
+                self._sent.said = None
         else:
             self._leg = following
 
@@ -259,17 +257,10 @@ class Answer:
 
     def _note(self, data: bytes) -> None:
         """Remember what the client was sent, as far as going on may need it."""
-        if not self.is_event_stream:
-            self._last = data
-            return
-        # The usage comes before `[DONE]`, often in a read of its own.
-        self._first = self._first or data[:WITHIN_BYTES]
-        self._last = (self._last + data)[-WITHIN_BYTES:]
-        self.events_sent += data.count(b"\n\n")
-        if self._legs is not None:
-            if self._said is None:
-                self._said = Transcript()
-            self._said.feed(data)
+        if self.is_event_stream:
+            self._sent.note(data)
+        else:
+            self._sent.whole(data)
 
 
 async def _blocks(leg: Leg | Ending) -> AsyncIterator[bytes]:
