@@ -5,14 +5,13 @@ The classic fault of a second machine is a word that means another machine there
 its own, says so when it starts, with what to write instead.
 """
 
-import ipaddress
-import socket
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from rbee.errors import BadSettings
 from rbee.foundation.addresses import is_loopback
+from rbee.foundation.source_address import SOMEWHERE, source_towards
 from rbee.hive.engines.engine import Outside
 from rbee.hive.settings import HiveSettings
 
@@ -20,8 +19,6 @@ IDENTITY_FILES: Final = ("key.pem", "cert.pem", "ca.pem")
 """Of ``foundation.identity``: with all three, this hive is a member of a colony."""
 
 _WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared, not bound
-_SOMEWHERE: Final = "192.0.2.1"  # TEST-NET-1 (RFC 5737): no packet is sent by connecting UDP
-_ANY_PORT: Final = 9
 
 
 def advertised(settings: HiveSettings) -> str:
@@ -45,8 +42,8 @@ def colony_address(queen_url: str) -> str:
     A name is looked up, so it may take the resolver's time.
     """
     host = urlsplit(queen_url).hostname
-    found = None if host is None or is_here(queen_url) else _source_towards(host)
-    return found or _source_towards(_SOMEWHERE) or "127.0.0.1"
+    found = None if host is None or is_here(queen_url) else source_towards(host)
+    return found or source_towards(SOMEWHERE) or "127.0.0.1"
 
 
 def url_of(queen_url: str, address: str, port: int) -> str:
@@ -106,21 +103,3 @@ def nobody_here(queen_url: str) -> str | None:
         f"No queen answers at {queen_url}, which is this very machine. If she runs on another "
         "one, give her address (`queen_url`, `--queen`), as http://192.168.1.10:7833."
     )
-
-
-def _source_towards(host: str) -> str | None:
-    """The source address that the system would use for this way; None: there is none."""
-    try:
-        found = socket.getaddrinfo(host, _ANY_PORT, type=socket.SOCK_DGRAM)
-    except OSError:  # a name that nobody knows (now)
-        return None
-    for family, kind, protocol, _, address in found:
-        with socket.socket(family, kind, protocol) as trial:
-            try:
-                trial.connect(address)
-            except OSError:
-                continue
-            source = str(trial.getsockname()[0]).partition("%")[0]
-            if not ipaddress.ip_address(source).is_unspecified:
-                return source
-    return None

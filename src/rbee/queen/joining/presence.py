@@ -10,9 +10,10 @@ import anyio.to_thread
 
 from rbee.errors import StorageError
 from rbee.foundation import logs
+from rbee.foundation.source_address import SOMEWHERE, source_towards
 from rbee.queen.joining.announce import announce
 from rbee.queen.joining.office import Office
-from rbee.queen.joining.reach import outward, urls
+from rbee.queen.joining.reach import urls
 
 FRESHEN_EVERY_S: Final = 3600.0  # her own certificates live for a month
 
@@ -31,7 +32,7 @@ async def be_present(
         StorageError: her certificates cannot be made at the start.
     """
     office.freshen(hosts)
-    first = outward()
+    first = source_towards(SOMEWHERE)
     office.urls = urls(hosts, port, first)
     async with anyio.create_task_group() as tasks:
         if announced:

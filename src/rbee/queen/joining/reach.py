@@ -1,11 +1,7 @@
 """Where other machines reach the queen: the addresses that stand in the line to paste."""
 
 import ipaddress
-import socket
 from collections.abc import Iterable
-from typing import Final
-
-_SOMEWHERE: Final = ("192.0.2.1", 9)  # TEST-NET-1 (RFC 5737): connecting UDP sends no packet
 
 
 def urls(hosts: Iterable[str], port: int, outward: str | None) -> list[str]:
@@ -27,14 +23,3 @@ def urls(hosts: Iterable[str], port: int, outward: str | None) -> list[str]:
         rank = 0 if host == outward else 1 if address.version == 4 else 3  # noqa: PLR2004  IPv4
         ranked.append((rank, host, f"[{host}]" if address.version == 6 else host))  # noqa: PLR2004  IPv6
     return [f"https://{shown}:{port}" for _rank, _host, shown in sorted(ranked)]
-
-
-def outward() -> str | None:
-    """The source address that the system would use for the default route, if it has one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
-        try:
-            trial.connect(_SOMEWHERE)
-        except OSError:
-            return None
-        address: str = trial.getsockname()[0]
-        return address
