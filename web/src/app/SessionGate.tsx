@@ -1,0 +1,39 @@
+/**
+ * Between the address bar and the pages: asks who this browser is, and shows the sign-in where the
+ * server wants a key and this browser has shown none. The router is not touched by it, so whoever
+ * signs in is where he was going.
+ */
+import { type ReactNode, useEffect } from "react";
+
+import { loadSession, useSession } from "@/api";
+
+import { SignIn } from "./SignIn";
+
+const ASK_AGAIN_MS = 2_000; // a queen that starts is there within a second or two
+const CHECK_EVERY_MS = 60_000; // a session that ended while nothing was asked is noticed
+
+export function SessionGate({ children }: { children: ReactNode }) {
+  const state = useSession((s) => s.state);
+
+  useEffect(() => {
+    if (state === "out") return;
+    if (state === "checking") void loadSession();
+    const every = state === "in" ? CHECK_EVERY_MS : ASK_AGAIN_MS;
+    const timer = setInterval(() => void loadSession(), every);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [state]);
+
+  if (state === "in") return children;
+  if (state === "out") return <SignIn />;
+  return (
+    <main className="grid min-h-dvh place-items-center p-6 text-center" aria-busy="true">
+      <p role="status">
+        {state === "checking"
+          ? "Asking the queen who this browser is …"
+          : "The queen does not answer. Asked again every two seconds; `rbee status` says more."}
+      </p>
+    </main>
+  );
+}
