@@ -1,14 +1,6 @@
 /** What pages need of the server: one import, `@/api`. */
 export { api, call } from "./client";
-export {
-  cancelJob,
-  followJob,
-  type JobEnd,
-  type JobEvent,
-  type Operation,
-  runJob,
-  startJob,
-} from "./jobs";
+export { cancelJob, followJob, type JobEnd, type JobEvent, type Operation, runJob, startJob } from "./jobs";
 export { ABORTED, asProblem, Problem, readProblem, UNREACHABLE } from "./problems";
 export {
   loadSession,

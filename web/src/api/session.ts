@@ -130,10 +130,7 @@ export async function signOut(): Promise<void> {
  * A 403 about the CSRF token means that another tab signed in anew: the token is asked for and the
  * request sent once more.
  */
-export async function sessionFetch(
-  input: Request | string,
-  init?: RequestInit,
-): Promise<Response> {
+export async function sessionFetch(input: Request | string, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
   if (SAFE.has(request.method)) return seen(await fetch(request));
   const again = request.clone();
