@@ -22,6 +22,7 @@ from rbee.remote.host import COMMAND_S, Done, chunks, shell_line, text
 from rbee.remote.troubles import HostNotTrusted, HostUnreachable, LoginRefused
 from rbee.remote.trust import (
     SSH_PORT,
+    OwnKey,
     Trust,
     accept,
     changed,
@@ -144,8 +145,11 @@ class SshHost:
         raise AssertionError  # the last try returns or raises
 
 
-async def log_in(wish: str, trust: Trust) -> SshHost:
+async def log_in(wish: str, trust: Trust, own: OwnKey | None = None) -> SshHost:
     """Log in to a machine, over the machines on the way to it.
+
+    With ``own`` only that key is offered, and neither ~/.ssh nor an agent is looked at:
+    that is a program's own way in, not a person's.
 
     Raises:
         InvalidRequest: ``wish`` is no machine's name, or ~/.ssh/config cannot be read.
@@ -155,7 +159,7 @@ async def log_in(wish: str, trust: Trust) -> SshHost:
     """
     path: list[SSHClientConnection] = []
     try:
-        await _open(read_login(wish), trust, path, via=None)
+        await _open(read_login(wish), trust, path, via=None, own=own)
     except BaseException:
         await _close(path)
         raise
@@ -163,10 +167,14 @@ async def log_in(wish: str, trust: Trust) -> SshHost:
 
 
 async def _open(
-    login: Login, trust: Trust, path: list[SSHClientConnection], via: SSHClientConnection | None
+    login: Login,
+    trust: Trust,
+    path: list[SSHClientConnection],
+    via: SSHClientConnection | None,
+    own: OwnKey | None = None,
 ) -> None:
     """Connect to ``login``, at first to those before it; all of them are added to ``path``."""
-    options = await _options(login, direct=via is not None)
+    options = await _options(login, direct=via is not None, own=own)
     if via is None and isinstance(options.tunnel, str) and options.tunnel != "none":
         for hop in options.tunnel.split(","):
             await _open(read_login(hop), trust, path, via=path[-1] if path else None)
@@ -182,12 +190,12 @@ async def _open(
     except asyncssh.HostKeyNotVerifiable:
         raise await _changed(login, options, via) from None
     except asyncssh.PermissionDenied:
-        raise _refused(login, options) from None
+        raise _refused(login, options, own) from None
     except (asyncssh.Error, OSError) as error:
         raise _unreachable(login, options, error) from None
 
 
-async def _options(login: Login, *, direct: bool) -> SSHClientConnectionOptions:
+async def _options(login: Login, *, direct: bool, own: OwnKey | None) -> SSHClientConnectionOptions:
     # asyncssh leaves the return type of its constructor open.
     construct = cast("_Construct", SSHClientConnectionOptions.construct)  # pyright: ignore[reportUnknownMemberType]  # as above
     try:
@@ -195,7 +203,7 @@ async def _options(login: Login, *, direct: bool) -> SSHClientConnectionOptions:
             host=login.host,
             port=login.port if login.port is not None else (),
             username=login.user if login.user is not None else (),
-            config=(),  # the usual file, /etc/ssh/ssh_config is read by nobody but OpenSSH
+            **_from_where(own),
             tunnel=None if direct else (),
             password_auth=False,
             kbdint_auth=False,
@@ -207,10 +215,28 @@ async def _options(login: Login, *, direct: bool) -> SSHClientConnectionOptions:
             keepalive_count_max=_ALIVE_MISSED_MAX,
         )
     except (asyncssh.Error, asyncssh.KeyImportError, OSError, ValueError) as error:
+        if own is not None:
+            raise LoginRefused(
+                f"The key {own.file} cannot be used: {_words(error)}.",
+                remedy="It has to be a private key without a passphrase that this account may "
+                "read: `ssh-keygen -t ed25519 -N '' -f FILE` makes one.",
+            ) from None
         raise InvalidRequest(
             f"What ~/.ssh/config says of {login.host} cannot be used: {_words(error)}.",
             remedy=f"`ssh -G {login.host}` shows what ssh makes of it.",
         ) from None
+
+
+def _from_where(own: OwnKey | None) -> dict[str, object]:
+    """Where keys and known hosts come from: a person's ~/.ssh, or a program's own two files."""
+    if own is None:
+        return {"config": ()}  # the usual file; nobody but OpenSSH reads /etc/ssh/ssh_config
+    return {
+        "config": None,
+        "client_keys": [str(own.file)],
+        "agent_path": None,
+        "known_hosts": [str(own.known_hosts)],
+    }
 
 
 async def _known_keys(
@@ -265,8 +291,14 @@ async def _changed(
     return changed(login.host, shown, _files(options), _names(options)[1])
 
 
-def _refused(login: Login, options: SSHClientConnectionOptions) -> LoginRefused:
+def _refused(login: Login, options: SSHClientConnectionOptions, own: OwnKey | None) -> LoginRefused:
     """Say which account was tried with what, and what stops the usual keys."""
+    if own is not None:
+        return LoginRefused(
+            f"{options.username}@{login.host} refused the queen's key {own.file.name}.",
+            remedy="Put its public half into ~/.ssh/authorized_keys of that account. Does the "
+            "account exist, and is it not locked or expired (`sudo passwd -S`, `chage -l`)?",
+        )
     locked = [path for path in _key_files() if _is_locked(path)]
     agent = "an agent" if options.agent_path else "no agent (SSH_AUTH_SOCK)"
     who = f"{options.username}@{login.host}"

@@ -38,6 +38,13 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     ask: Ask | None = None
 
 
+class OwnKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A program's own way in: this key alone, no agent, no ~/.ssh; ``known_hosts`` is its own."""
+
+    file: Path
+    known_hosts: Path
+
+
 def known_hosts_files(configured: Sequence[str] | None) -> list[Path]:
     """The files that count, the one for new machines first.
 

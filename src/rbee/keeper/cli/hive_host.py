@@ -16,12 +16,13 @@ from rbee.errors import InvalidRequest
 from rbee.keeper import hive_install
 from rbee.keeper.cli.daemon_commands import EXIT_NOT_RUNNING
 from rbee.keeper.cli.options import HostFlag, JsonFlag
-from rbee.keeper.hive_install import Wish, machine
+from rbee.keeper.hive_install import AskedQueen
 from rbee.keeper.screen import Live, note, out, out_json
 from rbee.keeper.units import duration_text
-from rbee.remote import carry, plan, starting
+from rbee.remote import carry, installing, plan, starting
 from rbee.remote.fitness import Wish as UnitWish
 from rbee.remote.host import Host
+from rbee.remote.installing import Wish, machine
 from rbee.remote.layout import Keeper
 from rbee.remote.trust import Trust
 from rbee.remote.wheels import Source
@@ -86,7 +87,11 @@ async def install(
     ] = "auto",
     setting: Annotated[
         tuple[str, ...],
-        Parameter(name="--set", help="A setting of the hive: `--set labels=gpu` (repeatable)."),
+        Parameter(
+            name="--set",
+            help="A setting of the hive: `--set labels=gpu` (repeatable).",
+            show_default=False,
+        ),
     ] = (),
     prefix: PrefixFlag = None,
     python: PythonFlag = None,
@@ -98,8 +103,9 @@ async def install(
     json: JsonFlag = False,
 ) -> None:
     """Install a hive as a service, here or on another machine; done when it has joined."""
+    asked = AskedQueen(queen)
     wish = Wish(
-        queen=queen,
+        queen_url=asked.named,
         prefix=prefix,
         python=python,
         unit=unit,
@@ -108,7 +114,7 @@ async def install(
         any_version=any_version,
     )
     async with machine(host, _trust(fingerprint, any_new=accept_new_host)) as there:
-        await _install(there, wish, dry_run=dry_run, json=json, upgrade=False)
+        await _install(there, asked, wish, dry_run=dry_run, json=json, upgrade=False)
 
 
 async def upgrade(
@@ -125,9 +131,9 @@ async def upgrade(
     json: JsonFlag = False,
 ) -> None:
     """Bring an installed hive to this program's version; back to the old one if it fails."""
-    wish = Wish(queen=queen, prefix=prefix, python=python, source=wheels, any_version=any_version)
+    wish = Wish(prefix=prefix, python=python, source=wheels, any_version=any_version)
     async with machine(host, _trust(fingerprint, any_new=accept_new_host)) as there:
-        await _install(there, wish, dry_run=dry_run, json=json, upgrade=True)
+        await _install(there, AskedQueen(queen), wish, dry_run=dry_run, json=json, upgrade=True)
 
 
 async def uninstall(
@@ -219,17 +225,19 @@ async def show_there(host: str, *, json: bool) -> int:
         return 0 if status.running else EXIT_NOT_RUNNING
 
 
-async def _install(there: Host, wish: Wish, *, dry_run: bool, json: bool, upgrade: bool) -> None:
-    prepare = hive_install.prepare_upgrade if upgrade else hive_install.prepare_install
+async def _install(
+    there: Host, queen: AskedQueen, wish: Wish, *, dry_run: bool, json: bool, upgrade: bool
+) -> None:
+    prepare = installing.prepare_upgrade if upgrade else installing.prepare_install
     with Live(quiet=dry_run) as live:
-        prepared = await prepare(there, wish, live.say, dry_run=dry_run)
+        prepared = await prepare(there, queen, wish, live.say, dry_run=dry_run)
         live.clear()
         if dry_run:
             _show(prepared.plan.shown(), there, json=json)
             return
         for line in prepared.notes:
             note(f"note: {line}")
-        outcome = await hive_install.install(there, prepared, wish.queen, live.say)
+        outcome = await installing.install(there, queen, prepared, live.say)
     if json:
         out_json(outcome)
     else:
