@@ -1,0 +1,198 @@
+/**
+ * The one connection of this tab to `/v1/state/stream`: kept up, resumed, paused while nobody looks.
+ *
+ * It reads with `fetch`, not EventSource: a refusal (401) has to be told apart from a queen that is
+ * away, and it must knock again within a second. After a break it asks for what came after the last
+ * id; what cannot be resumed begins with a snapshot, so nothing is missing and nothing doubled.
+ */
+import { EventCutter } from "./sse";
+import { clear, getConnection, getTable, LIVE_S, setConnection, take } from "./store";
+import type { ConnectionState, Message } from "./types";
+
+const PATH = "/v1/state/stream";
+
+/** The queen sends something each second; after this silence the line is dead, whatever TCP says. */
+const SILENT_MS_MAX = 8_000;
+
+/** A connection that is not answered within this is tried anew. */
+const CONNECT_MS_MAX = 5_000;
+
+/** First pause before knocking again, and the longest: a restarted queen is back within seconds. */
+const RETRY_MS_MIN = 250;
+const RETRY_MS_MAX = 1_500;
+
+/** A hidden page lets go of its connection after this: browsers allow six to a host. */
+const HIDDEN_MS_MAX = 20_000;
+
+const UNAUTHORIZED = new Set([401, 403]);
+
+let running = false;
+let attempt: AbortController | null = null;
+let lastId: string | null = null;
+let wake: (() => void) | null = null;
+let heardAt = 0;
+let hiddenSince: number | null = null;
+let watchdog: ReturnType<typeof setInterval> | null = null;
+
+/** Begin; does nothing when it runs already. Call it once, from the app's root. */
+export function startStream(): void {
+  if (running) return;
+  running = true;
+  document.addEventListener("visibilitychange", onVisibility);
+  window.addEventListener("online", reconnectNow);
+  watchdog = setInterval(watch, 1_000);
+  onVisibility();
+  void keepUp();
+}
+
+/** End, and forget what was shown. */
+export function stopStream(): void {
+  running = false;
+  document.removeEventListener("visibilitychange", onVisibility);
+  window.removeEventListener("online", reconnectNow);
+  if (watchdog !== null) clearInterval(watchdog);
+  attempt?.abort();
+  wake?.();
+  lastId = null;
+  clear();
+}
+
+/** Try at once: after signing in, or when the network is back. */
+export function reconnectNow(): void {
+  attempt?.abort();
+  wake?.();
+}
+
+async function keepUp(): Promise<void> {
+  let failures = 0;
+  while (running) {
+    if (isPaused()) {
+      await pause(null);
+      continue;
+    }
+    const outcome = await follow();
+    if (outcome === "signed_out") {
+      lastId = null;
+      clear();
+      note("signed_out", null);
+      await pause(null); // until someone signs in
+      note("connecting", null);
+      failures = 0;
+      continue;
+    }
+    failures = outcome === "ended" ? 1 : failures + 1;
+    if (running) await pause(retryMs(failures));
+  }
+}
+
+/** How long to wait before the next try: doubling, with a spread so that tabs do not come at once. */
+export function retryMs(failures: number, random: () => number = Math.random): number {
+  const longest = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.max(0, failures - 1));
+  return longest / 2 + (random() * longest) / 2;
+}
+
+type Outcome = "ended" | "failed" | "signed_out";
+
+/** One connection, from its request to its end. */
+async function follow(): Promise<Outcome> {
+  const mine = (attempt = new AbortController());
+  const late = setTimeout(() => { mine.abort(); }, CONNECT_MS_MAX);
+  try {
+    const headers: Record<string, string> = { accept: "text/event-stream" };
+    if (lastId !== null) headers["last-event-id"] = lastId;
+    const response = await fetch(PATH, { headers, signal: mine.signal, cache: "no-store" });
+    if (UNAUTHORIZED.has(response.status)) return "signed_out";
+    if (!response.ok || response.body === null) {
+      note("lost", `The queen answered ${String(response.status)}.`);
+      return "failed";
+    }
+    clearTimeout(late);
+    heardAt = Date.now();
+    await read(response.body);
+    note("lost", "The queen ended the stream.");
+    return "ended";
+  } catch {
+    // fetch throws for every kind of broken line, and for our own abort; both mean: try again.
+    if (!isPaused()) note("lost", "The queen cannot be reached.");
+    return "failed";
+  } finally {
+    clearTimeout(late);
+    if (attempt === mine) attempt = null;
+  }
+}
+
+async function read(body: ReadableStream<Uint8Array>): Promise<void> {
+  const cutter = new EventCutter();
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    heardAt = Date.now();
+    for (const event of cutter.feed(decoder.decode(value, { stream: true }))) {
+      take(JSON.parse(event.data) as Message);
+      if (event.id !== null) lastId = event.id;
+    }
+  }
+}
+
+/** A second has passed: is the line silent, is what is shown old? */
+function watch(): void {
+  const connection = getConnection();
+  if (connection.state === "signed_out") return;
+  if (attempt !== null && heardAt > 0 && Date.now() - heardAt > SILENT_MS_MAX) {
+    heardAt = Date.now();
+    attempt.abort();
+  }
+  if (connection.lastAt === null) return;
+  const ageS = (Date.now() - connection.lastAt) / 1000;
+  if (ageS > LIVE_S) note(connection.state === "live" ? "lost" : connection.state, null);
+  else if (connection.state !== "live") note(connection.state, connection.reason);
+}
+
+/** Say how it is; a break of less than three seconds is not worth a banner. */
+function note(state: ConnectionState, reason: string | null): void {
+  const { lastAt, reason: before } = getConnection();
+  const ageS = lastAt === null ? null : Math.floor((Date.now() - lastAt) / 1000);
+  if (state === "lost" && ageS !== null && ageS <= LIVE_S) return;
+  setConnection({ state, ageS, lastAt, reason: reason ?? before });
+}
+
+// ── while nobody looks ───────────────────────────────────────────────────────
+
+function onVisibility(): void {
+  if (document.hidden) {
+    hiddenSince = Date.now();
+    setTimeout(letGoIfHidden, HIDDEN_MS_MAX + 100);
+  } else {
+    hiddenSince = null;
+    if (attempt === null) wake?.();
+  }
+}
+
+function letGoIfHidden(): void {
+  if (isPaused()) attempt?.abort();
+  // A download's progress stands in the tab's title: look again later whether it has ended.
+  else if (hiddenSince !== null) setTimeout(letGoIfHidden, HIDDEN_MS_MAX);
+}
+
+function isPaused(): boolean {
+  return (
+    hiddenSince !== null &&
+    Date.now() - hiddenSince > HIDDEN_MS_MAX &&
+    getTable("downloads").size === 0
+  );
+}
+
+/** Wait, at most so long; `reconnectNow` and a page that is shown again cut it short. */
+function pause(ms: number | null): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = ms === null ? null : setTimeout(done, ms);
+    wake = done;
+    function done(): void {
+      if (timer !== null) clearTimeout(timer);
+      if (wake === done) wake = null;
+      resolve();
+    }
+  });
+}
