@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from rbee.errors import InvalidRequest, RbeeError
 from rbee.keeper.cli.frame import examples, make_app
+from rbee.keeper.completion.answer import answer
 from rbee.keeper.problem_text import render_problem
 from rbee.keeper.screen import note
 from rbee.keeper.urls import as_url
@@ -26,6 +27,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
+_COMPLETE = "__complete"  # what the shells' scripts call; no command of people
 
 BindFlag = Annotated[
     str | None, Parameter(name="--bind", help="Address to listen on; not loopback needs a key.")
@@ -41,11 +43,7 @@ def main() -> None:
 def run(words: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
     try:
-        app = make_app()
-        _attach_rooms(app, words)
-        result = app(
-            list(words), print_error=False, exit_on_error=False, result_action="return_value"
-        )
+        result = _done(words)
         sys.stdout.flush()
     except CycloptsError as error:
         return _usage(error, words)
@@ -66,6 +64,14 @@ def run(words: Sequence[str]) -> int:
         note("    RBEE_DEBUG=1 shows where.")
         return EXIT_FAILED
     return result if isinstance(result, int) else 0
+
+
+def _done(words: Sequence[str]) -> object:
+    if words[:1] == [_COMPLETE]:
+        return answer(words[1:], lambda: whole_app(("queen", "hive")))
+    return whole_app(words[:1])(
+        list(words), print_error=False, exit_on_error=False, result_action="return_value"
+    )
 
 
 def run_queen(*, bind: BindFlag = None, port: PortFlag = None) -> None:
@@ -97,16 +103,21 @@ def run_hive(
     app.run(config.load("hive", HiveSettings, flags))
 
 
-def _attach_rooms(app: App, words: Sequence[str]) -> None:
-    """Add ``run`` to the noun that was typed; the keeper itself cannot know the rooms."""
-    noun = words[0] if words else ""
-    room = {"queen": run_queen, "hive": run_hive}.get(noun)
-    if room is not None and "run" not in app[noun]:
-        app[noun].command(
-            room,
-            name="run",
-            help_epilogue=examples(f"rbee {noun} run", f"RBEE_LOG_FORMAT=json rbee {noun} run"),
-        )
+def whole_app(nouns: Sequence[str]) -> App:
+    """The command line, with ``run`` at those of ``nouns`` that are rooms.
+
+    The keeper itself cannot know the rooms, and a noun that was not typed is not loaded.
+    """
+    app = make_app()
+    for noun in nouns:
+        room = {"queen": run_queen, "hive": run_hive}.get(noun)
+        if room is not None and "run" not in app[noun]:
+            app[noun].command(
+                room,
+                name="run",
+                help_epilogue=examples(f"rbee {noun} run", f"RBEE_LOG_FORMAT=json rbee {noun} run"),
+            )
+    return app
 
 
 def _usage(error: CycloptsError, words: Sequence[str]) -> int:

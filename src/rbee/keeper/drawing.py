@@ -15,6 +15,10 @@ from rich.text import Text
 _ECHO_WIDTH = 3  # "^C" and the cursor
 _BAR_WIDTH = 20  # leaves 55 of 80 columns for the words
 
+_GAP = 2  # blanks between two columns
+_FOLDED_MIN = 24  # narrower, a sentence becomes a tower of words
+_FIELD_AND_VALUE = 2  # a table of two columns is a list of fields already
+
 _STYLES = {
     "ready": "green",
     "ok": "green",
@@ -33,13 +37,45 @@ _STYLES = {
 
 
 def draw_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; states have their colours, long cells fold."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    """A table on stdout as wide as the terminal allows; states have their colours.
+
+    Only the last column folds, which holds the words where there are any: half an id in
+    each of two lines can be neither read nor copied. Where that is not enough, each row
+    is written below the other, field by field.
+    """
+    console = Console()
+    if _narrowest(headings, rows) > console.width and len(headings) > _FIELD_AND_VALUE:
+        _draw_fields(console, headings, rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for heading in headings[:-1]:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(headings[-1], overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    Console().print(table)
+        table.add_row(*(_cell(cell) for cell in row))
+    console.print(table)
+
+
+def _narrowest(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """The least columns of a terminal in which a table reads well."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return sum(widths[:-1]) + min(widths[-1], _FOLDED_MIN) + _GAP * (len(widths) - 1)
+
+
+def _draw_fields(console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(rows):
+        grid = Table.grid(padding=(0, _GAP, 0, 0))
+        for heading, cell in zip(headings, row, strict=True):
+            if cell:
+                grid.add_row(Text(heading, style="bold"), _cell(cell))
+        if number:
+            console.print()
+        console.print(grid)
+
+
+def _cell(text: str) -> Text:
+    return Text(text, style=_STYLES.get(text, ""), overflow="fold")
 
 
 class MovingLine:

@@ -80,25 +80,6 @@ def test_help_shows_what_is_there_and_hides_what_is_not(
 
 @pytest.mark.parametrize(
     "words",
-    [["infer"], ["chat"], ["up"], ["down"], ["status"], ["doctor"], ["logs"]]
-    + [["worker", verb] for verb in ("spawn", "list", "get", "stop", "restart", "logs")]
-    + [["model", verb] for verb in ("download", "list", "get", "delete")]
-    + [["hive", verb] for verb in ("install", "upgrade", "uninstall")]
-    + [[room, verb] for room in ("queen", "hive") for verb in ("run", "start", "stop", "status")],
-)
-def test_every_command_has_a_summary_and_examples(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = said(capsys, *words, "--help")
-    assert code == 0
-    usage, _, rest = out.partition("\n")
-    assert usage.startswith(f"Usage: rbee {' '.join(words)}")
-    assert rest.strip()[0].isalpha()
-    assert "Examples:" in out
-
-
-@pytest.mark.parametrize(
-    "words",
     [["status"], ["worker", "list"], ["model", "list"], ["model", "download", "starter"]],
 )
 def test_nobody_there_is_told_with_a_way_out(

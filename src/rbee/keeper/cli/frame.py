@@ -30,13 +30,15 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("why", _LOOK, "Why a request went where it went."),
     ("plan", _LOOK, "What a request for a model would lead to, without doing it."),
     ("logs", _LOOK, "Show the logs of the queen, the hive or a worker."),
+    ("top", _LOOK, "Watch the colony live: hives, GPUs, workers, models, requests."),
     ("doctor", _LOOK, "Look for what is wrong here, and say what to do."),
+    ("completion", _LOOK, "Have your shell complete commands, flags and names."),
 )
 
 _FILES = {"down": "up", "logout": "login"}
 """Commands that share a file with their opposite."""
 
-LATER = ("top", "drill", "bench", "keeper")
+LATER = ("drill", "bench", "keeper")
 """Commands that wire.md describes and this version does not have."""
 
 _EPILOGUE = """\
@@ -45,6 +47,7 @@ First steps:
   rbee up                          start everything, with a small first model
   rbee infer -m starter "Say hi"   ask once
   rbee chat                        talk
+  rbee top                         watch
 
 `rbee COMMAND --help` shows a command's flags and examples."""
 

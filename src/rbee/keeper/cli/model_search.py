@@ -14,7 +14,7 @@ from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import HiveFlag, JsonFlag
-from rbee.keeper.screen import note, out_json, out_table
+from rbee.keeper.screen import Live, note, out_json, out_table
 from rbee.keeper.units import UNKNOWN, size_text
 
 SEARCH_EXAMPLES: Final = examples("rbee model search qwen 0.5b", "rbee model search llama 8b --fit")
@@ -33,8 +33,10 @@ async def search(
 ) -> None:
     """Search the hub for models, the most downloaded first."""
     address = address_of("hive", hive)
-    async with HiveClient(address.url, key=key_for(address.url)) as client:
-        found = await client.search(" ".join(words), limit=limit, fit=fit)
+    with Live() as live:
+        live.say(f"asking the hub for {' '.join(words)}" + (", and what fits here" if fit else ""))
+        async with HiveClient(address.url, key=key_for(address.url)) as client:
+            found = await client.search(" ".join(words), limit=limit, fit=fit)
     if json:
         out_json(found)
         return

@@ -78,7 +78,7 @@ def _print(found: Plan) -> None:
         )
     out("")
     out_table(
-        ("hive", "device", "", "needs", "free", "download", "loads in", "why"),
+        ("hive", "device", "use", "needs", "free", "download", "loads in", "why"),
         [_row(option) for option in found.options],
         empty="No hive has joined. `rbee hive start` starts the one of this machine.",
     )
