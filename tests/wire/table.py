@@ -117,8 +117,8 @@ ROUTES: list[Route] = [
     *_both("GET", "/metrics", 4),
     *_both("GET", "/openapi.json", 6),
     *_both("POST", "/v1/shutdown", 2),
-    Route("queen", "GET", "/", 2),  # a page that says what this is; the console comes with 6
-    Route("hive", "GET", "/", 6),
+    Route("queen", "GET", "/", 2),
+    Route("hive", "GET", "/", 5),
 ]
 
 

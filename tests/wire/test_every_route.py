@@ -33,6 +33,10 @@ pytestmark = pytest.mark.anyio
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "FROB"]
 
 OPEN = {
+    ("queen", "GET", "/"),  # the console: its files are in every wheel
+    ("queen", "HEAD", "/"),
+    ("hive", "GET", "/"),
+    ("hive", "HEAD", "/"),
     ("queen", "GET", "/v1/hive/ca"),
     ("queen", "HEAD", "/v1/hive/ca"),
     ("queen", "POST", "/v1/hive/join"),

@@ -37,7 +37,6 @@ async def test_health_is_open_and_everything_else_wants_the_key() -> None:
     async with running_queen(key="k" * 32) as running:
         assert (await running.http.get("/health")).json() == {"status": "ok"}
         for method, path in [
-            ("GET", "/"),
             ("GET", "/v1/info"),
             ("GET", "/v1/jobs"),
             ("POST", "/v1/jobs"),
@@ -73,17 +72,6 @@ async def test_info_says_who_she_is() -> None:
         assert info["service"] == "queen"
         assert (info["base_url"], info["port"]) == (running.daemon.base_url, running.daemon.port)
         assert "auto_download" in info["features"]
-
-
-async def test_the_welcome_page_brings_everything_with_it() -> None:
-    async with running_queen() as running:
-        page = await running.http.get("/")
-        assert page.headers["content-type"].startswith("text/html")
-        assert "default-src 'none'" in page.headers["content-security-policy"]
-        assert f"{running.daemon.base_url}/v1" in page.text
-        assert "{base_url}" not in page.text
-        for outside in ("<script", "src=", "@import", "url(", "<link"):
-            assert outside not in page.text
 
 
 @pytest.mark.parametrize(("method", "path"), LINES)

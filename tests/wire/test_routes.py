@@ -85,6 +85,9 @@ async def test_without_the_key_only_health_answers(apps: Apps, route: Route, key
     if route.path in {"/v1/hive/ca", "/v1/hive/join"}:  # who joins has no key yet
         assert answer.status in {200, 400}
         return
+    if route.path == "/":  # the console: its files are in every wheel
+        assert answer.status == 200
+        return
     assert (answer.status, answer.code) == (401, "invalid_api_key")
     wrong = await asked(apps, route, authorization="Bearer wrong")
     assert wrong.status == 401

@@ -244,6 +244,7 @@ class _Hive:
                 sharing=self._sharing.doors,
                 metrics=Figures(
                     self._id,
+                framing=self._ties.framing,
                     node=Node(self._catalog.root, self._inventory.gpus).look,
                     workers=roster.stats,
                     jobs=lambda: [job.status for job in jobs.list()],

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -117,6 +118,14 @@ class Ties:
     def queen_url(self) -> str:
         """Her address."""
         return self.settings.queen_url
+
+    def framing(self, _scheme: str, host: str) -> list[str]:
+        """Who may frame the hive's own page: the queen's, by her URL or by this host's name."""
+        queen = urlsplit(self.queen_url)
+        names = (
+            [queen.netloc, f"{host}:{queen.port}"] if is_here(self.queen_url) else [queen.netloc]
+        )
+        return [f"{kind}://{name}" for name in names if name for kind in ("http", "https")]
 
     @property
     def queen_peer(self) -> Peer | None:

@@ -1,9 +1,9 @@
 """The queen put together: every part is made here once and given what it needs.
 
-A request passes the gate (Host, Origin, key), then either the OpenAI door, which
-stands in front of Starlette because it is the hot path, or the control plane's
-routes. Beside the server run four loops: reconciler, watch, telemetry and the
-jobs' own.
+The console's page and files are open; every other request passes the gate (Host,
+Origin, key), then either the OpenAI door, which stands in front of Starlette because
+it is the hot path, or the control plane's routes. Beside the server run four loops:
+reconciler, watch, telemetry and the jobs' own.
 """
 
 import socket
@@ -37,6 +37,7 @@ from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import metrics_route
 from rbee.queen.api.access import scopes_for
 from rbee.queen.api.control import control_routes
+from rbee.queen.api.console import with_console
 from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
@@ -291,7 +292,8 @@ class Queen:
             ],
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
         )
-        return Gate(_front(self.door, control), policy, render)
+        gated = Gate(_front(self.door, control), policy, render)
+        return with_console(gated, policy, self._daemon, self.colony)
 
 
 def _lines(links: Links, key: str | None, hive_http: httpx2.AsyncBaseTransport | None) -> HiveLines:

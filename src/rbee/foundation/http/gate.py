@@ -203,8 +203,8 @@ def check_origin(policy: Policy, headers: Mapping[bytes, bytes]) -> None:
     Raises:
         Forbidden: the Host or the Origin is not on the list, or the site is another.
     """
-    host = _host_name(headers.get(b"host", b""))
-    if host not in policy.hosts:
+    if not is_known_host(policy, headers):
+        host = _host_name(headers.get(b"host", b""))
         raise Forbidden(
             f"This server does not answer to the host name {host!r}.",
             remedy="Use localhost or an address of the machine, or add the name to "
@@ -222,6 +222,11 @@ def check_origin(policy: Policy, headers: Mapping[bytes, bytes]) -> None:
             )
     elif headers.get(b"sec-fetch-site") == b"cross-site":
         raise Forbidden("Pages of another site may not use this server.", param="Sec-Fetch-Site")
+
+
+def is_known_host(policy: Policy, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the server answers to the Host of a request."""
+    return _host_name(headers.get(b"host", b"")) in policy.hosts
 
 
 class Gate:

@@ -5,6 +5,7 @@ for later answers 501, anything else 404.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import anyio.to_thread
 import msgspec
@@ -14,6 +15,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from rbee.console.door import ConsoleDoor
+from rbee.console.site import Site
 from rbee.contracts.daemon import ServiceInfo, ShutdownAck, ShutdownRequest
 from rbee.contracts.decode import decode_json
 from rbee.contracts.hives import Capabilities, EngineList
@@ -24,12 +27,14 @@ from rbee.foundation import sse
 from rbee.foundation.daemon import Stop
 from rbee.foundation.http.answers import answer, health_route, not_yet_routes
 from rbee.foundation.http.body import read_body
-from rbee.foundation.http.gate import Gate, Policy
+from rbee.foundation.http.gate import Gate, Policy, is_known_host
 from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
+from rbee.foundation.http.openapi import openapi_route
 from rbee.foundation.http.problems import as_problem, problem_response
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import Source, metrics_route
 from rbee.hive.api.model_files import TicketDoor, model_file_routes
+from rbee.hive.api.reference import hive_document
 from rbee.hive.models.search import FOUND_DEFAULT
 from rbee.hive.operations import Operations
 from rbee.hive.sharing.giving import Sharing
@@ -37,7 +42,9 @@ from rbee.hive.workers import logs
 from rbee.hive.workers.state import StateStore
 
 _DIGITS_MAX = 9  # of a number in a query; each one has a limit far below
-_NOT_YET = (("GET", "/openapi.json"), ("GET", "/"))
+_OFFSET_DIGITS_MAX = 18  # of a byte's place in a log; no disk holds more
+LOG_OFFSET_HEADER = "X-Rbee-Log-Offset"
+_NOT_YET = (,)
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +63,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """``search(words, limit, fit)``: what the hub offers, with verdicts if ``fit``."""
     metrics: Source
     sharing: Sharing
+    framing: Callable[[str, str], list[str]] = lambda _scheme, _host: []
+    """Origins whose pages may frame the hive's, by scheme and host of the request."""
 
 
 def make_app(parts: Parts, policy: Policy) -> ASGIApp:
@@ -99,6 +108,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             Route("/v1/shutdown", shutdown, methods=["POST"]),
             metrics_route("hive", parts.metrics),
             *model_file_routes(parts.sharing),
+            openapi_route(hive_document),
             *not_yet_routes(_NOT_YET),
         ],
         exception_handlers={
@@ -109,7 +119,13 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
         },
     )
     gated = Gate(app, policy, lambda error, _path: as_problem(error))
-    return TicketDoor(gated, policy, parts.sharing)
+    return ConsoleDoor(
+        TicketDoor(gated, policy, parts.sharing),
+        Site("hive"),
+        knows=partial(is_known_host, policy),
+        base_url=lambda: parts.info().base_url,
+        ancestors=parts.framing,
+    )
 
 
 def _source_routes(parts: Parts) -> list[Route]:
@@ -134,23 +150,45 @@ def _source_routes(parts: Parts) -> list[Route]:
 
 
 async def _worker_logs(request: Request, store: StateStore) -> Response:
-    """The tail as text, or with ``follow=1`` the tail and what comes as SSE messages."""
+    """The tail as text, or with ``follow=1`` the tail and what comes as SSE messages.
+
+    The text says in ``X-Rbee-Log-Offset`` where it ends; ``offset`` follows from there, and
+    so does the id of each line that was followed (``Last-Event-ID``).
+    """
     path = logs.log_path(_directory(request, store))
     lines = _lines(request)
     if request.query_params.get("follow", "0") in {"1", "true"}:
         return StreamingResponse(
-            _followed(path, lines), media_type="text/event-stream", headers=SSE_HEADERS
+            _followed(path, lines, _offset(request)),
+            media_type="text/event-stream",
+            headers=SSE_HEADERS,
         )
-    found = await anyio.to_thread.run_sync(logs.tail, path, lines)
-    return PlainTextResponse("".join(f"{line}\n" for line in found))
+    found = await anyio.to_thread.run_sync(logs.tail_at, path, lines)
+    text = "".join(f"{line}\n" for line in found.lines)
+    return PlainTextResponse(text, headers={LOG_OFFSET_HEADER: str(found.offset)})
 
 
-async def _followed(path: "logs.Path", lines: int) -> AsyncIterator[bytes]:
-    offset = logs.size_of(path)
-    for line in await anyio.to_thread.run_sync(logs.tail, path, lines):
-        yield sse.frame(msgspec.json.encode({"line": line}))
+async def _followed(path: "logs.Path", lines: int, offset: int | None) -> AsyncIterator[bytes]:
+    if offset is None:
+        found = await anyio.to_thread.run_sync(logs.tail_at, path, lines)
+        offset = found.offset
+        for line in found.lines:
+            yield sse.frame(msgspec.json.encode({"line": line}))
     async for line in logs.follow(path, offset):
-        yield sse.KEEP_ALIVE if line is None else sse.frame(msgspec.json.encode({"line": line}))
+        if line.text is None:
+            yield sse.KEEP_ALIVE
+        else:
+            yield sse.frame(msgspec.json.encode({"line": line.text}), event_id=line.offset)
+
+
+def _offset(request: Request) -> int | None:
+    """Where to follow from; None: from the end, after the tail."""
+    last = request.headers.get("last-event-id", "").strip()
+    if last.isascii() and last.isdigit():
+        return int(last[:_OFFSET_DIGITS_MAX])
+    if "offset" not in request.query_params:
+        return None
+    return _number(request, "offset", 0, digits_max=_OFFSET_DIGITS_MAX)
 
 
 def _directory(request: Request, store: StateStore) -> "logs.Path":
@@ -166,8 +204,10 @@ def _lines(request: Request) -> int:
     return min(_number(request, "lines", logs.LINES_DEFAULT), logs.LINES_MAX)
 
 
-def _number(request: Request, name: str, default: int) -> int:
+def _number(
+    request: Request, name: str, default: int, *, digits_max: int = _DIGITS_MAX
+) -> int:
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit()):
         raise InvalidRequest(f"`{name}` is {text!r}, not a number.", param=name)
-    return int(text[:_DIGITS_MAX])
+    return int(text[:digits_max])

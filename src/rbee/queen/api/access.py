@@ -19,7 +19,6 @@ _ANY_KEY: Final[frozenset[Scope]] = frozenset({"inference", "jobs", "read"})
 
 _ROUTES: Final[dict[tuple[str, str], frozenset[Scope]]] = {
     ("GET", "/v1/info"): _ANY_KEY | _HIVE,
-    ("GET", "/"): _ANY_KEY,
     ("POST", "/v1/session"): OPEN,  # the key is in its body
     ("GET", "/v1/session"): _ANY_KEY,
     ("DELETE", "/v1/session"): _ANY_KEY,

@@ -1,6 +1,5 @@
-"""Who the queen is, how to stop her, and a page for whoever opens her address."""
+"""Who the queen is, and how to stop her."""
 
-import html
 import ipaddress
 import os
 import time
@@ -17,24 +16,14 @@ from rbee.errors import Forbidden
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
-from rbee.queen.api.welcome import PAGE
 
 FEATURES: Final = ("jobs", "openai", "heartbeats", "spawn_on_demand", "auto_download")
 
 _SHUTDOWN_BYTES_MAX: Final = 4096  # one flag
 
-_PAGE_HEADERS: Final = {
-    "cache-control": "no-store",
-    # The page brings everything with it; whatever slips into it may load or run nothing.
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
-
 
 def control_routes(daemon: Daemon, *, has_key: bool, auto_download: bool) -> list[Route]:
-    """``/``, ``/v1/info`` and ``/v1/shutdown``."""
+    """``/v1/info`` and ``/v1/shutdown``."""
     started_at = time.time()
     features = [name for name in FEATURES if auto_download or name != "auto_download"]
 
@@ -59,13 +48,7 @@ def control_routes(daemon: Daemon, *, has_key: bool, auto_download: bool) -> lis
         daemon.stop.ask(keep_workers=wish.keep_workers)
         return answer(ShutdownAck(message="Running answers get a few seconds to end."))
 
-    async def welcome(_request: Request) -> Response:
-        page = PAGE.replace("{base_url}", html.escape(daemon.base_url))
-        page = page.replace("{version}", html.escape(__version__))
-        return Response(page, media_type="text/html", headers=_PAGE_HEADERS)
-
     return [
-        Route("/", welcome, methods=["GET"]),
         Route("/v1/info", info, methods=["GET"]),
         Route("/v1/shutdown", shutdown, methods=["POST"]),
     ]
