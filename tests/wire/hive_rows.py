@@ -1,4 +1,4 @@
-"""The routes by which hives belong to a colony: rows of ``wire.table``, all of step 5."""
+"""The routes by which hives belong to a colony: rows of ``wire.table``."""
 
 HIVES = [
     ("GET", "/v1/hive/ca"),
@@ -14,3 +14,10 @@ HIVES = [
     ("POST", "/v1/join-tokens"),
     ("DELETE", "/v1/join-tokens/{id}"),
 ]
+
+CARE = [
+    ("GET", "/v1/hive-install"),
+    ("POST", "/v1/hives/{id}/stop"),
+    ("DELETE", "/v1/hives/{id}"),
+]
+"""Looking after hives from the console."""

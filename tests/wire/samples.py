@@ -25,6 +25,7 @@ from rbee.contracts import (
 )
 from rbee.contracts.aliases import Alias, ModelSource
 from rbee.contracts.principals import KeySetting, Principal
+from wire.samples_care import CARE_SAMPLES
 from wire.samples_entry import ENTRY_SAMPLES
 from wire.samples_sharing import SHARING_SAMPLES
 
@@ -225,6 +226,7 @@ SAMPLES: list[msgspec.Struct] = [
     jobs.ModelPin(model="starter"),
     *ENTRY_SAMPLES,
     *SHARING_SAMPLES,
+    *CARE_SAMPLES,
     jobs.JobAccepted(
         job_id="job-1", sse_url="/v1/jobs/job-1/stream", status="queued", created_at=AT
     ),

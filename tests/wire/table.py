@@ -40,7 +40,7 @@ from rbee.errors import (
     TooLarge,
     WorkerFailed,
 )
-from wire.hive_rows import HIVES
+from wire.hive_rows import CARE, HIVES
 
 DELIVERED = 5
 
@@ -93,6 +93,7 @@ ROUTES: list[Route] = [
     Route("queen", "POST", "/v1/hive-heartbeat", 2, fixed=True),
     Route("queen", "POST", "/v1/hive/ready", 2),
     *[Route("queen", method, path, 5) for method, path in HIVES],
+    *[Route("queen", method, path, 5) for method, path in CARE],
     Route("hive", "GET", "/v1/capabilities", 2),
     Route("hive", "GET", "/v1/engines", 3),
     Route("hive", "POST", "/v1/engines/probe", 3),
@@ -186,6 +187,22 @@ OPERATIONS: list[Operation] = [
         "hive", "model_pin", jobs.ModelPin, (), {"id": None, "model": None, "pinned": True}, 3
     ),
     Operation("queen", "model_copy", jobs.ModelCopy, ("model", "to_hive"), {"from_hive": None}, 5),
+    Operation(
+        "queen",
+        "hive_install",
+        jobs.HiveInstall,
+        ("host",),
+        {
+            "fingerprint": None,
+            "name": None,
+            "settings": None,
+            "queen_url": None,
+            "unit": "auto",
+            "upgrade": False,
+            "dry_run": False,
+        },
+        5,
+    ),
 ]
 
 
@@ -381,6 +398,8 @@ ACTIONS = [
     *map(Word, ["model_download_start", "model_download_progress", "model_download_complete"]),
     *map(Word, ["model_list_entry", "model_get_details", "model_delete_complete"]),
     Word("model_pin_complete", 3),
+    *[Word(f"hive_install_{part}", 5) for part in ("start", "progress", "unknown_host")],
+    *[Word(f"hive_install_{part}", 5) for part in ("plan", "complete")],
     *[Word(word, 5) for word in ("model_copy_start", "model_copy_progress", "model_copy_complete")],
 ]
 COMMANDS = [

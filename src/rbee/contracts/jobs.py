@@ -170,7 +170,7 @@ HiveOperation: TypeAlias = (
     | ModelDelete
     | ModelPin
 )
-QueenOperation: TypeAlias = Status | Infer | ModelCopy
+QueenOperation: TypeAlias = Status | Infer | ModelCopy | HiveInstall
 Operation: TypeAlias = QueenOperation | HiveOperation
 
 OPERATION_NAMES: tuple[str, ...] = (
@@ -188,8 +188,28 @@ OPERATION_NAMES: tuple[str, ...] = (
     "model_copy",
 )
 
+class HiveInstall(_Operation, tag="hive_install"):
+    """Put a hive on another machine over SSH, or bring it to the queen's version (queen).
+
+    ``host`` is ``[user@]name[:port]``. A machine that is met for the first time is trusted
+    only under the ``fingerprint`` that the operator compared. ``name`` is the new hive's id,
+    ``settings`` are its settings by name (``labels``: ``gpu``), ``queen_url`` is her address as
+    that machine reaches it, where she does not find it out herself. ``dry_run`` looks, tells
+    every command, and changes nothing.
+    """
+
+    host: str
+    fingerprint: str | None = None
+    name: str | None = None
+    settings: dict[str, str] | None = None
+    queen_url: str | None = None
+    unit: Literal["auto", "system", "user", "process"] = "auto"
+    upgrade: bool = False
+    dry_run: bool = False
+
+
 _MODEL_NAME_LENGTH_MAX = 512  # a hub id is at most 96+96, a path 4,096 is refused elsewhere
-_PROMPT_FIELDS = ("model", "prompt", "to_hive", "from_hive")
+_PROMPT_FIELDS = ("model", "prompt", "to_hive", "from_hive", "host")
 
 
 class _Tag(msgspec.Struct):
@@ -223,6 +243,7 @@ def _check_fields(operation: Operation) -> None:
         if isinstance(value, str) and not value.strip():
             raise InvalidRequest(f"`{field}` is empty at `$.{field}`.", param=f"$.{field}")
     model = getattr(operation, "model", None)
+    "hive_install",
     if isinstance(model, str) and len(model) > _MODEL_NAME_LENGTH_MAX:
         raise InvalidRequest(
             f"`model` is longer than {_MODEL_NAME_LENGTH_MAX} characters at `$.model`.",

@@ -157,6 +157,6 @@ class Members(msgspec.Struct, kw_only=True):
 class MemberAck(msgspec.Struct, kw_only=True):
     """What was decided about a hive or a token."""
 
-    status: Literal["approved", "rejected", "revoked"]
+    status: Literal["approved", "rejected", "revoked", "forgotten"]
     id: str
     message: str = ""

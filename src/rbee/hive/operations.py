@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from rbee.contracts.hives import Device
 from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, WorkerId
+    HiveInstall,
 from rbee.contracts.jobs import (
     HiveOperation,
     Infer,
@@ -118,7 +119,7 @@ class Operations:
             InvalidRequest: it belongs to the queen.
             HiveNotFound: it is for another hive.
         """
-        if isinstance(operation, (Infer, Status, ModelCopy)):
+        if isinstance(operation, (Infer, Status, ModelCopy, HiveInstall)):
             raise InvalidRequest(
                 f"A hive does not do `{operation.__struct_config__.tag}` at `$.operation`.",
                 remedy=f"Send it to the queen: {self._settings.queen_url}/v1/jobs.",

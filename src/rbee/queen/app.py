@@ -42,6 +42,7 @@ from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
 from rbee.queen.api.joining import joining_routes
+from rbee.queen.api.hive_care import hive_care_routes
 from rbee.queen.api.keys import key_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
@@ -60,6 +61,7 @@ from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
 from rbee.queen.joining.office import Office
 from rbee.queen.joining.presence import be_present
+from rbee.queen.installing import HiveInstalls
 from rbee.queen.keys.book import KeyBook
 from rbee.queen.lines import HiveLines
 from rbee.queen.links.door import PATH as LINK_PATH
@@ -133,6 +135,14 @@ class Queen:
         self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
         policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
         self._hosts = policy.hosts
+        self._installs = HiveInstalls(
+            office=self.office,
+            colony=self.colony,
+            directory=directory,
+            ssh_key=settings.ssh_key,
+            port=lambda: daemon.port,
+            key=key,
+        )
         self.door = OpenAIDoor(
             self.dispatcher,
             self.colony,
@@ -265,6 +275,7 @@ class Queen:
             ),
             rates=self._rates,
         )
+            installs=self._installs,
 
         def render(error: RbeeError, path: str) -> bytes:
             dialect = dialect_of(path)
@@ -288,6 +299,7 @@ class Queen:
                 *plan_routes(self.colony, self.reconciler, self.lines),
                 *key_routes(self.keys),
                 *session_routes(policy.keyring),
+                *hive_care_routes(self.office, self.colony, self.lines, self._installs),
                 *sharing_routes(self.colony, self.lines),
             ],
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},

@@ -15,13 +15,21 @@ from typing import Final
 
 import msgspec
 
-from rbee.contracts.jobs import HiveOperation, Infer, ModelCopy, Status, decode_operation
+from rbee.contracts.jobs import (
+    HiveInstall,
+    HiveOperation,
+    Infer,
+    ModelCopy,
+    Status,
+    decode_operation,
+)
 from rbee.contracts.principals import Principal, Scope
 from rbee.contracts.status import HiveRow, StatusComplete, WorkerRow
 from rbee.errors import Conflict, Forbidden, InvalidRequest, QueenRestarted
 from rbee.foundation.jobserver import Handler, Job, JobServer
 from rbee.foundation.journal import Found
 from rbee.queen.infer_operation import Asked, InferOperation
+from rbee.queen.installing import HiveInstalls
 from rbee.queen.keys.models import check_model
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
@@ -47,6 +55,7 @@ class Operations:
         demand: Demand,
         lines: HiveLines,
         infer: InferOperation,
+        installs: HiveInstalls | None = None,
         rates: Rates | None = None,
     ) -> None:
         self._jobs = jobs
@@ -54,6 +63,7 @@ class Operations:
         self._demand = demand
         self._lines = lines
         self._infer = infer
+        self._installs = installs
         self._copying = Copying(colony, lines)
         self._rates = rates or Rates()
         jobs.recover_with(self._recovered)
@@ -94,6 +104,13 @@ class Operations:
                 _check_scope(principal, "operator", label)
                 copy = partial(self._copying.run, operation)
                 return self._jobs.submit(label, copy, owner=principal.id)
+            case HiveInstall():
+                _check_scope(principal, "operator", label)
+                if self._installs is None:
+                    raise Conflict("This queen puts no hives on other machines.")
+                self._installs.check(operation)
+                put = partial(self._installs.run, operation)
+                return self._jobs.submit(label, put, owner=principal.id)
             case _:
                 _check_scope(principal, "operator", label)
                 hive = self._named_hive(label, operation)

@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     ``trusted_networks`` ("10.8.0.0/24"), which encrypt by themselves. ``allowed_hosts`` and
     ``allowed_origins`` add to the gate's own list (a reverse proxy's name, a web
     page of one's own). ``announce`` lets hives find her on her network.
+    ``ssh_key`` is a private key with which she may put hives on other machines over SSH;
+    without it she logs in nowhere.
     ``media_hosts`` are hosts from which the queen fetches what requests name by URL ("*":
     the open internet); none by default, ``data:`` URLs always pass. ``auto_download`` lets
     the first request for a model that no hive has fetch it to the hive on the queen's own
@@ -54,6 +56,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     tls_cert: str | None = None
     tls_key: str | None = None
     announce: bool = True  # by mDNS; only a queen who listens on more than loopback does
+    ssh_key: str | None = None
     media_hosts: list[str] = msgspec.field(default_factory=list[str])
     auto_download: bool = True
     queue_max: int = 1000  # a waiting request costs about 20 KiB and its client's patience

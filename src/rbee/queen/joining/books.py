@@ -194,6 +194,10 @@ class Books:
             row.revoked_at = now
         return row
 
+    def forget(self, hive_id: str) -> bool:
+        """Strike a hive from the books: its certificates count no more. Whether it stood there."""
+        return self.members.pop(hive_id, None) is not None
+
     def forget_old(self, now: float) -> None:
         """Drop tokens that nobody can use and nobody will ask about."""
         for row in list(self.tokens.values()):

@@ -22,9 +22,8 @@ from rbee.contracts.joining import (
     JoinTokenWish,
     NewJoinToken,
 )
-from rbee.errors import CorruptStore, Forbidden, StorageError
+from rbee.errors import Forbidden, StorageError
 from rbee.foundation import logs
-from rbee.foundation.files import make_private_dir, write_atomic
 from rbee.foundation.http.tls import Peer
 from rbee.foundation.identity.authority import LIFETIME_S, Authority, membership_of, open_authority
 from rbee.foundation.identity.folder import (
@@ -35,7 +34,8 @@ from rbee.foundation.identity.folder import (
 from rbee.foundation.identity.keys import PublicKey, key_fingerprint, pairing_code
 from rbee.foundation.identity.requests import public_key_in
 from rbee.foundation.identity.tokens import make_token, parse_token
-from rbee.queen.joining.books import Books, Ledger, MemberRow, check_hive_id
+from rbee.queen.joining.books import Books, MemberRow, check_hive_id
+from rbee.queen.joining.ledger_file import read_ledger, write_ledger
 from rbee.queen.joining.pace import Pace
 from rbee.queen.joining.waiting import ASK_AGAIN_S, Queue, Waiting
 
@@ -63,7 +63,7 @@ class Office:
         self._path = directory / LEDGER_FILE
         self._clock = clock
         self._in_use = in_use
-        self._books = Books(_read(self._path))
+        self._books = Books(read_ledger(self._path))
         self._queue = Queue()
         self._pace = Pace()
         self._authority: Authority | None = None
@@ -351,6 +351,20 @@ class Office:
         _log.warning("hive revoked", hive=hive_id, by=by)
         await self._write()
 
+    async def forget(self, hive_id: str, by: str) -> bool:
+        """Strike a hive from the books; whether it stood there.
+
+        Raises:
+            StorageError: the books cannot be written; until a restart it is forgotten all the same.
+        """
+        if not self._books.forget(hive_id):
+            return False
+        self._changed += 1
+        self._tell_revoked(hive_id)
+        _log.warning("hive forgotten", hive=hive_id, by=by)
+        await self._write()
+        return True
+
     def _tell_revoked(self, hive_id: str) -> None:
         for tell in self.on_revoked:
             tell(hive_id)
@@ -364,35 +378,13 @@ class Office:
             writing = self._changed
             content = msgspec.json.encode(self._books.ledger())
             try:
-                await anyio.to_thread.run_sync(_write, self._path, content)
+                await anyio.to_thread.run_sync(write_ledger, self._path, content)
             except OSError as error:
                 raise StorageError(
                     f"{self._path} cannot be written: {error.strerror}.",
                     remedy="Free some space and check the permissions of the data folder.",
                 ) from None
             self._written = writing
-
-
-def _read(path: Path) -> Ledger:
-    """The books on disk; none are empty ones.
-
-    Raises:
-        CorruptStore: damaged. Empty books instead would shut every hive out.
-    """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Ledger)
-    except FileNotFoundError:
-        return Ledger()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorruptStore(
-            f"{path} cannot be read: {error}.",
-            remedy="Restore it from a backup, or move it away: all hives then have to join again.",
-        ) from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    make_private_dir(path.parent)
-    write_atomic(path, content)
 
 
 def _shown(text: str) -> str:

@@ -293,3 +293,19 @@ async def test_nothing_is_handed_out_that_is_not_on_disk(office: Office, tmp_pat
     path.rmdir()
     assert (await office.join(_asks(key, token=token), HERE)).status == "joined"
     assert "lab-2" in path.read_text()
+
+
+async def test_a_forgotten_hive_is_out_and_its_name_is_free(
+    office: Office, make_office: Callable[[], Office]
+) -> None:
+    shown = _shown(await office.join(_asks(make_key(), token=await _token(office)), HERE))
+    told: list[str] = []
+    office.on_revoked.append(told.append)
+    assert await office.forget("lab-2", "ann")
+    assert not await office.forget("lab-2", "ann")
+    assert told == ["lab-2"]
+    for desk in (office, make_office()):
+        assert not desk.accepts(shown)
+        assert desk.members() == []
+    again = await office.join(_asks(make_key(), token=await _token(office)), HERE)
+    assert again.status == "joined"
