@@ -1,0 +1,129 @@
+/**
+ * A text that grows, as blocks of which only the last one is ever parsed again.
+ *
+ * What costs in a long answer is not the new word but reading all the old ones anew. Markdown can
+ * be cut at the top level: a block that another one follows never changes. So finished blocks keep
+ * their identity (their components do not render again), and each frame parses the tail alone. Two
+ * kinds of tail may themselves be long: an open code fence is not parsed at all, and a long list is
+ * cut between its items.
+ */
+import type { Token, Tokens } from "marked";
+
+import { lex } from "./grammar";
+
+/** A piece of the text that is shown as one component. `key` grows and never changes. */
+export interface Block {
+  key: number;
+  token: Token;
+  /** Whether more text may still change it. */
+  open: boolean;
+}
+
+/** A list longer than this is cut between its items: parsing it each frame would be felt. */
+const LIST_CHARS_MAX = 4_000;
+
+/** A last line that may still become something else (a rule, a heading, a list) is not shown yet. */
+const UNDECIDED = /\n {0,3}(?:[-=*_+#>|~`]{1,3}|\d{1,3}[.)]?) *$/;
+
+const FENCE = /^( {0,3})(`{3,}|~{3,})([^\n]*)\n/;
+
+export class Blocks {
+  private done: Block[] = [];
+  private from = 0;
+  private text = "";
+  private key = 0;
+  /** How far an open fence was searched for its end. */
+  private searched = 0;
+
+  /**
+   * The blocks of `text`, which begins with what was fed before (else all begins anew).
+   * `ended`: no more will come, so the tail is finished too.
+   */
+  feed(text: string, ended: boolean): Block[] {
+    if (!text.startsWith(this.text)) this.restart();
+    this.text = text;
+    const tail = this.tail(ended);
+    return tail.length === 0 ? this.done : [...this.done, ...tail];
+  }
+
+  private restart(): void {
+    this.done = [];
+    this.from = 0;
+    this.key = 0;
+    this.searched = 0;
+  }
+
+  private tail(ended: boolean): Block[] {
+    for (;;) {
+      const rest = this.text.slice(this.from);
+      if (rest === "") return [];
+      const code = this.openFence(rest, ended);
+      if (code) return [{ key: this.key, token: code, open: true }];
+      const shown = ended ? rest : rest.replace(UNDECIDED, "\n");
+      const tokens = lex(shown);
+      const last = lastIndex(tokens);
+      if (ended || shown !== rest) return this.finished(tokens, ended ? tokens.length : last, ended);
+      const [token] = tokens;
+      if (last <= 0 && token?.type === "list" && this.cutList(token as Tokens.List)) continue;
+      return this.finished(tokens, last, false);
+    }
+  }
+
+  /** Keep the first `count` tokens for good; give the others. */
+  private finished(tokens: Token[], count: number, ended: boolean): Block[] {
+    tokens.slice(0, count).forEach((token) => {
+      this.from += token.raw.length;
+      this.keep(token);
+    });
+    if (ended) return [];
+    const open: Block[] = [];
+    for (const token of tokens.slice(count)) {
+      if (token.type !== "space") open.push({ key: this.key + open.length, token, open: true });
+    }
+    return open;
+  }
+
+  private keep(token: Token): void {
+    this.searched = 0;
+    if (token.type === "space") return;
+    this.done = [...this.done, { key: this.key, token, open: false }];
+    this.key += 1;
+  }
+
+  /** A code block that is not closed yet, made without parsing it. */
+  private openFence(rest: string, ended: boolean): Tokens.Code | null {
+    const opening = FENCE.exec(rest);
+    if (!opening || ended) return null;
+    const mark = opening[2] ?? "```";
+    const closing = new RegExp(`\\n {0,3}${mark[0] ?? "`"}{${mark.length},}[ \\t]*(?:\\n|$)`, "g");
+    // Back by one line: the mark may have come in pieces.
+    closing.lastIndex = Math.max(opening[0].length - 1, this.searched - 128);
+    if (closing.exec(rest)) return null;
+    this.searched = rest.length;
+    return {
+      type: "code",
+      raw: rest,
+      lang: (opening[3] ?? "").trim(),
+      text: rest.slice(opening[0].length).replace(/\n {0,3}[`~]{1,2}$/, ""),
+    };
+  }
+
+  /** Finish the items of a long list but the last one; false where nothing could be cut. */
+  private cutList(list: Tokens.List): boolean {
+    if (list.raw.length < LIST_CHARS_MAX || list.items.length < 2) return false;
+    const items = list.items.slice(0, -1);
+    const raw = items.map((item) => item.raw).join("");
+    if (!this.text.startsWith(raw, this.from)) return false;
+    this.from += raw.length;
+    this.keep({ ...list, raw, items });
+    return true;
+  }
+}
+
+/** The index of the last token that is no blank: what stands before it is finished. */
+function lastIndex(tokens: readonly Token[]): number {
+  for (let index = tokens.length - 1; index >= 0; index -= 1) {
+    if (tokens[index]?.type !== "space") return index;
+  }
+  return 0;
+}
