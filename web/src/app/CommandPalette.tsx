@@ -1,0 +1,131 @@
+/** Ctrl+K: to any page, model, hive or worker, and every action that the pages registered; with the keyboard alone. */
+import { useNavigate } from "@tanstack/react-router";
+import { Command } from "cmdk";
+import { Monitor, Moon, Sun, Zap } from "lucide-react";
+import { Dialog as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+
+import { Keys } from "@/ui";
+
+import { openPalette, useCommandStore, type Command as Registered } from "./commands";
+import { openHelp } from "./Help";
+import { PLACES } from "./places";
+import { setTheme, useTheme, type ThemeWish } from "./theme";
+
+const ITEM =
+  "flex h-9 cursor-pointer items-center gap-2.5 rounded-md px-2.5 text-sm text-fg data-[selected=true]:bg-hover [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-muted";
+
+interface EntryProps {
+  id: string;
+  title: string;
+  keywords?: string;
+  keys?: string | undefined;
+  icon?: ReactNode;
+  note?: ReactNode;
+  run: () => void;
+}
+
+function Entry({ id, title, keywords = "", keys, icon, note, run }: EntryProps) {
+  return (
+    <Command.Item
+      value={id}
+      keywords={[title, keywords]}
+      className={ITEM}
+      onSelect={() => {
+        openPalette(false);
+        run();
+      }}
+    >
+      {icon ?? <Zap aria-hidden />}
+      <span className="min-w-0 truncate">{title}</span>
+      {note ? <span className="min-w-0 truncate text-xs text-faint">{note}</span> : null}
+      {keys ? <Keys keys={keys} className="ml-auto" /> : null}
+    </Command.Item>
+  );
+}
+
+function grouped(commands: Iterable<Registered>): [string, Registered[]][] {
+  const groups = new Map<string, Registered[]>();
+  for (const command of commands) {
+    const name = command.group ?? "Actions";
+    groups.set(name, [...(groups.get(name) ?? []), command]);
+  }
+  return [...groups];
+}
+
+const THEMES: { wish: ThemeWish; icon: ReactNode; title: string }[] = [
+  { wish: "dark", icon: <Moon />, title: "Dark theme" },
+  { wish: "light", icon: <Sun />, title: "Light theme" },
+  { wish: "system", icon: <Monitor />, title: "Theme as the system" },
+];
+
+export function CommandPalette() {
+  const open = useCommandStore((state) => state.open);
+  const all = useCommandStore((state) => state.all);
+  const wish = useTheme((state) => state.wish);
+  const navigate = useNavigate();
+  return (
+    <Radix.Root open={open} onOpenChange={openPalette}>
+      <Radix.Portal>
+        <Radix.Overlay className="fixed inset-0 z-50 bg-shade animate-fade" />
+        <Radix.Content
+          aria-describedby={undefined}
+          className="fixed inset-x-2 top-2 z-50 overflow-hidden rounded-xl border border-line-strong bg-overlay shadow-pop animate-rise focus:outline-none sm:inset-x-auto sm:left-1/2 sm:top-[12dvh] sm:w-[min(620px,94vw)] sm:-translate-x-1/2"
+        >
+          <Radix.Title className="sr-only">Command palette</Radix.Title>
+          <Command label="Command palette" loop>
+            <Command.Input
+              autoFocus
+              placeholder="Go to a page, a model, a hive, a worker, or do something …"
+              className="h-12 w-full border-b bg-transparent px-4 text-base outline-none"
+            />
+            <Command.List className="max-h-[min(420px,60dvh)] overflow-y-auto p-1.5 [&_[cmdk-group-heading]]:px-2.5 [&_[cmdk-group-heading]]:pb-1 [&_[cmdk-group-heading]]:pt-2 [&_[cmdk-group-heading]]:text-2xs [&_[cmdk-group-heading]]:font-medium [&_[cmdk-group-heading]]:text-faint">
+              <Command.Empty className="px-3 py-8 text-center text-muted">
+                Nothing goes by these words.
+              </Command.Empty>
+              {grouped(all.values()).map(([name, commands]) => (
+                <Command.Group key={name} heading={name}>
+                  {commands.map((command) => (
+                    <Entry key={command.id} {...command} keywords={command.keywords ?? ""} />
+                  ))}
+                </Command.Group>
+              ))}
+              <Command.Group heading="Go to">
+                {PLACES.map((place) => (
+                  <Entry
+                    key={place.path}
+                    id={`page ${place.path}`}
+                    title={place.label}
+                    keywords={place.keywords}
+                    keys={place.keys}
+                    icon={<place.icon aria-hidden />}
+                    run={() => void navigate({ to: place.path })}
+                  />
+                ))}
+              </Command.Group>
+              <Command.Group heading="Console">
+                {THEMES.filter((each) => each.wish !== wish).map((each) => (
+                  <Entry
+                    key={each.wish}
+                    id={`theme ${each.wish}`}
+                    title={each.title}
+                    icon={each.icon}
+                    keywords="theme colours mode"
+                    run={() => setTheme(each.wish)}
+                  />
+                ))}
+                <Entry
+                  id="help keys"
+                  title="Keyboard shortcuts"
+                  keys="?"
+                  run={() => openHelp()}
+                  keywords="help keys"
+                />
+              </Command.Group>
+            </Command.List>
+          </Command>
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}

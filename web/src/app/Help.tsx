@@ -1,0 +1,60 @@
+/** "?" shows every key that does something here and now. */
+import { create } from "zustand";
+
+import { Dialog, Keys } from "@/ui";
+
+import { useShortcuts, type Shortcut } from "./shortcuts";
+
+const useHelp = create<{ open: boolean }>(() => ({ open: false }));
+
+export function openHelp(open = true): void {
+  useHelp.setState({ open });
+}
+
+/** What the table and the dialogs understand by themselves. */
+const FIXED: readonly Omit<Shortcut, "run">[] = [
+  { keys: "arrowdown", label: "Next row", group: "Lists" },
+  { keys: "arrowup", label: "Previous row", group: "Lists" },
+  { keys: "enter", label: "Open the row", group: "Lists" },
+  { keys: "/", label: "Filter", group: "Lists" },
+  { keys: "escape", label: "Close, or empty the filter", group: "Lists" },
+];
+
+export function Help() {
+  const open = useHelp((state) => state.open);
+  const all = useShortcuts((state) => state.all);
+  const rows = [...all.filter((each) => each.group !== "Hidden"), ...FIXED];
+  const groups = [...new Set(["This page", ...rows.map((row) => row.group)])].filter((group) =>
+    rows.some((row) => row.group === group),
+  );
+  return (
+    <Dialog
+      open={open}
+      onOpenChange={openHelp}
+      title="Keyboard"
+      description="Keys one after the other are pressed within a second."
+      wide
+    >
+      <div className="columns-1 gap-10 sm:columns-2">
+        {groups.map((group) => (
+          <section key={group} className="mb-5 break-inside-avoid">
+            <h3 className="mb-1 text-xs font-medium text-faint">{group}</h3>
+            <ul>
+              {rows
+                .filter((row) => row.group === group)
+                .map((row) => (
+                  <li
+                    key={row.keys + row.label}
+                    className="flex items-center justify-between gap-4 border-b py-1.5 last:border-b-0"
+                  >
+                    {row.label}
+                    <Keys keys={row.keys} />
+                  </li>
+                ))}
+            </ul>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}

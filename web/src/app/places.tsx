@@ -1,0 +1,105 @@
+/** The pages of the console in one table: the navigation, the palette, the keys and the tab bar read it. */
+import {
+  Boxes,
+  ChartNoAxesCombined,
+  Hexagon,
+  KeyRound,
+  ListOrdered,
+  MessageSquareText,
+  Package,
+  ScrollText,
+  SlidersHorizontal,
+  type LucideIcon,
+} from "lucide-react";
+
+export interface Place {
+  path: "/" | "/hives" | "/workers" | "/models" | "/chat" | "/requests" | "/events" | "/keys" | "/settings";
+  label: string;
+  icon: LucideIcon;
+  keys: string;
+  group: "Colony" | "Use" | "Operate";
+  /** In the tab bar of phones; the others are behind "More". */
+  tab?: true;
+  keywords: string;
+}
+
+export const PLACES: readonly Place[] = [
+  {
+    path: "/",
+    label: "Overview",
+    icon: ChartNoAxesCombined,
+    keys: "g o",
+    group: "Colony",
+    tab: true,
+    keywords: "home dashboard gpu heat map topology",
+  },
+  {
+    path: "/hives",
+    label: "Hives",
+    icon: Hexagon,
+    keys: "g h",
+    group: "Colony",
+    tab: true,
+    keywords: "machines nodes devices gpus add join approve",
+  },
+  {
+    path: "/workers",
+    label: "Workers",
+    icon: Boxes,
+    keys: "g w",
+    group: "Colony",
+    tab: true,
+    keywords: "processes start stop restart logs",
+  },
+  {
+    path: "/models",
+    label: "Models",
+    icon: Package,
+    keys: "g m",
+    group: "Colony",
+    keywords: "download search hub catalog disk",
+  },
+  {
+    path: "/chat",
+    label: "Chat",
+    icon: MessageSquareText,
+    keys: "g c",
+    group: "Use",
+    tab: true,
+    keywords: "talk prompt playground infer",
+  },
+  {
+    path: "/requests",
+    label: "Requests",
+    icon: ListOrdered,
+    keys: "g r",
+    group: "Use",
+    keywords: "queue jobs waiting running why",
+  },
+  {
+    path: "/events",
+    label: "Events & logs",
+    icon: ScrollText,
+    keys: "g e",
+    group: "Operate",
+    keywords: "history log follow",
+  },
+  {
+    path: "/keys",
+    label: "API & keys",
+    icon: KeyRound,
+    keys: "g k",
+    group: "Operate",
+    keywords: "openai curl python token snippets",
+  },
+  {
+    path: "/settings",
+    label: "Settings",
+    icon: SlidersHorizontal,
+    keys: "g s",
+    group: "Operate",
+    keywords: "configuration options config.toml",
+  },
+];
+
+export const GROUPS = ["Colony", "Use", "Operate"] as const;

@@ -1,0 +1,10 @@
+/** The queen's settings. */
+import { PageBody, PageHeader } from "@/ui";
+
+export function Page() {
+  return (
+    <PageBody>
+      <PageHeader title="Settings" />
+    </PageBody>
+  );
+}

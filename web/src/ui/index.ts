@@ -1,0 +1,22 @@
+/** The console's kit: pages import from "@/ui" and bring no look of their own. */
+export { Badge, StatusDot } from "./Badge";
+export { Button, buttonClass, IconButton } from "./Button";
+export { Card } from "./Card";
+export { Checkbox, Segmented, Switch, Tabs } from "./Choice";
+export { cn } from "./cn";
+export { CodeBlock, Copyable, CopyButton, copyText } from "./Copyable";
+export { Dialog, Sheet } from "./Dialog";
+export { Empty, Loading, Notice } from "./Empty";
+export { Field, Input, SearchInput, Select, Textarea, type SelectOption } from "./Field";
+export * as format from "./format";
+export { Keys } from "./Keys";
+export { Facts, Meter, Progress, Stat } from "./Measure";
+export { Menu, type MenuItem } from "./Menu";
+export { PageBody, PageHeader } from "./PageHeader";
+export { Table, type TableProps } from "./table/Table";
+export type { Column, Sort } from "./table/rows";
+export { Time, useNow } from "./Time";
+export { setTitleProgress, usePageTitle } from "./title";
+export { toneOf, type Tone } from "./tones";
+export { Tooltip, TooltipProvider } from "./Tooltip";
+export { useMedia, useNarrow } from "./useNarrow";
