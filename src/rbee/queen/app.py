@@ -29,6 +29,7 @@ from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.door import trusted_networks
 from rbee.foundation.http.gate import Gate, Policy, make_policy
 from rbee.foundation.http.jobs_api import job_routes
+from rbee.foundation.http.openapi import openapi_route
 from rbee.foundation.http.problems import as_problem, make_problem_response
 from rbee.foundation.http.tls import ANYONE, Peer, PemFiles, identity_context
 from rbee.foundation.identity.authority import open_authority
@@ -36,17 +37,18 @@ from rbee.foundation.identity.folder import ca_dir, queen_client_dir, queen_serv
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import metrics_route
 from rbee.queen.api.access import scopes_for
-from rbee.queen.api.control import control_routes
 from rbee.queen.api.console import with_console
+from rbee.queen.api.control import control_routes
 from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
 from rbee.queen.api.heartbeats import heartbeat_routes
-from rbee.queen.api.joining import joining_routes
 from rbee.queen.api.hive_care import hive_care_routes
+from rbee.queen.api.joining import joining_routes
 from rbee.queen.api.keys import key_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
 from rbee.queen.api.plan import plan_routes
+from rbee.queen.api.reference import queen_document
 from rbee.queen.api.session import session_routes
 from rbee.queen.api.sharing import sharing_routes
 from rbee.queen.api.why import why_routes
@@ -59,9 +61,9 @@ from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.media import Media
 from rbee.queen.inference.pool import Pool, connect_tcp
 from rbee.queen.inference.router import Router
+from rbee.queen.installing import HiveInstalls
 from rbee.queen.joining.office import Office
 from rbee.queen.joining.presence import be_present
-from rbee.queen.installing import HiveInstalls
 from rbee.queen.keys.book import KeyBook
 from rbee.queen.lines import HiveLines
 from rbee.queen.links.door import PATH as LINK_PATH
@@ -133,8 +135,6 @@ class Queen:
         self._rates = Rates(wall_clock=time.time)
         self.office = Office(directory, in_use=self._is_elsewhere)
         self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
-        policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
-        self._hosts = policy.hosts
         self._installs = HiveInstalls(
             office=self.office,
             colony=self.colony,
@@ -143,6 +143,8 @@ class Queen:
             port=lambda: daemon.port,
             key=key,
         )
+        policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
+        self._hosts = policy.hosts
         self.door = OpenAIDoor(
             self.dispatcher,
             self.colony,
@@ -273,9 +275,9 @@ class Queen:
                 reconciler=self.reconciler,
                 rates=self._rates,
             ),
+            installs=self._installs,
             rates=self._rates,
         )
-            installs=self._installs,
 
         def render(error: RbeeError, path: str) -> bytes:
             dialect = dialect_of(path)
@@ -291,15 +293,16 @@ class Queen:
                     auto_download=self._settings.auto_download,
                 ),
                 metrics_route("queen", self._figures),
+                openapi_route(queen_document),
                 *not_yet_routes(LINES),
                 *why_routes(self.ledger),
                 *job_routes(self.jobs, operations.submit),
                 *heartbeat_routes(self.colony, self.telemetry, self.office.check_speaker),
                 *joining_routes(self.office, self.colony),
+                *hive_care_routes(self.office, self.colony, self.lines, self._installs),
                 *plan_routes(self.colony, self.reconciler, self.lines),
                 *key_routes(self.keys),
                 *session_routes(policy.keyring),
-                *hive_care_routes(self.office, self.colony, self.lines, self._installs),
                 *sharing_routes(self.colony, self.lines),
             ],
             exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},

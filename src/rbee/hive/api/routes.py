@@ -1,7 +1,6 @@
 """The hive's routes: jobs, capabilities, logs of workers, its own end.
 
-The gate (Host, Origin, key) stands before all of them. What wire.md describes
-for later answers 501, anything else 404.
+The gate (Host, Origin, key) stands before all of them. Each has a row in ``reference``.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +24,7 @@ from rbee.contracts.models import ModelSearch
 from rbee.errors import InvalidRequest, RbeeError, WorkerNotFound
 from rbee.foundation import sse
 from rbee.foundation.daemon import Stop
-from rbee.foundation.http.answers import answer, health_route, not_yet_routes
+from rbee.foundation.http.answers import answer, health_route
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import Gate, Policy, is_known_host
 from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
@@ -44,7 +43,6 @@ from rbee.hive.workers.state import StateStore
 _DIGITS_MAX = 9  # of a number in a query; each one has a limit far below
 _OFFSET_DIGITS_MAX = 18  # of a byte's place in a log; no disk holds more
 LOG_OFFSET_HEADER = "X-Rbee-Log-Offset"
-_NOT_YET = (,)
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +107,6 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             metrics_route("hive", parts.metrics),
             *model_file_routes(parts.sharing),
             openapi_route(hive_document),
-            *not_yet_routes(_NOT_YET),
         ],
         exception_handlers={
             RbeeError: problem_response,
@@ -204,9 +201,7 @@ def _lines(request: Request) -> int:
     return min(_number(request, "lines", logs.LINES_DEFAULT), logs.LINES_MAX)
 
 
-def _number(
-    request: Request, name: str, default: int, *, digits_max: int = _DIGITS_MAX
-) -> int:
+def _number(request: Request, name: str, default: int, *, digits_max: int = _DIGITS_MAX) -> int:
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit()):
         raise InvalidRequest(f"`{name}` is {text!r}, not a number.", param=name)

@@ -15,7 +15,6 @@ _OPENAI: Final = (
 )
 
 _CONTROL: Final = (
-    ("GET", "/openapi.json"),
     ("GET", "/v1/ws"),
     ("GET", "/v1/state/stream"),
 )

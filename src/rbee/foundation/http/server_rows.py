@@ -1,0 +1,150 @@
+"""The rows of the routes that queen and hive have alike: jobs, and what every daemon answers."""
+
+from typing import Any, Final
+
+import msgspec
+
+from rbee.contracts import daemon, jobs
+from rbee.errors import (
+    CapacityError,
+    Conflict,
+    HiveNotFound,
+    InvalidRequest,
+    JobNotFound,
+    QuotaExceeded,
+    RateLimited,
+    StorageError,
+    TooLarge,
+)
+from rbee.foundation.http.openapi import OPENAPI_PATH, Events, Kind, Media, Param, Row
+
+
+class LogLine(msgspec.Struct, kw_only=True):
+    """One line of a worker's log, as it is followed; its event's id says where it ends."""
+
+    line: str
+
+
+LOG_PARAMS: Final = (
+    Param(name="lines", about="So many of the last lines.", type=int),
+    Param(name="follow", about="1: go on with what is written from now on.", type=int),
+    Param(name="offset", about="Go on after so many bytes of it (`X-Rbee-Log-Offset`).", type=int),
+)
+
+JOB_EVENTS: Final = Events(
+    jobs.JobEvent,
+    "One event a message, each with an `id` to resume by (`Last-Event-ID`); the last is `[DONE]`.",
+)
+_LAST_EVENT_ID: Final = Param(
+    name="Last-Event-ID", where="header", about="The last event that was seen: go on after it."
+)
+
+
+_REFUSED: Final = (
+    InvalidRequest,
+    HiveNotFound,
+    TooLarge,
+    RateLimited,
+    QuotaExceeded,
+    CapacityError,
+    StorageError,
+)
+
+
+def job_rows(operation: Kind) -> tuple[Row, ...]:
+    """The job server's rows, for a server that takes these operations."""
+    return (
+        Row(
+            method="POST",
+            path="/v1/jobs",
+            summary="Start an operation as a job",
+            tag="jobs",
+            body=operation,
+            answer=jobs.JobAccepted,
+            problems=_REFUSED,
+        ),
+        Row(
+            method="GET",
+            path="/v1/jobs",
+            summary="The jobs, newest first",
+            tag="jobs",
+            answer=jobs.JobList,
+            params=(Param(name="limit", about="So many at most.", type=int),),
+            problems=(InvalidRequest,),
+        ),
+        Row(
+            method="GET",
+            path="/v1/jobs/{job_id}",
+            summary="A job's state",
+            tag="jobs",
+            answer=jobs.JobRecord,
+            problems=(JobNotFound,),
+        ),
+        Row(
+            method="DELETE",
+            path="/v1/jobs/{job_id}",
+            summary="Cancel a job",
+            tag="jobs",
+            answer=jobs.JobCancelled,
+            problems=(JobNotFound, Conflict),
+        ),
+        Row(
+            method="GET",
+            path="/v1/jobs/{job_id}/stream",
+            summary="A job's events, from the first or after one that was seen",
+            tag="jobs",
+            answer=JOB_EVENTS,
+            also={204: None},
+            params=(_LAST_EVENT_ID,),
+            problems=(InvalidRequest, JobNotFound),
+        ),
+    )
+
+
+SERVER_ROWS: Final = (
+    Row(
+        method="GET",
+        path="/health",
+        summary="Whether the server is there",
+        tag="server",
+        answer=daemon.Health,
+    ),
+    Row(
+        method="GET",
+        path="/v1/info",
+        summary="What this server is",
+        tag="server",
+        answer=daemon.ServiceInfo,
+    ),
+    Row(
+        method="POST",
+        path="/v1/shutdown",
+        summary="Stop the server",
+        tag="server",
+        body=daemon.ShutdownRequest,
+        body_optional=True,
+        answer=daemon.ShutdownAck,
+        problems=(InvalidRequest, TooLarge),
+    ),
+    Row(
+        method="GET",
+        path="/metrics",
+        summary="Figures for Prometheus",
+        tag="server",
+        answer=Media("text/plain", "Prometheus' text format, or OpenMetrics if that is asked for."),
+    ),
+    Row(
+        method="GET",
+        path=OPENAPI_PATH,
+        summary="This document",
+        tag="server",
+        answer=dict[str, Any],
+    ),
+    Row(
+        method="GET",
+        path="/",
+        summary="The console",
+        tag="server",
+        answer=Media("text/html"),
+    ),
+)
