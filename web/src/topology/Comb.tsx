@@ -1,0 +1,204 @@
+/**
+ * The picture of a large colony: a honeycomb of hives around the queen, each filled as far as it works.
+ *
+ * One cell is in the tab order; the arrow keys go to its neighbours, Enter opens.
+ */
+import { useId, useRef, useState, type KeyboardEvent } from "react";
+
+import { format } from "@/ui";
+
+import { hexagon, neighbour, type Cell, type CombLayout } from "./comb";
+import { RIM } from "./HoneyHex";
+import { flowOf, type HiveSpot, type Picture } from "./model";
+import { hiveWords } from "./Tree";
+
+const ROOT3 = Math.sqrt(3);
+/** From these radii on a cell holds a name, and its figures. */
+const NAME_FROM = 27;
+const FIGURE_FROM = 36;
+const DOTS_MAX = 6;
+const CHAR_PX = 5.6;
+const GLOW = [0, 1.5, 2, 3] as const;
+
+export interface CombProps {
+  picture: Picture;
+  layout: CombLayout;
+  onOpen: (id: string) => void;
+  /** The hive under the pointer or the focus. */
+  onPoint: (hive: HiveSpot | null) => void;
+}
+
+export function Comb({ picture, layout, onOpen, onPoint }: CombProps) {
+  const clip = useId();
+  const cells = useRef<SVGSVGElement>(null);
+  const [active, setActive] = useState(0);
+  const { radius } = layout;
+  const onKeyDown = (event: KeyboardEvent, at: number) => {
+    const hive = picture.hives[at];
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      if (hive) onOpen(hive.id);
+      return;
+    }
+    const to = event.key.startsWith("Arrow") ? neighbour(layout.cells, at, event.key) : -1;
+    if (to < 0) return;
+    event.preventDefault();
+    setActive(to);
+    cells.current?.querySelector<SVGGElement>(`[data-cell="${to}"]`)?.focus();
+  };
+  return (
+    <svg
+      ref={cells}
+      width={layout.width}
+      height={layout.height}
+      role="group"
+      aria-label="Hives around the queen; arrow keys move, Enter opens"
+      className="block max-w-full"
+    >
+      <clipPath id={clip}>
+        <path d={hexagon(radius)} />
+      </clipPath>
+      <QueenCell picture={picture} at={layout.queen} radius={radius} />
+      {picture.hives.map((hive, at) => {
+        const cell = layout.cells[at];
+        if (!cell) return null;
+        return (
+          <g
+            key={hive.id}
+            data-cell={at}
+            role="button"
+            tabIndex={at === Math.min(active, picture.hives.length - 1) ? 0 : -1}
+            aria-label={hiveWords(hive)}
+            transform={`translate(${cell.x} ${cell.y})`}
+            className="group cursor-pointer outline-none"
+            opacity={hive.stale ? 0.55 : 1}
+            onClick={() => onOpen(hive.id)}
+            onKeyDown={(event) => onKeyDown(event, at)}
+            onFocus={() => {
+              setActive(at);
+              onPoint(hive);
+            }}
+            onBlur={() => onPoint(null)}
+            onPointerEnter={() => onPoint(hive)}
+            onPointerLeave={() => onPoint(null)}
+          >
+            <HiveCell hive={hive} radius={radius} clip={clip} />
+          </g>
+        );
+      })}
+    </svg>
+  );
+}
+
+function HiveCell({ hive, radius, clip }: { hive: HiveSpot; radius: number; clip: string }) {
+  const flow = hive.stale ? 0 : flowOf(hive.tokensPerS);
+  const level = hive.honey ?? 0;
+  return (
+    <>
+      <path d={hexagon(radius)} fill="var(--surface)" />
+      <rect
+        clipPath={`url(#${clip})`}
+        x={-radius}
+        width={2 * radius}
+        y={radius - 2 * radius * level}
+        height={2 * radius * level}
+        fill="var(--accent)"
+        opacity={radius >= NAME_FROM ? 0.3 : 0.75}
+      />
+      <path
+        d={hexagon(radius - 1)}
+        fill="none"
+        stroke={hive.health === "ok" && flow > 0 ? "var(--accent)" : RIM[hive.health]}
+        strokeWidth={hive.health === "ok" ? Math.max(1, GLOW[flow]) : 2}
+        strokeDasharray={hive.honey === null ? "3 3" : undefined}
+      />
+      <path
+        d={hexagon(radius - 3)}
+        fill="none"
+        stroke="var(--fg)"
+        strokeWidth={2}
+        className="opacity-0 group-hover:opacity-60 group-focus-visible:opacity-100"
+      />
+      {radius >= NAME_FROM ? <CellText hive={hive} radius={radius} /> : null}
+      {radius >= NAME_FROM ? <Dots hive={hive} radius={radius} /> : null}
+    </>
+  );
+}
+
+function CellText({ hive, radius }: { hive: HiveSpot; radius: number }) {
+  const chars = Math.floor((ROOT3 * radius - 12) / CHAR_PX);
+  const two = radius >= FIGURE_FROM;
+  const figure =
+    hive.state === "down"
+      ? "down"
+      : hive.tokensPerS
+        ? `${format.short(Math.round(hive.tokensPerS))} t/s`
+        : hive.honey === null
+          ? format.UNKNOWN
+          : `${Math.round(hive.honey * 100)} %`;
+  return (
+    <g textAnchor="middle" className="num">
+      <text y={two ? -3 : 3} fontSize={radius >= 44 ? 11.5 : 10} fontWeight={600} fill="var(--fg)">
+        {cut(hive.id, chars)}
+      </text>
+      {two ? (
+        <text y={12} fontSize={10.5} fill={hive.health === "bad" ? "var(--bad)" : "var(--muted)"}>
+          {figure}
+        </text>
+      ) : null}
+    </g>
+  );
+}
+
+/** Its end tells names of a rack apart, so the middle goes. */
+function cut(name: string, chars: number): string {
+  if (name.length <= chars) return name;
+  const tail = Math.max(2, Math.floor(chars / 3));
+  return `${name.slice(0, Math.max(1, chars - tail - 1))}…${name.slice(-tail)}`;
+}
+
+const DOT_FILL = { ok: "var(--ok)", warn: "var(--warn)", bad: "var(--bad)", new: "var(--info)" };
+
+function Dots({ hive, radius }: { hive: HiveSpot; radius: number }) {
+  const shown = hive.workers.slice(0, DOTS_MAX);
+  const step = 6.5;
+  const y = radius * 0.58;
+  return (
+    <>
+      {shown.map((worker, at) => (
+        <circle
+          key={worker.id}
+          cx={(at - (shown.length - 1) / 2) * step}
+          cy={y}
+          r={2.25}
+          fill={worker.busy > 0 ? "var(--accent)" : DOT_FILL[worker.health]}
+          stroke="var(--surface)"
+          strokeWidth={0.75}
+        />
+      ))}
+    </>
+  );
+}
+
+function QueenCell({ picture, at, radius }: { picture: Picture; at: Cell; radius: number }) {
+  const words = `The queen: ${format.tokensPerS(picture.queen.tokensPerS)}`;
+  return (
+    <g transform={`translate(${at.x} ${at.y})`} role="img" aria-label={words}>
+      <path d={hexagon(radius)} fill="var(--accent)" />
+      {radius >= NAME_FROM ? (
+        <g textAnchor="middle" fill="var(--accent-ink)" className="num">
+          <text y={radius >= FIGURE_FROM ? -3 : 3} fontSize={radius >= 44 ? 12 : 10} fontWeight={700}>
+            Queen
+          </text>
+          {radius >= FIGURE_FROM ? (
+            <text y={12} fontSize={10.5}>
+              {picture.queen.tokensPerS === null
+                ? "–"
+                : `${format.short(Math.round(picture.queen.tokensPerS))} t/s`}
+            </text>
+          ) : null}
+        </g>
+      ) : null}
+    </g>
+  );
+}
