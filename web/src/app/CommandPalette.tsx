@@ -8,7 +8,7 @@ import type { ReactNode } from "react";
 import { Keys } from "@/ui";
 
 import { openPalette, useCommandStore, type Command as Registered } from "./commands";
-import { openHelp } from "./Help";
+import { openHelp } from "./help-store";
 import { PLACES } from "./places";
 import { setTheme, useTheme, type ThemeWish } from "./theme";
 

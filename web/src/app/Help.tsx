@@ -1,15 +1,8 @@
 /** "?" shows every key that does something here and now. */
-import { create } from "zustand";
-
 import { Dialog, Keys } from "@/ui";
 
+import { openHelp, useHelp } from "./help-store";
 import { useShortcuts, type Shortcut } from "./shortcuts";
-
-const useHelp = create<{ open: boolean }>(() => ({ open: false }));
-
-export function openHelp(open = true): void {
-  useHelp.setState({ open });
-}
 
 /** What the table and the dialogs understand by themselves. */
 const FIXED: readonly Omit<Shortcut, "run">[] = [

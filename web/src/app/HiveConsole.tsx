@@ -4,12 +4,10 @@ import { useEffect } from "react";
 import { TooltipProvider } from "@/ui";
 
 import { Page } from "../pages/hive-own";
-import { ConfirmHost } from "./confirm";
-import { Help } from "./Help";
 import { Mark } from "./Mark";
-import { ThemeMenu } from "./NavFoot";
+import { ThemeButton } from "./NavFoot";
+import { Overlays } from "./Overlays";
 import { startShortcuts } from "./shortcuts";
-import { Toaster } from "./Toaster";
 
 export function HiveConsole() {
   useEffect(startShortcuts, []);
@@ -21,16 +19,14 @@ export function HiveConsole() {
           <span className="text-base font-semibold tracking-tight">rbee</span>
           <span className="text-muted">hive</span>
           <div className="ml-auto">
-            <ThemeMenu />
+            <ThemeButton />
           </div>
         </header>
         <main id="main" className="relative min-h-0 flex-1 overflow-y-auto overflow-x-hidden">
           <Page />
         </main>
       </div>
-      <Help />
-      <ConfirmHost />
-      <Toaster />
+      <Overlays />
     </TooltipProvider>
   );
 }

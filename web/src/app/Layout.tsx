@@ -6,27 +6,21 @@
  */
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Search } from "lucide-react";
-import { lazy, Suspense, useEffect } from "react";
+import { useEffect } from "react";
 
 import { startStream, stopStream } from "@/state";
 import { IconButton, Keys, TooltipProvider, useMedia } from "@/ui";
 
 import { openPalette, useCommandStore } from "./commands";
-import { ConfirmHost } from "./confirm";
 import { ConnectionBanner } from "./ConnectionBanner";
-import { Help, openHelp } from "./Help";
+import { openHelp } from "./help-store";
 import { Mark } from "./Mark";
 import { NavList, TabBar } from "./Nav";
 import { useTitleProgress } from "./marks";
 import { NavFoot } from "./NavFoot";
+import { Overlays } from "./Overlays";
 import { PLACES } from "./places";
 import { addShortcut, startShortcuts } from "./shortcuts";
-import { Toaster } from "./Toaster";
-
-// The palette and its search come when they are first called for.
-const CommandPalette = lazy(() =>
-  import("./CommandPalette").then((module) => ({ default: module.CommandPalette })),
-);
 
 /** The keys that hold on every page. */
 function useGlobalKeys(): void {
@@ -108,7 +102,6 @@ export function Layout() {
   useGlobalKeys();
   useFocusOnNavigation();
   const slim = !useMedia("(min-width: 1100px)");
-  const palette = useCommandStore((state) => state.open);
   return (
     <TooltipProvider>
       <a
@@ -153,14 +146,7 @@ export function Layout() {
         </div>
         <TabBar />
       </div>
-      {palette ? (
-        <Suspense>
-          <CommandPalette />
-        </Suspense>
-      ) : null}
-      <Help />
-      <ConfirmHost />
-      <Toaster />
+      <Overlays />
     </TooltipProvider>
   );
 }

@@ -1,13 +1,14 @@
 /** The ways to the pages: a rail at the left, and on phones a bar at the foot with the rest behind "More". */
 import { Link } from "@tanstack/react-router";
 import { Ellipsis } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 
-import { cn, Sheet, Tooltip } from "@/ui";
+import { cn, Tooltip } from "@/ui";
 
-import { NavFoot } from "./NavFoot";
 import { GROUPS, PLACES, type Place } from "./places";
 import { useMarks, type Marks } from "./marks";
+
+const MoreSheet = lazy(() => import("./MoreSheet").then((module) => ({ default: module.MoreSheet })));
 
 const ITEM =
   "flex h-8 items-center gap-2.5 rounded-md px-2 text-sm text-muted transition-colors hover:bg-hover hover:text-fg [&_svg]:size-4 [&_svg]:shrink-0";
@@ -111,12 +112,11 @@ export function TabBar() {
           ) : null}
         </button>
       </nav>
-      <Sheet open={more} onOpenChange={setMore} title="All pages" side="right">
-        <div className="flex min-h-full flex-col justify-between gap-6">
-          <NavList onGo={() => setMore(false)} />
-          <NavFoot onGo={() => setMore(false)} />
-        </div>
-      </Sheet>
+      {more ? (
+        <Suspense>
+          <MoreSheet onClose={() => setMore(false)} />
+        </Suspense>
+      ) : null}
     </>
   );
 }

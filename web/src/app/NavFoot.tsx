@@ -1,36 +1,23 @@
 /** The foot of the navigation: keys, theme, and in which state the connection is. */
-import { Keyboard, LogOut, Monitor, Moon, Sun } from "lucide-react";
+import { Keyboard, LogOut, Monitor, Moon, Sun, type LucideIcon } from "lucide-react";
 
 import { signOut, useSession } from "@/api";
-import { cn, IconButton, Menu } from "@/ui";
+import { cn, IconButton } from "@/ui";
 
 import { ConnectionDot } from "./ConnectionBanner";
-import { openHelp } from "./Help";
+import { openHelp } from "./help-store";
 import { setTheme, useTheme, type ThemeWish } from "./theme";
 
-const WISHES: { wish: ThemeWish; label: string; icon: typeof Sun }[] = [
-  { wish: "system", label: "As the system", icon: Monitor },
-  { wish: "light", label: "Light", icon: Sun },
-  { wish: "dark", label: "Dark", icon: Moon },
-];
+const WISHES: Record<ThemeWish, { label: string; icon: LucideIcon; next: ThemeWish }> = {
+  system: { label: "Theme: as the system", icon: Monitor, next: "light" },
+  light: { label: "Theme: light", icon: Sun, next: "dark" },
+  dark: { label: "Theme: dark", icon: Moon, next: "system" },
+};
 
-export function ThemeMenu() {
-  const { wish, shown } = useTheme();
-  return (
-    <Menu
-      align="start"
-      trigger={<IconButton label="Theme" icon={shown === "dark" ? <Moon /> : <Sun />} size="sm" />}
-      items={[
-        { heading: "Theme" },
-        ...WISHES.map((each) => ({
-          label: each.label,
-          icon: <each.icon />,
-          checked: each.wish === wish,
-          onSelect: () => setTheme(each.wish),
-        })),
-      ]}
-    />
-  );
+/** One button that goes round the three themes; the palette has each by name. */
+export function ThemeButton() {
+  const { label, icon: Icon, next } = WISHES[useTheme((state) => state.wish)];
+  return <IconButton label={label} icon={<Icon />} size="sm" onClick={() => setTheme(next)} />;
 }
 
 /** Only where somebody signed in with a key: on the queen's own machine nobody has to. */
@@ -46,7 +33,7 @@ export function NavFoot({ slim = false, onGo }: { slim?: boolean; onGo?: () => v
       <ConnectionDot slim={slim} />
       <span className={slim ? "hidden" : "flex-1"} />
       <SignOut />
-      <ThemeMenu />
+      <ThemeButton />
       <IconButton
         label="Keyboard shortcuts"
         keys="?"

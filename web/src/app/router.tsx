@@ -24,21 +24,34 @@ const root = createRootRoute({
 });
 
 type Module = Promise<{ Page: RouteComponent }>;
+
+/** A page together with the cache that its questions go through. */
+async function asking(load: () => Module): Module {
+  const [{ Page }, { WithQueries }] = await Promise.all([load(), import("./WithQueries")]);
+  return {
+    Page: () => (
+      <WithQueries>
+        <Page />
+      </WithQueries>
+    ),
+  };
+}
+
 const page = <P extends string>(path: P, load: () => Module) =>
   createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load, "Page") });
 
 const tree = root.addChildren([
   page("/", () => import("../pages/overview")),
-  page("/hives", () => import("../pages/hives")),
-  page("/workers", () => import("../pages/workers")),
-  page("/models", () => import("../pages/models")),
+  page("/hives", () => asking(() => import("../pages/hives"))),
+  page("/workers", () => asking(() => import("../pages/workers"))),
+  page("/models", () => asking(() => import("../pages/models"))),
   page("/chat", () => import("../pages/chat")),
-  page("/requests", () => import("../pages/requests")),
-  page("/events", () => import("../pages/events")),
-  page("/keys", () => import("../pages/keys")),
-  page("/settings", () => import("../pages/settings")),
-  page("/hive", () => import("../pages/hive-own")),
-  page("/side-by-side", () => import("../pages/side-by-side")),
+  page("/requests", () => asking(() => import("../pages/requests"))),
+  page("/events", () => asking(() => import("../pages/events"))),
+  page("/keys", () => asking(() => import("../pages/keys"))),
+  page("/settings", () => asking(() => import("../pages/settings"))),
+  page("/hive", () => asking(() => import("../pages/hive-own"))),
+  page("/side-by-side", () => asking(() => import("../pages/side-by-side"))),
 ]);
 
 /** A page that comes at once shows no waiting words; one that takes longer does. */

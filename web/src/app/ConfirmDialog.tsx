@@ -1,41 +1,11 @@
-/** Asks before what cannot be undone: `if (await confirm({title, text, action})) …`; one question at a time. */
+/** Shows the question of confirm(); loaded with the first one. */
 import { AlertDialog as Radix } from "radix-ui";
-import type { ReactNode } from "react";
-import { create } from "zustand";
 
 import { Button } from "@/ui";
 
-export interface Question {
-  title: string;
-  /** What will happen, and to what. */
-  text: ReactNode;
-  /** The verb on the button: "Stop worker". */
-  action: string;
-  /** False for a question about something harmless. */
-  danger?: boolean;
-}
+import { useQuestion } from "./confirm";
 
-interface Asked {
-  question: Question | null;
-  answer: (yes: boolean) => void;
-}
-const useQuestion = create<Asked>(() => ({ question: null, answer: () => undefined }));
-
-export function confirm(question: Question): Promise<boolean> {
-  useQuestion.getState().answer(false);
-  return new Promise((resolve) => {
-    useQuestion.setState({
-      question,
-      answer: (yes) => {
-        useQuestion.setState({ question: null, answer: () => undefined });
-        resolve(yes);
-      },
-    });
-  });
-}
-
-/** Shown once by the layout. */
-export function ConfirmHost() {
+export function ConfirmDialog() {
   const { question, answer } = useQuestion();
   return (
     <Radix.Root open={question !== null} onOpenChange={(open) => open || answer(false)}>
