@@ -15,6 +15,7 @@ from rbee.contracts.jobs import (
     ModelList,
     WorkerProcessDelete,
     WorkerProcessGet,
+    WorkerRestart,
     WorkerSpawn,
 )
 from rbee.contracts.workers import WorkerProcess, WorkerStats
@@ -91,6 +92,29 @@ async def test_spawn_tells_its_story_and_get_delete_list_know_the_worker(colony:
         assert not engine_pids(colony)
         with pytest.raises(WorkerNotFound):
             await client.jobs.collect(WorkerProcessDelete(worker_id="worker-none"))
+
+
+async def test_a_restart_keeps_the_worker_and_changes_its_process(colony: Colony) -> None:
+    hive = colony.hive()
+    async with talking(hive) as client:
+        worker = await spawn(client)
+        events = await client.jobs.collect(WorkerRestart(worker_id=worker.worker_id))
+        assert [event.action for event in events] == [
+            "worker_restart_start",
+            "worker_proc_del_sigterm",
+            "worker_spawn_progress",
+            "worker_spawn_health_check",
+            "worker_spawn_complete",
+        ]
+        again = await details(client, worker.worker_id)
+        assert (again.generation, again.restarts, again.port) == (2, 0, worker.port)
+        assert again.pid != worker.pid
+        assert complete(hive, worker)
+
+        await client.jobs.collect(WorkerRestart(pid=again.pid, force=True))
+        assert (await details(client, worker.worker_id)).generation == 3
+    hive.stop()
+    assert not engine_pids(colony)
 
 
 async def test_a_delete_waits_for_running_requests(colony: Colony) -> None:

@@ -10,6 +10,19 @@ _MODEL = models.Model(id="starter", name="SmolLM2-135M-Instruct", size_bytes=98_
 
 SHARING_SAMPLES: list[msgspec.Struct] = [
     jobs.ModelCopy(model="starter", from_hive="hive-1", to_hive="hive-2"),
+    jobs.ModelPause(model="org/repo:m.gguf"),
+    jobs.ModelResume(model="org/repo:m.gguf", hive_id="hive-2"),
+    jobs.ModelCancel(model="org/repo:m.gguf"),
+    jobs.WorkerRestart(worker_id="worker-1", force=True),
+    models.Download(
+        model="org/repo:m.gguf",
+        name="m",
+        state="paused",
+        bytes=1_048_576,
+        total=98_362_432,
+        source="org/repo",
+        since=1_790_000_000.5,
+    ),
     sharing.ModelSeek(
         hive_id="hive-2",
         model="starter",

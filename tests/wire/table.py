@@ -74,6 +74,16 @@ _OPENAI = [
     ("GET", "models/{model}", 2, True),
 ]
 
+HIVE_DOORS = (
+    "capabilities",
+    "engines",
+    "info",
+    "models/search",
+    "models/offer",
+    "workers/{worker_id}/logs",
+)
+"""What the queen reads of a hive for an operator."""
+
 OPENAI_PREFIXES = ("/openai/v1", "/v1", "/openai")
 
 ROUTES: list[Route] = [
@@ -103,6 +113,8 @@ ROUTES: list[Route] = [
     Route("hive", "GET", "/v1/models/files/{sha256}", 5),
     Route("queen", "POST", "/v1/hive/models/seek", 5),
     Route("queen", "GET", "/v1/hives/{hive_id}/models/files/{sha256}", 5),
+    *[Route("queen", "GET", f"/v1/hives/{{hive_id}}/{path}", 5) for path in HIVE_DOORS],
+    Route("queen", "POST", "/v1/hives/{hive_id}/engines/probe", 5),
     Route("queen", "GET", "/v1/keys", 5),
     Route("queen", "POST", "/v1/keys", 5),
     Route("queen", "DELETE", "/v1/keys/{id}", 5),
@@ -175,11 +187,27 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "hive",
+        "worker_restart",
+        jobs.WorkerRestart,
+        (),
+        {"pid": None, "worker_id": None, "force": False, "hive_id": None},
+        5,
+    ),
+    Operation(
+        "hive",
         "model_download",
         jobs.ModelDownload,
         ("model",),
         {"hive_id": None, "from_hive": None},
     ),
+    *[
+        Operation("hive", name, type_, ("model",), {"hive_id": None}, 5)
+        for name, type_ in (
+            ("model_pause", jobs.ModelPause),
+            ("model_resume", jobs.ModelResume),
+            ("model_cancel", jobs.ModelCancel),
+        )
+    ],
     Operation("hive", "model_list", jobs.ModelList, (), {"hive_id": None}),
     Operation("hive", "model_get", jobs.ModelGet, (), {"id": None, "model": None}),
     Operation("hive", "model_delete", jobs.ModelDelete, (), {"id": None, "model": None}),
@@ -221,7 +249,7 @@ SHAPES: list[Shape] = [
     Shape(
         hives.Heartbeat,
         "hive_id hive_info capabilities node workers models timestamp",
-        "worker_keys",
+        "worker_keys downloads",
     ),
     Shape(
         hives.HiveInfo,
@@ -257,6 +285,11 @@ SHAPES: list[Shape] = [
         "id name size_bytes status quantization context_length loaded",
         "aliases architecture chat_template embedding rerank sha256 source reason facts tools system_role"
         " pinned last_used_at load_s memory_bytes",
+    ),
+    Shape(
+        models.Download,
+        "model name state phase bytes total rate_bytes_s eta_s position source from_hive reason"
+        " remedy since",
     ),
     Shape(models.ModelSearch, "query models"),
     Shape(
@@ -400,6 +433,10 @@ ACTIONS = [
     Word("model_pin_complete", 3),
     *[Word(f"hive_install_{part}", 5) for part in ("start", "progress", "unknown_host")],
     *[Word(f"hive_install_{part}", 5) for part in ("plan", "complete")],
+    *[
+        Word(w, 5)
+        for w in ("worker_restart_start", "model_pause_complete", "model_cancel_complete")
+    ],
     *[Word(word, 5) for word in ("model_copy_start", "model_copy_progress", "model_copy_complete")],
 ]
 COMMANDS = [
@@ -409,6 +446,7 @@ COMMANDS = [
     *[Word(f"worker {verb}") for verb in ("spawn", "list", "get", "stop", "restart", "logs")],
     *[Word(f"model {verb}") for verb in ("download", "list", "get", "delete")],
     *[Word(f"model {verb}", 3) for verb in ("search", "pin", "unpin")],
+    *[Word(f"model {verb}", 5) for verb in ("pause", "resume", "cancel")],
     Word("model copy", 5),
     *[Word(f"engine {verb}", 3) for verb in ("list", "probe", "install")],
     *[Word(name) for name in ("up", "infer", "chat", "status", "logs", "doctor")],

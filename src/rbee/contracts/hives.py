@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from rbee.contracts.models import Model
+from rbee.contracts.models import Download, Model
 from rbee.contracts.workers import WorkerStats
 
 DeviceType = Literal["cpu", "cuda", "rocm", "metal", "vulkan"]
@@ -134,7 +134,8 @@ class Heartbeat(msgspec.Struct, kw_only=True, gc=False):
     ``capabilities``, ``models`` and ``worker_keys`` are sent when they changed
     or when the last ack wanted them; null means "as before". ``worker_keys``
     maps worker ids to the bearer secrets that the queen needs to reach them; it
-    is never passed on to anyone.
+    is never passed on to anyone. ``downloads`` are all models on their way; null
+    comes from a hive that does not tell them.
     """
 
     hive_id: str
@@ -145,6 +146,7 @@ class Heartbeat(msgspec.Struct, kw_only=True, gc=False):
     capabilities: Capabilities | None = None
     models: list[Model] | None = None
     worker_keys: dict[str, str] | None = None
+    downloads: list[Download] | None = None
 
 
 Wanted = Literal["capabilities", "models", "worker_keys"]

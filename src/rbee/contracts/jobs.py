@@ -111,6 +111,17 @@ class WorkerProcessDelete(_Operation, tag="worker_process_delete"):
     force: bool = False
 
 
+class WorkerRestart(_Operation, tag="worker_restart"):
+    """End a worker's process and start it again, with the same id, by pid or worker_id (hive).
+
+    A worker that failed gets its restarts anew. ``force`` skips the drain.
+    """
+
+    pid: int | None = None
+    worker_id: str | None = None
+    force: bool = False
+
+
 class ModelDownload(_Operation, tag="model_download"):
     """Fetch a model (hive): ``org/repo``, ``org/repo:file.gguf``, an alias or a path.
 
@@ -120,6 +131,24 @@ class ModelDownload(_Operation, tag="model_download"):
 
     model: str
     from_hive: str | None = None
+
+
+class ModelPause(_Operation, tag="model_pause"):
+    """Stop a download and keep what has come; who waits for it is told (hive)."""
+
+    model: str
+
+
+class ModelResume(_Operation, tag="model_resume"):
+    """Go on with a download that was paused, failed or was cut by the hive's end (hive)."""
+
+    model: str
+
+
+class ModelCancel(_Operation, tag="model_cancel"):
+    """Give a download up and delete what has come of it (hive)."""
+
+    model: str
 
 
 class ModelList(_Operation, tag="model_list"):
@@ -159,35 +188,6 @@ class ModelCopy(_Operation, tag="model_copy"):
     from_hive: str | None = None
 
 
-HiveOperation: TypeAlias = (
-    WorkerSpawn
-    | WorkerProcessList
-    | WorkerProcessGet
-    | WorkerProcessDelete
-    | ModelDownload
-    | ModelList
-    | ModelGet
-    | ModelDelete
-    | ModelPin
-)
-QueenOperation: TypeAlias = Status | Infer | ModelCopy | HiveInstall
-Operation: TypeAlias = QueenOperation | HiveOperation
-
-OPERATION_NAMES: tuple[str, ...] = (
-    "status",
-    "infer",
-    "worker_spawn",
-    "worker_process_list",
-    "worker_process_get",
-    "worker_process_delete",
-    "model_download",
-    "model_list",
-    "model_get",
-    "model_delete",
-    "model_pin",
-    "model_copy",
-)
-
 class HiveInstall(_Operation, tag="hive_install"):
     """Put a hive on another machine over SSH, or bring it to the queen's version (queen).
 
@@ -207,6 +207,44 @@ class HiveInstall(_Operation, tag="hive_install"):
     upgrade: bool = False
     dry_run: bool = False
 
+
+HiveOperation: TypeAlias = (
+    WorkerSpawn
+    | WorkerProcessList
+    | WorkerProcessGet
+    | WorkerProcessDelete
+    | WorkerRestart
+    | ModelDownload
+    | ModelPause
+    | ModelResume
+    | ModelCancel
+    | ModelList
+    | ModelGet
+    | ModelDelete
+    | ModelPin
+)
+QueenOperation: TypeAlias = Status | Infer | ModelCopy | HiveInstall
+Operation: TypeAlias = QueenOperation | HiveOperation
+
+OPERATION_NAMES: tuple[str, ...] = (
+    "status",
+    "infer",
+    "worker_spawn",
+    "worker_process_list",
+    "worker_process_get",
+    "worker_process_delete",
+    "worker_restart",
+    "model_download",
+    "model_pause",
+    "model_resume",
+    "model_cancel",
+    "model_list",
+    "model_get",
+    "model_delete",
+    "model_pin",
+    "model_copy",
+    "hive_install",
+)
 
 _MODEL_NAME_LENGTH_MAX = 512  # a hub id is at most 96+96, a path 4,096 is refused elsewhere
 _PROMPT_FIELDS = ("model", "prompt", "to_hive", "from_hive", "host")
@@ -243,7 +281,6 @@ def _check_fields(operation: Operation) -> None:
         if isinstance(value, str) and not value.strip():
             raise InvalidRequest(f"`{field}` is empty at `$.{field}`.", param=f"$.{field}")
     model = getattr(operation, "model", None)
-    "hive_install",
     if isinstance(model, str) and len(model) > _MODEL_NAME_LENGTH_MAX:
         raise InvalidRequest(
             f"`model` is longer than {_MODEL_NAME_LENGTH_MAX} characters at `$.model`.",
@@ -258,7 +295,7 @@ def _check_fields(operation: Operation) -> None:
             _in_range("deadline_s", operation.deadline_s, 0.001, 86_400)
         case WorkerSpawn():
             _check_spawn(operation)
-        case WorkerProcessGet() | WorkerProcessDelete():
+        case WorkerProcessGet() | WorkerProcessDelete() | WorkerRestart():
             if operation.pid is None and not operation.worker_id:
                 raise InvalidRequest(
                     "Name the worker by `worker_id` or `pid` at `$.worker_id`.",

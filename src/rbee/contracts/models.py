@@ -143,6 +143,11 @@ class ModelSearch(msgspec.Struct, kw_only=True):
     models: list[OfferedModel]
 
 
+DownloadPhase = Literal["download", "verify", "install"]
+
+DownloadState = Literal["queued", "running", "paused", "failed"]
+
+
 class DownloadProgress(msgspec.Struct, kw_only=True):
     """``data`` of a ``model_download_progress`` event; unknown is null.
 
@@ -153,4 +158,30 @@ class DownloadProgress(msgspec.Struct, kw_only=True):
     total: int | None = None
     rate_bytes_s: float | None = None
     eta_s: float | None = None
-    phase: Literal["download", "verify", "install"] = "download"
+    phase: DownloadPhase = "download"
+
+
+class Download(msgspec.Struct, kw_only=True, gc=False):
+    """A model on its way to a hive, in its beats: until it is here, or given up.
+
+    ``model`` is the id that it will have. Unknown is null. ``position`` counts from 1 among
+    those that wait for their turn. ``source`` is where it comes from as a catalogue names it,
+    ``from_hive`` the hive that it was wished from. ``reason`` is the last thing that was said
+    of it; of a paused or failed one why, with ``remedy``. ``since`` is Unix seconds of the
+    first asking.
+    """
+
+    model: str
+    name: str
+    state: DownloadState
+    phase: DownloadPhase = "download"
+    bytes: int = 0
+    total: int | None = None
+    rate_bytes_s: float | None = None
+    eta_s: float | None = None
+    position: int | None = None
+    source: str | None = None
+    from_hive: str | None = None
+    reason: str | None = None
+    remedy: str | None = None
+    since: float = 0.0

@@ -34,7 +34,7 @@ from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import check_addresses
 from rbee.hive.api.access import scopes_for
 from rbee.hive.api.routes import Parts, make_app
-from rbee.hive.devices.cpu import CPU_ID, cpu_cores
+from rbee.hive.devices.cpu import cpu_cores
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
 from rbee.hive.devices.usage import GpuUse, use_of
@@ -45,7 +45,7 @@ from rbee.hive.heartbeat import Facts
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
 from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
-from rbee.hive.memory_budget import shown, within
+from rbee.hive.memory_budget import held_mb, shown, within
 from rbee.hive.metrics import Figures
 from rbee.hive.model_use import note
 from rbee.hive.models.catalog import Catalog
@@ -69,6 +69,7 @@ ENGINES_FILE = "engines.json"
 ALIVE_FILE = "alive"
 MEASURED_FILE = "measured.json"
 LOADS_FILE = "loads.json"
+DOWNLOADS_FILE = "downloads.json"
 MEASURE_EVERY_S = 30.0  # a worker's memory grows over minutes; a look costs nothing much
 _GIB = 1024**3
 
@@ -206,6 +207,7 @@ class _Hive:
                 loaded=self._loaded,
                 judge=self._judge,
                 colony=self._sharing.source,
+                book=hive_dir() / DOWNLOADS_FILE,
             ) as downloads,
             JobServer(actor=f"hive {self._id}") as jobs,
         ):
@@ -242,9 +244,9 @@ class _Hive:
                 stop=self._daemon.stop,
                 search=self._search,
                 sharing=self._sharing.doors,
+                framing=self._ties.framing,
                 metrics=Figures(
                     self._id,
-                framing=self._ties.framing,
                     node=Node(self._catalog.root, self._inventory.gpus).look,
                     workers=roster.stats,
                     jobs=lambda: [job.status for job in jobs.list()],
@@ -321,6 +323,7 @@ class _Hive:
             capabilities=self._capabilities,
             capabilities_revision=lambda: self._inventory.revision + self._engines.revision,
             models=self._models,
+            downloads=self._operations.models.downloads,
             hive_url=self._ties.url_at(self._daemon.port),
         )
 
@@ -369,12 +372,8 @@ class _Hive:
 
     def _memory(self) -> tuple[int, int]:
         """All memory that workers on the CPU may take, and what is free of it, in bytes."""
-        held_mb = sum(
-            worker.usage.rss_mb or 0.0
-            for worker in tuple(self._supervisor.roster.by_id.values())  # asked in threads
-            if worker.state.spec.device_ids == (CPU_ID,)
-        )
-        return within(self._settings.memory_max_mb, machine_memory(), held_mb)
+        workers = tuple(self._supervisor.roster.by_id.values())  # asked in threads
+        return within(self._settings.memory_max_mb, machine_memory(), held_mb(workers))
 
     def _capabilities(self) -> Capabilities:
         return Capabilities(

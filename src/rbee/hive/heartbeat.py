@@ -27,7 +27,7 @@ from rbee.contracts.hives import (
     Wanted,
 )
 from rbee.contracts.ids import HiveId
-from rbee.contracts.models import Model
+from rbee.contracts.models import Download, Model
 from rbee.errors import QueenUnreachable, RbeeError
 from rbee.foundation import logs
 from rbee.hive.address import nobody_here
@@ -52,6 +52,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     capabilities_revision: Callable[[], int]
     """Another number means other devices: the queen is told of them."""
     models: Callable[[], Awaitable[list[Model]]]
+    downloads: Callable[[], list[Download]]
     hive_url: str
     """Empty for a hive that listens nowhere."""
     token: str | None = None
@@ -218,6 +219,7 @@ class Sender:
             capabilities=self._facts.capabilities() if "capabilities" in self._wanted else None,
             models=models if "models" in self._wanted else None,
             worker_keys=keys if "worker_keys" in self._wanted else None,
+            downloads=self._facts.downloads(),
         )
         self._told_models, self._told_keys = models, keys
         self._told_revision = revision

@@ -4,12 +4,14 @@ Pure. The hive tells the queen by the CPU's ``memory_usable_mb``, so that she pl
 within it, and judges its own launches by the same number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from rbee.contracts.hives import Device
+from rbee.hive.devices.cpu import CPU_ID
+from rbee.hive.workers.record import Worker
 
 _MIB: Final = 1024 * 1024
 
@@ -33,3 +35,12 @@ def shown(devices: Sequence[Device], budget_mb: int | None) -> list[Device]:
         else device
         for device in devices
     ]
+
+
+def held_mb(workers: Iterable[Worker]) -> float:
+    """What the workers on the CPU hold of the memory, MiB."""
+    return sum(
+        worker.usage.rss_mb or 0.0
+        for worker in workers
+        if worker.state.spec.device_ids == (CPU_ID,)
+    )

@@ -9,17 +9,30 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeAlias
 
 import anyio.to_thread
 
 from rbee.contracts.ids import HiveId
-from rbee.contracts.jobs import ModelDelete, ModelGet, ModelPin
-from rbee.contracts.models import DownloadProgress, Model
+from rbee.contracts.jobs import (
+    ModelCancel,
+    ModelDelete,
+    ModelDownload,
+    ModelGet,
+    ModelPause,
+    ModelPin,
+    ModelResume,
+)
+from rbee.contracts.models import Download, DownloadProgress, Model
 from rbee.foundation.jobserver import Job
 from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.models.local import looks_like_path
 from rbee.hive.workers.roster import Roster
+
+ModelOperation: TypeAlias = (
+    ModelDownload | ModelPause | ModelResume | ModelCancel | ModelGet | ModelDelete | ModelPin
+)
 
 
 class ModelOperations:
@@ -64,6 +77,32 @@ class ModelOperations:
         """The catalogue; blocking, some ms."""
         return self._catalog.list(loaded=self._roster.loaded(), active=self._downloads.active)
 
+    def downloads(self) -> list[Download]:
+        """All that are on their way here."""
+        return self._downloads.rows()
+
+    async def do(self, operation: ModelOperation, job: Job) -> None:
+        """Do what was asked, told by ``job``.
+
+        Raises:
+            RbeeError: as the operation's own.
+        """
+        match operation:
+            case ModelDownload():
+                await self.download(operation.model, job, operation.from_hive)
+            case ModelPause():
+                await self._pause(operation.model, job)
+            case ModelResume():
+                await self._resume(operation.model, job)
+            case ModelCancel():
+                await self._cancel(operation.model, job)
+            case ModelGet():
+                await self.show(operation, job)
+            case ModelDelete():
+                await self.delete(operation, job)
+            case ModelPin():
+                await self.pin(operation, job)
+
     async def offer(self, name: str) -> Model:
         """What a name would bring; nothing is fetched."""
         return await self._downloads.offer(name)
@@ -85,17 +124,36 @@ class ModelOperations:
         loud = not only_if_missing or here is None or here.status != "available"
         if loud:
             job.emit("model_download_start", f"Looking for {name}.")
-
-        def on_progress(progress: DownloadProgress) -> None:
-            job.emit("model_download_progress", _said(progress), type="progress", data=progress)
-
-        def on_message(text: str) -> None:
-            job.emit("model_download_progress", text)
-
-        model = await self._downloads.ensure(name, on_progress, on_message, from_hive=from_hive)
+        on_progress, on_message = _tellers(job)
+        model = await self._downloads.ensure(
+            name,
+            on_progress,
+            on_message,
+            from_hive=from_hive,
+            by_person=not only_if_missing,
+        )
         if loud:
             job.emit("model_download_complete", f"{model.id} is here.", type="data", data=model)
         return model
+
+    async def _pause(self, name: str, job: Job) -> None:
+        row = await self._downloads.pause(name)
+        words = f"The download of {row.model} is paused after {row.bytes / 1e6:,.1f} MB."
+        job.emit("model_pause_complete", words, type="data", data=row)
+
+    async def _resume(self, name: str, job: Job) -> None:
+        job.emit("model_download_start", f"Going on with {name}.")
+        model = await self._downloads.resume(name, *_tellers(job))
+        job.emit("model_download_complete", f"{model.id} is here.", type="data", data=model)
+
+    async def _cancel(self, name: str, job: Job) -> None:
+        model_id, freed = await self._downloads.cancel(name)
+        job.emit(
+            "model_cancel_complete",
+            f"The download of {model_id} is cancelled; {freed / 1e6:,.1f} MB are free again.",
+            type="data",
+            data={"model": model_id, "freed_bytes": freed},
+        )
 
     async def show(self, asked: ModelGet, job: Job) -> None:
         """All that is known of one model."""
@@ -128,6 +186,8 @@ class ModelOperations:
     async def delete(self, asked: ModelDelete, job: Job) -> None:
         """Delete a model's files; refused while a worker holds it."""
         name = asked.id or asked.model or ""
+        here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
+        model_id = here.id if here is not None else name
         freed = await anyio.to_thread.run_sync(
             partial(
                 self._catalog.delete,
@@ -136,6 +196,7 @@ class ModelOperations:
                 active=self._downloads.active,
             )
         )
+        await self._downloads.forget(model_id)
         self._roster.pulse.beat()
         job.emit(
             "model_delete_complete",
@@ -143,6 +204,20 @@ class ModelOperations:
             type="data",
             data={"model": name, "freed_bytes": freed},
         )
+
+
+def _tellers(
+    job: Job,
+) -> tuple[Callable[[DownloadProgress], None], Callable[[str], None]]:
+    """What tells a job of a download's progress, and of what is said on the way."""
+
+    def on_progress(progress: DownloadProgress) -> None:
+        job.emit("model_download_progress", _said(progress), type="progress", data=progress)
+
+    def on_message(text: str) -> None:
+        job.emit("model_download_progress", text)
+
+    return on_progress, on_message
 
 
 def _said(progress: DownloadProgress) -> str:

@@ -2,40 +2,36 @@
 
 ``POST /v1/jobs`` (api) decodes the body and calls ``submit``; each operation is
 a coroutine that tells its job what happens and ends with it. Workers are made by
-``workers/supervisor``, models are the matter of ``model_operations``; this file
-joins the two and speaks the words of the contract. A hive answers for itself alone:
-another hive's id is refused with the address to send it to.
+``workers/supervisor``, what else is done with them stands in ``worker_operations``, models
+are the matter of ``model_operations``; this file joins them and speaks the words of the
+contract. A hive answers for itself alone: another hive's id is refused with the address
+to send it to.
 """
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 import anyio
 import anyio.to_thread
 
 from rbee.contracts.hives import Device
-from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId, WorkerId
-    HiveInstall,
+from rbee.contracts.ids import LOCAL_HIVE_NAMES, HiveId
 from rbee.contracts.jobs import (
+    HiveInstall,
     HiveOperation,
     Infer,
     ModelCopy,
-    ModelDelete,
-    ModelDownload,
-    ModelGet,
     ModelList,
-    ModelPin,
     Operation,
     Status,
     WorkerProcessDelete,
     WorkerProcessGet,
     WorkerProcessList,
+    WorkerRestart,
     WorkerSpawn,
     decode_operation,
 )
 from rbee.contracts.models import Model
-from rbee.contracts.workers import WorkerStats, as_process
 from rbee.errors import HiveNotFound, InvalidRequest, ShuttingDown
 from rbee.foundation.jobserver import Handler, Job, JobServer
 from rbee.hive.devices.choice import Placing, gpu_kinds, kind_named, place, require_kind
@@ -53,10 +49,9 @@ from rbee.hive.models.catalog import Catalog
 from rbee.hive.models.downloads import Downloads
 from rbee.hive.purpose import task_of
 from rbee.hive.settings import HiveSettings
+from rbee.hive.worker_operations import WorkerOperations, tell_ready
 from rbee.hive.workers.messages import Order
 from rbee.hive.workers.supervisor import Supervisor
-
-WAIT_SAID_EVERY_S: Final = 5.0  # a person who watches a long load sees that it goes on
 
 
 class Operations:
@@ -82,6 +77,7 @@ class Operations:
         self._catalog = catalog
         self._supervisor = supervisor
         self._roster = supervisor.roster
+        self.workers = WorkerOperations(hive_id, supervisor)
         self.models = ModelOperations(
             hive_id,
             catalog=catalog,
@@ -133,21 +129,17 @@ class Operations:
             case WorkerSpawn():
                 await self._spawn(operation, job)
             case WorkerProcessList():
-                await self._list_workers(job)
+                await self.workers.list(job)
             case WorkerProcessGet():
-                await self._get_worker(operation, job)
+                await self.workers.show(operation, job)
             case WorkerProcessDelete():
-                await self._delete_worker(operation, job)
-            case ModelDownload():
-                await self.models.download(operation.model, job, operation.from_hive)
+                await self.workers.delete(operation, job)
+            case WorkerRestart():
+                await self.workers.restart(operation, job)
             case ModelList():
                 await self._list_models(job)
-            case ModelGet():
-                await self.models.show(operation, job)
-            case ModelDelete():
-                await self.models.delete(operation, job)
-            case ModelPin():
-                await self.models.pin(operation, job)
+            case _:
+                await self.models.do(operation, job)
 
     def model_rows(self) -> list[Model]:
         """The catalogue as the beats show it; blocking, some ms."""
@@ -196,18 +188,12 @@ class Operations:
         if not created:
             job.emit("worker_spawn_progress", f"This command made {worker_id} already.")
         try:
-            stats = await self._wait_ready(worker_id, job)
+            stats = await self.workers.wait_ready(worker_id, job)
         except anyio.get_cancelled_exc_class():
             if created:
                 self._supervisor.stop(worker_id, force=True)
             raise
-        took = f" after {stats.load_s:.1f} s" if stats.load_s is not None else ""
-        job.emit(
-            "worker_spawn_complete",
-            f"{worker_id} serves {stats.model} on port {stats.port}{took}.",
-            type="data",
-            data=as_process(stats),
-        )
+        tell_ready(job, stats)
 
     async def _arranged(
         self, spec: LaunchSpec, engine: Engine, placing: Placing, asked: WorkerSpawn, job: Job
@@ -235,36 +221,6 @@ class Operations:
         by_id = {device.id: device for device in self._inventory.devices()}
         found = [by_id[name] for name in device_ids if name in by_id]
         return [device for device in found if device.device_type != "cpu"]
-
-    async def _wait_ready(self, worker_id: WorkerId, job: Job) -> WorkerStats:
-        told: set[tuple[str, int, bool]] = set()
-
-        def report(stats: WorkerStats) -> None:
-            runs = stats.pid is not None
-            now = (stats.status, stats.generation, runs)
-            if stats.status != "starting" or now in told:
-                return
-            told.add(now)
-            if runs:
-                words, action = (
-                    f"Process {stats.pid} loads {stats.model} with {stats.engine}.",
-                    "worker_spawn_health_check",
-                )
-            else:
-                again = (
-                    f" again (restart {stats.restarts}): {stats.reason.rstrip('.')}"
-                    if stats.reason
-                    else ""
-                )
-                words, action = f"Starting {worker_id}{again}.", "worker_spawn_progress"
-            job.emit(action, words, type="progress", data=as_process(stats))
-
-        async with anyio.create_task_group() as saying:
-            saying.start_soon(_say_waiting, job)
-            stats = await self._roster.settled(worker_id, report)
-            saying.cancel_scope.cancel()
-            return stats
-        raise ShuttingDown("This hive is stopping.")  # only a cancellation from above leads here
 
     async def _model_for(self, name: str, engine: Engine, job: Job) -> Model:
         """The model on this machine, downloaded first when it is missing."""
@@ -304,46 +260,6 @@ class Operations:
             upstream=self._engines.server_of(asked.worker),
         )
 
-    async def _list_workers(self, job: Job) -> None:
-        workers = self._roster.stats()
-        for stats in workers:
-            job.emit("worker_proc_list_entry", _line(stats), type="data", data=as_process(stats))
-        job.emit("worker_proc_list_complete", f"{len(workers)} workers on {self._hive_id}.")
-
-    async def _get_worker(self, asked: WorkerProcessGet, job: Job) -> None:
-        stats = self._roster.find(worker_id=asked.worker_id, pid=asked.pid)
-        job.emit("worker_proc_get_details", _line(stats), type="data", data=stats)
-
-    async def _delete_worker(self, asked: WorkerProcessDelete, job: Job) -> None:
-        stats = self._roster.find(worker_id=asked.worker_id, pid=asked.pid)
-        worker_id = WorkerId(stats.worker_id)
-        how = "at once" if asked.force else "after its running requests"
-        job.emit(
-            "worker_proc_del_start",
-            f"Stopping {worker_id} ({stats.model}) {how}.",
-            type="data",
-            data=as_process(stats),
-        )
-        self._supervisor.stop(worker_id, force=asked.force)
-        async with anyio.create_task_group() as saying:
-            saying.start_soon(self._say_sigterm, worker_id, job)
-            await self._roster.gone(worker_id)
-            saying.cancel_scope.cancel()
-        stats.status, stats.pid = "stopped", None
-        job.emit(
-            "worker_proc_del_ok", f"{worker_id} is stopped.", type="data", data=as_process(stats)
-        )
-
-    async def _say_sigterm(self, worker_id: WorkerId, job: Job) -> None:
-        """Say when the drain is over and the process is told to end."""
-        while True:
-            seen = self._roster.pulse.count
-            worker = self._roster.by_id.get(worker_id)
-            if worker is None or worker.state.status in {"stopping", "stopped"}:
-                job.emit("worker_proc_del_sigterm", f"{worker_id} is told to end.")
-                return
-            await self._roster.pulse.wait_after(seen)
-
     # ── models ───────────────────────────────────────────────────────────────
 
     async def _list_models(self, job: Job) -> None:
@@ -368,16 +284,3 @@ class Operations:
             loaded=name in self._roster.loaded(),
             source="script",
         )
-
-
-async def _say_waiting(job: Job) -> None:
-    """Tell now and then that a load goes on; a job's subscriber may be a person."""
-    began = anyio.current_time()
-    while True:
-        await anyio.sleep(WAIT_SAID_EVERY_S)
-        waited = anyio.current_time() - began
-        job.emit("worker_spawn_progress", f"Still loading after {waited:.0f} s.", type="progress")
-
-
-def _line(stats: WorkerStats) -> str:
-    return f"{stats.worker_id}: {stats.model} on port {stats.port}, {stats.status}"

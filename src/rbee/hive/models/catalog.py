@@ -195,6 +195,19 @@ class Catalog:
                 _remove(folder)
         return freed
 
+    def drop_part(self, model_id: str) -> int:
+        """Delete what has come of a download; the bytes that this freed.
+
+        Raises:
+            StorageError: the file system refused.
+        """
+        folder = part_folder(self.root, model_id)
+        if not folder.exists():
+            return 0
+        freed = freed_by_removing(folder)
+        _remove(folder)
+        return freed
+
     def pin(self, name: str, *, pinned: bool) -> Model:
         """Keep a model whatever the quota says, or no more; the model as it is then.
 

@@ -11,7 +11,7 @@ the hive holds open (``async with``), so none outlives it.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,33 +22,29 @@ import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
-from rbee.contracts.aliases import known_names, resolve_alias
-from rbee.contracts.models import DownloadProgress, Model
-from rbee.errors import CorruptModel, ModelNotFound, RbeeError, ShuttingDown
+from rbee.contracts.models import Download, Model
+from rbee.errors import Conflict, ModelNotFound, RbeeError, ShuttingDown
 from rbee.foundation import logs
 from rbee.foundation.pace import make_pace
 from rbee.hive.models.bringing import bring_model
 from rbee.hive.models.catalog import Catalog
-from rbee.hive.models.hub import HubSettings, find_on_hub, hub_settings
+from rbee.hive.models.download_book import ENTRIES_MAX, DownloadBook, Entry
+from rbee.hive.models.hub import HubSettings, hub_settings
 from rbee.hive.models.local import add_all_local, add_local, looks_like_path
 from rbee.hive.models.offer import offer_of
-from rbee.hive.models.package import (
-    STARTER_PACKAGE,
-    PackagedModel,
-    installed_file,
-    packaged,
-)
+from rbee.hive.models.package import STARTER_PACKAGE, PackagedModel
 from rbee.hive.models.partial import out_of_order
 from rbee.hive.models.pick import Judge
-from rbee.hive.models.rate import Rate
 from rbee.hive.models.room import make_room
-from rbee.hive.models.wanted import Colony, Phase, Say, Wanted
+from rbee.hive.models.shared_download import Progress, SharedDownload
+from rbee.hive.models.sources import Sources
+from rbee.hive.models.wanted import Colony, Say, Wanted
 
 PARALLEL_DEFAULT: Final = 2  # more share one line and one disk, and all get later
 
-_log = logs.get(__name__)
+STOPPED: Final = "Stopped on the way; resuming goes on from there."
 
-Progress = Callable[[DownloadProgress], None]
+_log = logs.get(__name__)
 
 
 class DownloadLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,40 +55,13 @@ class DownloadLimits(msgspec.Struct, frozen=True, kw_only=True):
     quota_bytes: int | None = None
 
 
-class _Shared:
-    """One running download and those who wait for it."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self.wanted = wanted
-        self.has_room = False
-        self.scope = anyio.CancelScope()
-        self.ended = anyio.Event()
-        self.listeners: list[tuple[Progress, Say]] = []
-        self.last: DownloadProgress | None = None
-        self.model: Model | None = None
-        self.error: RbeeError | None = None
-        self._rate = Rate()
-
-    def report(self, have: int, total: int | None, phase: Phase) -> None:
-        """Tell the listeners, at most five times a second and at every new phase."""
-        now = time.monotonic()
-        self._rate.add(have, now)
-        self.last = self._rate.progress(have, total, phase)
-        if self._rate.due(phase, now) or (phase == "download" and have == total):
-            for on_progress, _ in list(self.listeners):
-                on_progress(self.last)
-
-    def say(self, text: str) -> None:
-        for _, on_message in list(self.listeners):
-            on_message(text)
-
-
 class Downloads:
     """The coordinator. Use as ``async with Downloads(catalog) as downloads``.
 
     ``hub`` and ``environ`` are read at each request, so a token that was set
     later counts. ``starter`` is the model behind the name ``starter``. ``loaded``
     are the models that must stay; ``judge`` gives, at a moment, who says what fits.
+    ``book`` is the file in which downloads are kept that have not ended.
     """
 
     def __init__(
@@ -107,16 +76,17 @@ class Downloads:
         loaded: Callable[[], Collection[str]] = frozenset[str],
         judge: Callable[[], Judge] | None = None,
         colony: Colony | None = None,
+        book: Path | None = None,
     ) -> None:
         self._catalog = catalog
-        self._hub = hub
-        self._environ = environ
-        self._starter = starter
+        self._sources = Sources(
+            hub=hub, environ=environ, starter=starter, judge=judge, colony=colony
+        )
+        self._book = DownloadBook(book)
         self._on_change = on_change
-        self._running: dict[str, _Shared] = {}
+        self._running: dict[str, SharedDownload] = {}
         self._limits = limits or DownloadLimits()
         self._loaded = loaded
-        self._judge = judge
         self._colony = colony
         self._pace = make_pace(self._limits.rate_max_mb_s)
         self._clearing = anyio.Lock()  # two downloads must not count the same room
@@ -125,6 +95,7 @@ class Downloads:
 
     async def __aenter__(self) -> Self:
         await anyio.to_thread.run_sync(self._catalog.sweep)
+        await anyio.to_thread.run_sync(self._book.load)
         group = anyio.create_task_group()
         await group.__aenter__()
         self._group = group
@@ -146,6 +117,16 @@ class Downloads:
         """The ids that are being downloaded now."""
         return frozenset(self._running)
 
+    def rows(self) -> list[Download]:
+        """All that are on their way, waiting, paused or failed, as beats tell them."""
+        rows: list[Download] = []
+        waiting = 0
+        for shared in self._running.values():
+            waiting += not shared.has_turn
+            rows.append(shared.row(waiting))
+        rows += [one.row() for one in self._book.all() if one.model not in self._running]
+        return rows[:ENTRIES_MAX]
+
     async def ensure(
         self,
         name: str,
@@ -153,28 +134,92 @@ class Downloads:
         on_message: Say = lambda _: None,
         *,
         from_hive: str | None = None,
+        by_person: bool = True,
     ) -> Model:
         """Have the model that ``name`` means, from here or from its source.
 
         Both callbacks are called on the loop's thread. Cancelling this call
         leaves a download to the others who wait for it. With ``from_hive`` it comes
         from that hive, or another that has the same file, and never from outside.
+        One that a person paused goes on when a person asks (``by_person``), else not.
 
         Raises:
             ModelNotFound, NoUsableFile, GatedRepository, HubError: the source.
+            Conflict: it is paused, or was paused or cancelled meanwhile.
             DiskFull, StorageError, CorruptModel: the disk and the file.
             InvalidRequest: a path that is no model. ShuttingDown: the hive goes.
         """
         here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
         if here is not None and here.status == "available":
+            await self._book.drop(here.id)
             return here
         if looks_like_path(name):
             model = await anyio.to_thread.run_sync(add_local, self._catalog, name)
             self._on_change()
             return model
-        wanted = await self._source(name, here, from_hive, on_message)
+        wanted = await self._sources.find(name, here, from_hive, on_message)
+        entry = self._book.get(wanted.id)
+        if entry is not None and entry.held and not by_person:
+            raise _paused(wanted.id)
         present = await anyio.to_thread.run_sync(self._present, wanted, name)
         return present or await self._share(wanted, on_progress, on_message)
+
+    async def pause(self, name: str) -> Download:
+        """Stop a download and keep what has come; the row that stays.
+
+        Raises:
+            ModelNotFound: nothing of this name is on its way.
+        """
+        entry, shared = self._on_its_way(name)
+        if shared is not None:
+            shared.stop(_paused(entry.model))
+            await shared.ended.wait()
+        entry.state, entry.held = "paused", True
+        entry.reason = entry.remedy = None
+        await self._book.put(entry)
+        self._on_change()
+        return entry.row()
+
+    async def resume(
+        self, name: str, on_progress: Progress = lambda _: None, on_message: Say = lambda _: None
+    ) -> Model:
+        """Go on with a download that is paused or has failed, as it was asked for.
+
+        Raises:
+            ModelNotFound: nothing of this name is on its way. RbeeError: as ``ensure``.
+        """
+        entry, _ = self._on_its_way(name)
+        return await self.ensure(entry.model, on_progress, on_message, from_hive=entry.from_hive)
+
+    async def cancel(self, name: str) -> tuple[str, int]:
+        """Give a download up; its model's id, and the bytes that this freed.
+
+        Raises:
+            ModelNotFound: nothing of this name is on its way.
+            StorageError: what has come cannot be deleted.
+        """
+        entry, shared = self._on_its_way(name)
+        if shared is not None:
+            shared.stop(Conflict(f"The download of {entry.model} was cancelled."))
+            await shared.ended.wait()
+        freed = await anyio.to_thread.run_sync(self._catalog.drop_part, entry.model)
+        await self.forget(entry.model)
+        return entry.model, freed
+
+    async def forget(self, model_id: str) -> None:
+        """Nothing is left to go on with."""
+        await self._book.drop(model_id)
+        self._on_change()
+
+    def _on_its_way(self, name: str) -> tuple[Entry, SharedDownload | None]:
+        entry = self._book.find(name)
+        if entry is None:
+            raise ModelNotFound(
+                f"No model called {name!r} is on its way here.",
+                remedy="`rbee model list` shows what is; `rbee model download` begins.",
+                param="$.model",
+            )
+        return entry, self._running.get(entry.model)
 
     async def offer(self, name: str) -> Model:
         """What ``name`` means here or at its source outside; nothing is fetched but a header.
@@ -185,7 +230,7 @@ class Downloads:
         here = await anyio.to_thread.run_sync(self._catalog.resolve, name)
         if here is not None and here.status == "available":
             return here
-        return await offer_of(await self._find(name, here, lambda _: None))
+        return await offer_of(await self._sources.outside(name, here, lambda _: None))
 
     async def take_in(self, name: str) -> list[Model]:
         """Catalogue the file, or all models of the folder, at a path; nothing is copied.
@@ -196,45 +241,6 @@ class Downloads:
         models = await anyio.to_thread.run_sync(add_all_local, self._catalog, name)
         self._on_change()
         return models
-
-    async def _source(
-        self, name: str, here: Model | None, from_hive: str | None, say: Say
-    ) -> Wanted:
-        """The colony before the sources outside, unless nothing has to come at all."""
-        exact = here.id if here is not None else name
-        if self._colony is not None and not self._at_hand(exact):
-
-            async def outside(model_id: str) -> Wanted:
-                return await self._find(model_id, None, say)
-
-            found = await self._colony.find(exact, from_hive, outside, say)
-            if found is not None:
-                return found if from_hive else _also_called(found, (name,))
-        if from_hive is not None:
-            raise ModelNotFound(f"The hive {from_hive} gives no model {name!r}.", param="$.model")
-        return await self._find(name, here, say)
-
-    def _at_hand(self, name: str) -> bool:
-        """Whether the model lies in a package of this machine."""
-        source = resolve_alias(name)
-        packaged_here = name == self._starter.id or (source and source.kind == "package")
-        return bool(packaged_here) and installed_file(self._starter) is not None
-
-    async def _find(self, name: str, here: Model | None, say: Say) -> Wanted:
-        """Which source has it. Where a part of it is ``here``, that exact file goes on."""
-        exact = here.id if here is not None else name
-        source = resolve_alias(exact)
-        if exact == self._starter.id or (source is not None and source.kind == "package"):
-            if self._environ is None:
-                return packaged(self._starter)
-            return packaged(self._starter, self._environ)
-        judge = self._judge() if self._judge is not None else None
-        wanted = await find_on_hub(exact, self._hub(), say, judge)
-        if wanted is None:
-            raise _unknown(name, here)
-        if here is None:
-            return wanted
-        return _also_called(wanted, here.aliases)
 
     def _present(self, wanted: Wanted, asked: str) -> Model | None:
         """The model, if it turned out to be here under another name."""
@@ -251,7 +257,7 @@ class Downloads:
         if shared is None:
             if self._group is None:
                 raise ShuttingDown("The hive is stopping: no download starts.")
-            shared = self._running[wanted.id] = _Shared(wanted)
+            shared = self._running[wanted.id] = SharedDownload(wanted, self._entry(wanted))
             self._group.start_soon(self._run, shared)
         listener = (on_progress, on_message)
         shared.listeners.append(listener)
@@ -262,20 +268,38 @@ class Downloads:
         finally:
             shared.listeners.remove(listener)
             if not shared.listeners and not shared.ended.is_set():
-                shared.scope.cancel()
+                shared.stop()
         if shared.error is not None:
             raise shared.error
         if shared.model is None:
             raise ShuttingDown("The download was stopped with the hive; it can go on later.")
         return shared.model
 
-    async def _run(self, shared: _Shared) -> None:
+    def _entry(self, wanted: Wanted) -> Entry:
+        """Its line in the book; who asked for it first stands in line first."""
+        earlier = self._book.get(wanted.id)
+        entry = Entry(
+            model=wanted.id,
+            name=wanted.name or wanted.id,
+            state="running",
+            since=time.time() if earlier is None else earlier.since,
+            source=wanted.source,
+            from_hive=wanted.from_hive,
+            bytes=0 if earlier is None else earlier.bytes,
+            total=wanted.size_bytes,
+        )
+        self._book.enter(entry)
+        return entry
+
+    async def _run(self, shared: SharedDownload) -> None:
         """A download from its turn to its end; it never raises into the group."""
         try:
             with shared.scope:
+                await self._book.put(shared.entry)
                 if self._turns.statistics().tasks_waiting or not self._turns.value:
                     shared.say(f"Waiting: {self._limits.parallel_max} other downloads are running.")
                 async with self._turns:
+                    shared.has_turn = True
                     self._on_change()
                     await self._make_room(shared)
                     shared.model = await self._bring(shared)
@@ -288,13 +312,28 @@ class Downloads:
             shared.error = RbeeError(f"The download of {shared.wanted.id} failed: {error!r}.")
         finally:
             del self._running[shared.wanted.id]
+            with anyio.CancelScope(shield=True):
+                await self._close(shared)
             shared.ended.set()
             self._on_change()
 
-    async def _bring(self, shared: _Shared) -> Model:
+    async def _close(self, shared: SharedDownload) -> None:
+        """What stays in the book of a download that ended; the hive's own end changes nothing."""
+        entry, stopped = shared.note(), shared.scope.cancel_called
+        if shared.model is not None or (stopped and not entry.bytes):
+            await self._book.drop(entry.model)
+        elif stopped:
+            entry.state, entry.reason = "paused", STOPPED
+            await self._book.put(entry)
+        elif shared.error is not None:
+            entry.state, entry.reason = "failed", shared.error.message
+            entry.remedy = shared.error.remedy
+            await self._book.put(entry)
+
+    async def _bring(self, shared: SharedDownload) -> Model:
         """Bring it; the colony knows of it meanwhile, so that no other hive does the same."""
         wanted = shared.wanted
-        if self._colony is None or self._group is None or self._at_hand(wanted.id):
+        if self._colony is None or self._group is None or self._sources.at_hand(wanted.id):
             return await bring_model(self._catalog, wanted, shared.report, shared.say, self._pace)
         turn, arrived = self._colony.turn(wanted, shared.say), False
         self._group.start_soon(turn.keep)
@@ -308,7 +347,7 @@ class Downloads:
             await turn.end(arrived=arrived)
         return model
 
-    async def _make_room(self, shared: _Shared) -> None:
+    async def _make_room(self, shared: SharedDownload) -> None:
         """Remove what is used least where the quota asks for it, and say so."""
         quota = self._limits.quota_bytes
         if quota is None:
@@ -329,24 +368,11 @@ class Downloads:
                 shared.say(sentence)
 
 
-def _unknown(name: str, here: Model | None) -> RbeeError:
-    """No source has it; where it is here all the same, it is damaged."""
-    if here is not None:
-        return CorruptModel(
-            f"{here.id} cannot be used: {here.reason}.",
-            remedy=f"Repair the file, or delete the entry: `rbee model delete {here.id}`.",
-        )
-    return ModelNotFound(
-        f"No model is called {name!r}.",
-        remedy=f"Give `org/repo`, a path, or one of: {', '.join(known_names())}.",
-        param="$.model",
+def _paused(model_id: str) -> Conflict:
+    return Conflict(
+        f"The download of {model_id} is paused.",
+        remedy=f"`rbee model resume {model_id}` has it go on.",
     )
-
-
-def _also_called(wanted: Wanted, names: Iterable[str]) -> Wanted:
-    """The same under more names."""
-    more = (name.strip() for name in names if name.strip().casefold() != wanted.id.casefold())
-    return msgspec.structs.replace(wanted, aliases=tuple(dict.fromkeys([*wanted.aliases, *more])))
 
 
 async def fetch_starter(models: Path, on_progress: Progress = lambda _: None) -> Path:

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
@@ -59,22 +60,40 @@ def rotate(path: Path, *, bytes_max: int, running: bool) -> bool:
     return True
 
 
+class Tail(NamedTuple):
+    """The last lines, and the byte after them: where ``follow`` goes on."""
+
+    lines: list[str]
+    offset: int
+
+
 def tail(path: Path, lines: int = LINES_DEFAULT) -> list[str]:
     """The last lines, from the rotated file too when the current one has fewer."""
+    return tail_at(path, lines).lines
+
+
+def tail_at(path: Path, lines: int = LINES_DEFAULT) -> Tail:
+    """As ``tail``, with where the log ended when it was read."""
     wanted = max(0, min(lines, LINES_MAX))
+    size = size_of(path)
     if wanted == 0:
-        return []
-    found = _lines(path)
+        return Tail([], size)
+    found = _lines(path, size)
     if len(found) < wanted:
-        found = _lines(path.with_name(path.name + ROTATED_SUFFIX)) + found
-    return found[-wanted:]
+        rotated = path.with_name(path.name + ROTATED_SUFFIX)
+        found = _lines(rotated, size_of(rotated)) + found
+    return Tail(found[-wanted:], size)
 
 
-async def follow(path: Path, offset: int) -> AsyncIterator[str | None]:
-    """New lines from ``offset`` on, for ever; a rotation starts again at 0.
+class Line(NamedTuple):
+    """A followed line; ``text`` is null for a silence long enough for a keep-alive."""
 
-    None stands for a silence long enough for a keep-alive.
-    """
+    text: str | None
+    offset: int
+
+
+async def follow(path: Path, offset: int) -> AsyncIterator[Line]:
+    """New lines from ``offset`` on, for ever; a rotation starts again at 0."""
     pending = b""
     silent_s = 0.0
     while True:
@@ -83,17 +102,19 @@ async def follow(path: Path, offset: int) -> AsyncIterator[str | None]:
             offset, pending = 0, b""
         if size > offset:
             chunk = _read_from(path, offset)
+            at = offset - len(pending)
             offset += len(chunk)
             silent_s = 0.0
             *whole, pending = (pending + chunk).split(b"\n")
             for line in whole:
-                yield line.decode("utf-8", errors="replace")
+                at += len(line) + 1
+                yield Line(line.decode("utf-8", errors="replace"), at)
         else:
             await anyio.sleep(FOLLOW_EVERY_S)
             silent_s += FOLLOW_EVERY_S
             if silent_s >= KEEP_ALIVE_EVERY_S:
                 silent_s = 0.0
-                yield None
+                yield Line(None, offset - len(pending))
 
 
 def size_of(path: Path) -> int:
@@ -131,10 +152,10 @@ def mark_generation(path: Path, generation: int) -> None:
         path.chmod(0o600)
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path, size: int) -> list[str]:
+    """The lines of the file as it was when it had ``size`` bytes."""
     try:
-        size = path.stat().st_size
-        content = _read_from(path, max(0, size - TAIL_BYTES_MAX))
+        content = _read_from(path, max(0, size - TAIL_BYTES_MAX))[: min(size, TAIL_BYTES_MAX)]
     except OSError:
         return []
     return content.decode("utf-8", errors="replace").splitlines()

@@ -68,10 +68,11 @@ class SpawnAsked(msgspec.Struct, frozen=True):
 
 
 class StopAsked(msgspec.Struct, frozen=True):
-    """End a worker; ``force`` skips the drain."""
+    """End a worker; ``force`` skips the drain, ``again`` starts it anew afterwards."""
 
     worker_id: WorkerId
     force: bool
+    again: bool = False
 
 
 class Recovered(msgspec.Struct, frozen=True):

@@ -49,6 +49,8 @@ class Worker:
         self.running: Running | None = None
         self.failure: RbeeError | None = None
         self.hung: str | None = None
+        self.again = False
+        """A person wants it to start anew when it has ended."""
         self.outside: Outside | None = None
         self.reading = Reading()
         self.usage = Usage()
@@ -81,6 +83,22 @@ class Worker:
         self.life = Life()
         self.reading, self.usage, self.tokens_per_s = Reading(), Usage(), None
         self.worked_at_s = None
+
+    def next_generation(self) -> None:
+        """Be another process from now on, which has not begun yet."""
+        state = self.state
+        self.end_life()
+        state.generation += 1
+        state.restarts += 1
+        state.ready_at = state.load_s = state.started_at = None
+        state.shim = state.engine = None
+
+    def forgive(self) -> None:
+        """A person restarts it: its deaths are not held against what comes next."""
+        state = self.state
+        self.again, self.failure, self.hung, self.backoff_s = False, None, None, 0.0
+        state.status, state.reason, state.deaths, state.hangs = "stopped", None, [], []
+        state.restarts = -1  # the generation that begins now is no restart after a death
 
     def look(self, reading: Reading, now_s: float) -> None:
         """Take in what it says of itself; ``now_s`` is monotonic.

@@ -121,6 +121,24 @@ class Roster:
                 return stats
             await self.pulse.wait_after(seen)
 
+    async def begun_after(self, worker_id: WorkerId, generation: int) -> None:
+        """Wait until it has a later generation than this one: a restart has ended the old one.
+
+        Raises:
+            EngineError: its process cannot be ended.
+            Conflict, WorkerNotFound: somebody stopped it instead.
+        """
+        while True:
+            seen = self.pulse.count
+            worker = self.get(worker_id)
+            if worker.state.generation > generation:
+                return
+            if worker.state.status == "stopped":
+                raise Conflict(f"Worker {worker_id} was stopped instead of restarted.")
+            if worker.state.status == "error" and worker.running is not None:
+                raise worker.failure or EngineError(f"Worker {worker_id} cannot be ended.")
+            await self.pulse.wait_after(seen)
+
     async def gone(self, worker_id: WorkerId) -> None:
         """Wait until it is stopped.
 

@@ -108,6 +108,10 @@ class Supervisor:
         """Ask for a worker's end: drained, or with ``force`` at once. Returns immediately."""
         self._post(StopAsked(worker_id, force))
 
+    def restart(self, worker_id: WorkerId, *, force: bool = False) -> None:
+        """As ``stop``, and start it anew afterwards under its id. Returns immediately."""
+        self._post(StopAsked(worker_id, force, again=True))
+
     async def stop_all(self) -> None:
         """Drain and end every worker; returns when all are gone."""
         for worker_id in list(self.roster.by_id):
@@ -135,9 +139,10 @@ class Supervisor:
         match message:
             case SpawnAsked(order=order, reply=reply):
                 self._on_spawn(order, reply)
-            case StopAsked(worker_id=worker_id, force=force):
+            case StopAsked(worker_id=worker_id, force=force, again=again):
                 worker = self.roster.by_id.get(worker_id)
                 if worker is not None:
+                    worker.again = again  # the last word counts
                     self._apply(worker, Event.FORCE if force else Event.STOP)
             case Recovered():
                 self._on_recovered(message)
@@ -291,6 +296,11 @@ class Supervisor:
         """Take the step that ``event`` means and have its effects carried out."""
         state, before = worker.state, worker.state.status
         step = lifecycle.step(before, event)
+        if Effect.RELEASE in step.effects and worker.again and worker.running is None:
+            worker.forgive()
+            self._next_generation(worker)
+            self._apply(worker, Event.SPAWN)
+            return
         state.status = step.status
         if step.status != before or step.effects:
             _log.info("worker", worker_id=worker.id, on=event.name.lower(), status=step.status)
@@ -349,14 +359,9 @@ class Supervisor:
 
     def _next_generation(self, worker: Worker, *, avoid_port: bool = False) -> None:
         """Prepare another process: a new generation, the same port if it is free."""
-        state = worker.state
-        worker.end_life()
-        state.generation += 1
-        state.restarts += 1
-        state.ready_at = state.load_s = state.started_at = None
-        state.shim = state.engine = None
+        worker.next_generation()
         with contextlib.suppress(RbeeError):  # no port: it dies of the old one and says so
-            state.port = self._choose_port(worker, avoid=avoid_port)
+            worker.state.port = self._choose_port(worker, avoid=avoid_port)
 
     def _choose_port(self, worker: Worker | None, *, avoid: bool = False) -> int:
         taken = {

@@ -1,4 +1,4 @@
-"""``rbee model``: search, download, copy, list, look at, pin and delete models on a hive."""
+"""``rbee model``: search, download (and pause), copy, list, look at, pin and delete models on a hive."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,14 @@ from rbee.contracts.models import Model
 from rbee.errors import RemoteError
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.model_copy import COPY_EXAMPLES, copy
+from rbee.keeper.cli.model_queue import (
+    CANCEL_EXAMPLES,
+    PAUSE_EXAMPLES,
+    RESUME_EXAMPLES,
+    cancel,
+    pause,
+    resume,
+)
 from rbee.keeper.cli.model_search import SEARCH_EXAMPLES, search
 from rbee.keeper.cli.options import HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
 from rbee.keeper.hive_door import Door, data_of, hive_door, told_when_cancelled
@@ -22,6 +30,9 @@ model_app = App(
 )
 model_app.command(search, help_epilogue=SEARCH_EXAMPLES)
 model_app.command(copy, help_epilogue=COPY_EXAMPLES)
+model_app.command(pause, help_epilogue=PAUSE_EXAMPLES)
+model_app.command(resume, help_epilogue=RESUME_EXAMPLES)
+model_app.command(cancel, help_epilogue=CANCEL_EXAMPLES)
 
 ModelArgument = Annotated[
     str, Parameter(help="`starter`, `org/repo`, `org/repo:file.gguf`, an alias or a file's path.")

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
 from rbee.contracts.jobs import (
@@ -11,6 +10,7 @@ from rbee.contracts.jobs import (
     WorkerProcessDelete,
     WorkerProcessGet,
     WorkerProcessList,
+    WorkerRestart,
     WorkerSpawn,
 )
 from rbee.contracts.worker_details import WorkerDetails
@@ -29,7 +29,6 @@ worker_app = App(
 
 WorkerArgument = Annotated[str, Parameter(help="The worker's id or pid (`rbee worker list`).")]
 _AUTO = "auto"
-_RELAY = "openai-url"  # the hive's name for such an engine
 _NO_WORKERS = "No workers run. `rbee worker spawn starter` starts one; a request does it too."
 
 
@@ -189,27 +188,25 @@ async def restart(
     worker: WorkerArgument,
     /,
     *,
+    force: Annotated[
+        bool, Parameter(help="Do not wait for running requests.", show_default=False)
+    ] = False,
     json: JsonFlag = False,
     hive: HiveFlag = None,
     hive_id: HiveIdFlag = None,
     queen: QueenFlag = None,
 ) -> None:
-    """Stop a worker and start another one as it was asked for: same model, same settings."""
+    """End a worker's process and start it again: same worker, same model, same settings."""
+    pid = int(worker) if worker.isdigit() else None
+    operation = WorkerRestart(pid=pid, worker_id=None if pid else worker, force=force)
     async with hive_door(hive=hive, hive_id=hive_id, queen=queen) as door:
-        old = await _get(door, worker)
-        if old.engine == _RELAY:
-            raise InvalidRequest(
-                f"Worker {old.worker_id} stands for a server by URL, which is not ours to restart.",
-                remedy=f"`rbee worker stop {old.worker_id}`, then spawn it with its URL.",
-            )
         with Live() as live:
-            await door.run(_delete(old.worker_id, force=False), live)
-            events = await door.run(like(old), live)
+            events = await door.run(operation, live)
     found = data_of(events, "worker_spawn_complete", WorkerProcess)
     if json:
         out_json(found[-1] if found else None)
     elif found:
-        note(f"worker {found[-1].worker_id} serves {old.model} instead of {old.worker_id}.")
+        note(f"worker {found[-1].worker_id} serves {found[-1].model} again.")
 
 
 @worker_app.command(help_epilogue=examples("rbee worker logs w-1a2b -f"))
@@ -224,28 +221,6 @@ async def logs(
 ) -> None:
     """Show a worker's log (of a hive on this machine)."""
     await show_log(worker_log(worker), lines=lines, follow=follow)
-
-
-def like(old: WorkerDetails) -> WorkerSpawn:
-    """The operation that makes another worker like ``old``.
-
-    As it was asked for, so that layers are fitted to what is free now; a hive of an
-    earlier version does not tell that, then with what can be seen of it.
-    """
-    if old.asked is not None:
-        engine = old.engine if old.asked.worker == _AUTO else old.asked.worker
-        return msgspec.structs.replace(
-            old.asked, model=old.model, worker=engine, manual=old.manual, command_id=None
-        )
-    return WorkerSpawn(
-        model=old.model,
-        worker=old.engine,
-        device=old.device,
-        context_length=old.context_length,
-        slots=old.slots_total,
-        task=old.task,
-        manual=old.manual,
-    )
 
 
 def device_choice(words: list[str] | None) -> DeviceChoice | None:

@@ -23,6 +23,7 @@ from rbee.foundation import logs
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import PRINCIPAL
+from rbee.queen.api.hive_doors import hive_door_routes
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
 from rbee.queen.sharing.relay import Relay, Relayed
@@ -34,7 +35,7 @@ _log = logs.get(__name__)
 
 
 def sharing_routes(colony: Colony, lines: HiveLines) -> list[Route]:
-    """The two routes."""
+    """The two routes, and those to what only a hive can say."""
     seeking, relay = Seeking(colony, lines), Relay()
 
     async def seek(request: Request) -> Response:
@@ -62,6 +63,7 @@ def sharing_routes(colony: Colony, lines: HiveLines) -> list[Route]:
     return [
         Route("/v1/hive/models/seek", seek, methods=["POST"]),
         Route("/v1/hives/{hive_id}/models/files/{sha256}", file, methods=["GET"]),
+        *hive_door_routes(colony, lines),
     ]
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from rbee.contracts.hives import Capabilities, Heartbeat, HiveInfo, NodeStats, Wanted
 from rbee.contracts.ids import HiveId
-from rbee.contracts.models import Model
+from rbee.contracts.models import Download, Model
 from rbee.contracts.workers import WorkerStats
 from rbee.errors import InvalidRequest
 from rbee.foundation.addresses import is_loopback
@@ -29,6 +29,7 @@ from rbee.queen.registry.workers import WorkerEntry
 
 WORKERS_MAX: Final = 1000  # a machine with 16 GPUs runs dozens; this bounds the queen's memory
 MODELS_MAX: Final = 10_000  # the catalogue of a large shared disk
+DOWNLOADS_MAX: Final = 200  # a hive tells 100: what nobody will look through
 DEVICES_MAX: Final = 256  # twice the largest machine on the market
 LABELS_MAX: Final = 64  # an operator's own words for one machine
 NAME_LENGTH_MAX: Final = 256  # ids and host names; DNS allows 253
@@ -60,6 +61,7 @@ class HiveEntry(msgspec.Struct, kw_only=True):
     local: bool = False
     labels: frozenset[str] = frozenset()
     near: bool | None = None
+    downloads: list[Download] = msgspec.field(default_factory=list[Download])
 
 
 class HiveView(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +82,7 @@ class HiveView(msgspec.Struct, frozen=True, kw_only=True):
     models: list[Model]
     told_models: bool
     workers: list[WorkerStats]
+    downloads: list[Download] = msgspec.field(default_factory=list[Download])
 
 
 def check_beat(beat: Heartbeat) -> None:
@@ -100,6 +103,7 @@ def check_beat(beat: Heartbeat) -> None:
     _few("workers", len(beat.workers), WORKERS_MAX)
     _few("models", len(beat.models or ()), MODELS_MAX)
     _few("worker_keys", len(beat.worker_keys or ()), WORKERS_MAX)
+    _few("downloads", len(beat.downloads or ()), DOWNLOADS_MAX)
     _few("node.gpus", len(beat.node.gpus), DEVICES_MAX)
     for index, worker in enumerate(beat.workers):
         if not (  # one condition: ten thousand beats a second are in bounds
@@ -111,6 +115,8 @@ def check_beat(beat: Heartbeat) -> None:
             _check_worker(f"workers[{index}]", worker)
     for index, model in enumerate(beat.models or ()):
         _short(f"models[{index}].id", model.id, MODEL_NAME_LENGTH_MAX)
+    for index, download in enumerate(beat.downloads or ()):
+        _short(f"downloads[{index}].model", download.model, MODEL_NAME_LENGTH_MAX)
     for worker_id, key in (beat.worker_keys or {}).items():
         if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
             raise _bad("worker_keys", f"the key of {worker_id[:NAME_LENGTH_MAX]!r} is no key")
@@ -170,6 +176,7 @@ def take(entry: HiveEntry, beat: Heartbeat, now: float) -> Taken:
     entry.beat_at = now
     entry.beat_stamp = beat.timestamp
     entry.node = beat.node
+    entry.downloads = beat.downloads or []
     if beat.capabilities is not None and beat.capabilities != entry.capabilities:
         entry.capabilities = beat.capabilities
         changed = True
@@ -201,6 +208,7 @@ def view(entry: HiveEntry, now: float) -> HiveView:
         models=list(entry.models or ()),
         told_models=entry.models is not None,
         workers=[worker.shown for worker in entry.workers.values()],
+        downloads=entry.downloads,
     )
 
 
