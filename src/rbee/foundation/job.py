@@ -60,6 +60,9 @@ class Job:
         self.cancel_asked = False
         self.suspended = False
         self.lost: RbeeError | None = None
+        self.said: str | None = None  # its last words, and what it is about: for a list of jobs
+        self.hive_id: str | None = None
+        self.model: str | None = None
         self.deadline_s = deadline_s
         self.restarts = 0
         self._request = request
@@ -105,6 +108,7 @@ class Job:
         self, action: str, message: str, *, type: EventType = "narration", data: object = None
     ) -> None:
         """Append one event. ``data`` is anything that msgspec encodes."""
+        self.said = message
         event = JobEvent(
             action=action,
             message=message,

@@ -51,6 +51,7 @@ from rbee.queen.api.plan import plan_routes
 from rbee.queen.api.reference import queen_document
 from rbee.queen.api.session import session_routes
 from rbee.queen.api.sharing import sharing_routes
+from rbee.queen.api.state import state_routes
 from rbee.queen.api.why import why_routes
 from rbee.queen.collector import calm_collector
 from rbee.queen.epoch import next_epoch
@@ -79,6 +80,8 @@ from rbee.queen.scheduling.demand import Demand
 from rbee.queen.scheduling.options import Policy as PlacementPolicy
 from rbee.queen.scheduling.rates import Rates
 from rbee.queen.settings import DRAIN_S, KNOWN_HIVES_FILE, Settings
+from rbee.queen.state.assembly import Watched, hear_of_keys, hear_of_placement, make_publisher
+from rbee.queen.state.publisher import Publisher
 from rbee.queen.store.choice import make_journal
 from rbee.queen.tally import Tally
 from rbee.queen.telemetry import Telemetry
@@ -143,6 +146,7 @@ class Queen:
             port=lambda: daemon.port,
             key=key,
         )
+        self.state = self._make_state(admission)
         policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
         self._hosts = policy.hosts
         self.door = OpenAIDoor(
@@ -154,6 +158,7 @@ class Queen:
             media=Media(settings.media_hosts),
         )
         self.keys = self._key_book(policy)
+        hear_of_keys(self.state, self.keys)
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
         self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
@@ -176,6 +181,22 @@ class Queen:
         keys = KeyBook(keyring, self._journal, configured=self._settings.keys, quotas=quotas)
         keys.on_gone.append(self._rates.forget)
         return keys
+
+    def _make_state(self, admission: Admission) -> Publisher:
+        """What pages watch; it hears of placements too."""
+        watched = Watched(
+            colony=self.colony,
+            demand=self.demand,
+            ledger=self.ledger,
+            tally=self.tally,
+            jobs=self.jobs,
+            office=self.office,
+            linked=self.links.linked,
+            running=lambda: admission.running,
+        )
+        publisher = make_publisher(watched, time.time)
+        hear_of_placement(publisher, self.reconciler.hooks)
+        return publisher
 
     def _make_figures(self, admission: Admission) -> Figures:
         return Figures(
@@ -224,6 +245,7 @@ class Queen:
                 loops.start_soon(self.routes.run)
                 loops.start_soon(Watch(self.colony, answers=self.routes.answers).run)
                 loops.start_soon(self.telemetry.run)
+                loops.start_soon(self.state.run)
                 loops.start_soon(self.keys.run)
                 loops.start_soon(self.pool.run)
                 if not is_loopback(self._settings.bind):
@@ -298,6 +320,7 @@ class Queen:
                 *why_routes(self.ledger),
                 *job_routes(self.jobs, operations.submit),
                 *heartbeat_routes(self.colony, self.telemetry, self.office.check_speaker),
+                *state_routes(self.state),
                 *joining_routes(self.office, self.colony),
                 *hive_care_routes(self.office, self.colony, self.lines, self._installs),
                 *plan_routes(self.colony, self.reconciler, self.lines),

@@ -119,7 +119,9 @@ class Operations:
                 async def pass_on(job: Job) -> None:
                     await self._pass_on(job, hive, operation)
 
-                return self._jobs.submit(label, pass_on, owner=principal.id)
+                job = self._jobs.submit(label, pass_on, owner=principal.id)
+                job.hive_id, job.model = operation.hive_id, getattr(operation, "model", None)
+                return job
 
     def _recovered(self, found: Found) -> Handler:
         """How to go on with a job that an earlier life of the queen left."""

@@ -5,14 +5,7 @@
 import { useCallback, useSyncExternalStore } from "react";
 
 import { onTick } from "./history";
-import {
-  getConnection,
-  getRow,
-  getTable,
-  isStale,
-  subscribe,
-  subscribeConnection,
-} from "./store";
+import { getConnection, getRow, getTable, isStale, subscribe, subscribeConnection } from "./store";
 import type { ColonyRow, Connection, TableName, Tables } from "./types";
 
 /** All rows of a table, by id: a new Map after each change. */

@@ -136,9 +136,7 @@ export function subscribeConnection(listener: Listener): () => void {
 /** Say how the connection is; an equal word changes nothing. */
 export function setConnection(next: Connection): void {
   const same =
-    next.state === connection.state &&
-    next.ageS === connection.ageS &&
-    next.reason === connection.reason;
+    next.state === connection.state && next.ageS === connection.ageS && next.reason === connection.reason;
   // `lastAt` alone changes every second: it is kept, but nobody is woken for it.
   if (same) {
     connection.lastAt = next.lastAt;

@@ -96,7 +96,9 @@ type Outcome = "ended" | "failed" | "signed_out";
 /** One connection, from its request to its end. */
 async function follow(): Promise<Outcome> {
   const mine = (attempt = new AbortController());
-  const late = setTimeout(() => { mine.abort(); }, CONNECT_MS_MAX);
+  const late = setTimeout(() => {
+    mine.abort();
+  }, CONNECT_MS_MAX);
   try {
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (lastId !== null) headers["last-event-id"] = lastId;
@@ -177,11 +179,7 @@ function letGoIfHidden(): void {
 }
 
 function isPaused(): boolean {
-  return (
-    hiddenSince !== null &&
-    Date.now() - hiddenSince > HIDDEN_MS_MAX &&
-    getTable("downloads").size === 0
-  );
+  return hiddenSince !== null && Date.now() - hiddenSince > HIDDEN_MS_MAX && getTable("downloads").size === 0;
 }
 
 /** Wait, at most so long; `reconnectNow` and a page that is shown again cut it short. */

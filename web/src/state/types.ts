@@ -8,14 +8,7 @@
 
 export type HiveState = "fresh" | "degraded" | "down" | "gone";
 export type DeviceType = "cpu" | "cuda" | "rocm" | "metal" | "vulkan";
-export type WorkerStatus =
-  | "starting"
-  | "ready"
-  | "busy"
-  | "draining"
-  | "stopping"
-  | "stopped"
-  | "error";
+export type WorkerStatus = "starting" | "ready" | "busy" | "draining" | "stopping" | "stopped" | "error";
 
 /** One thing that can hold a model. Figures in it are of the last look, not live: see NodeRow. */
 export interface DeviceFacts {
@@ -88,13 +81,17 @@ export interface HiveRow {
   version: string | null;
   address: string | null;
   port: number | null;
-  health: "healthy" | "degraded" | null;
-  operational: "ready" | "starting" | "stopping" | null;
+  health_status: "healthy" | "degraded" | null;
+  operational_status: "ready" | "starting" | "stopping" | null;
   labels: string[];
   outbound_only: boolean;
   tls: boolean;
-  /** Whether its link to the queen is up. */
-  linked: boolean;
+  /** How the queen speaks to it: her own machine, over its link, or at its address. */
+  route: "local" | "link" | "direct";
+  /** How it belongs to the colony; null for who may not know. */
+  membership: "certificate" | "revoked" | "open" | null;
+  /** When its certificate ends. */
+  expires_at: number | null;
   cpu_cores: number | null;
   total_ram_gb: number | null;
   devices: DeviceFacts[];
@@ -176,7 +173,6 @@ export interface ModelRow {
   status: string;
   quantization: string | null;
   architecture: string | null;
-  parameters: number | null;
   context_length: number | null;
   loaded: boolean;
   pinned: boolean;
@@ -219,18 +215,27 @@ export interface RequestRow {
 
 export type DownloadState = "queued" | "running" | "paused" | "failed";
 
-/** Table `downloads`, by `hive_id/model`. */
+/** Table `downloads`, by `hive_id/model`: models on their way, until they are here or given up. */
 export interface DownloadRow {
   hive_id: string;
+  /** The id that the model will have. */
   model: string;
-  job_id: string | null;
+  /** What it was asked for by. */
+  name: string;
+  state: DownloadState;
+  phase: "download" | "verify" | "install";
   bytes: number;
   total: number | null;
   rate_bytes_s: number | null;
   eta_s: number | null;
-  phase: "download" | "verify" | "install";
-  state: DownloadState;
+  /** From 1 among those that wait for their turn on this hive. */
+  position: number | null;
+  source: string | null;
+  from_hive: string | null;
+  /** The last thing that was said of it; of a paused or failed one why. */
   reason: string | null;
+  remedy: string | null;
+  since: number;
 }
 
 /** Table `joins`, by pairing code: hives that wait for approval (operators alone see them). */
@@ -247,7 +252,7 @@ export interface JoinRow {
 
 export type JobState = "queued" | "running" | "completed" | "failed" | "cancelled";
 
-/** Table `jobs`, by job id: recent jobs of the control plane, not inference. */
+/** Table `jobs`, by job id: the last 200 of the control plane, not inference (operators alone). */
 export interface JobRow {
   job_id: string;
   operation: string;

@@ -16,7 +16,6 @@ _OPENAI: Final = (
 
 _CONTROL: Final = (
     ("GET", "/v1/ws"),
-    ("GET", "/v1/state/stream"),
 )
 
 LINES: Final[tuple[tuple[str, str], ...]] = (

@@ -257,7 +257,15 @@ class Answering:
 
     async def _tell_waiting(self, waiting: Waiting) -> None:
         """Keep why it waits, and tell the client."""
-        self._plane.ledger.waiting(self._call.job_id, self._call.model, waiting.reason)
+        call = self._call
+        self._plane.ledger.waiting(
+            call.job_id,
+            call.model,
+            waiting.reason,
+            position=waiting.position,
+            eta_s=waiting.eta_s,
+            call=call,
+        )
         if self._on_wait is not None:
             await self._on_wait(waiting)
 

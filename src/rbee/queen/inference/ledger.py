@@ -13,12 +13,14 @@ from typing import Final, NamedTuple
 
 from rbee.contracts.why import Why, WhyCandidate, WhyDecision, WhyStep
 from rbee.errors import JobNotFound
+from rbee.queen.inference.call import Call
 from rbee.queen.inference.routing import Choice, slots_of
 
 JOBS_MAX: Final = 10_000  # about 15 MiB with few workers; minutes at full load, a day at home
 STEPS_MAX: Final = 64  # of one request: three retries, four legs, and its waiting
 MODELS_MAX: Final = 1_000  # with placements kept for them
 PLACED_MAX: Final = 16  # placements kept of one model: a request sees one or two
+FAILED_MAX: Final = 64  # that nobody has fetched yet: the state stream looks each second
 
 _SCORES: Final = {
     "weighted": "weight; the chance grows with it",
@@ -41,16 +43,57 @@ class _Said(NamedTuple):
 
 
 class _Story:
-    """One request's steps, as they came."""
+    """One request's steps, as they came. ``door`` is the path that it goes to at a worker."""
 
-    __slots__ = ("ended_at", "model", "outcome", "started_at", "steps")
+    __slots__ = (
+        "client",
+        "door",
+        "ended_at",
+        "eta_s",
+        "model",
+        "outcome",
+        "position",
+        "priority",
+        "started_at",
+        "steps",
+    )
 
-    def __init__(self, model: str, started_at: float) -> None:
+    def __init__(self, model: str, started_at: float, call: Call | None) -> None:
         self.model = model
         self.started_at = started_at
+        # What is shown of a call, and not the call: that holds a prompt.
+        self.client = None if call is None else call.principal.name
+        self.priority = None if call is None else call.priority
+        self.door = None if call is None else call.path
+        self.position: int | None = None
+        self.eta_s: float | None = None
         self.ended_at: float | None = None
         self.outcome: str | None = None
         self.steps: list[tuple[float, _Routed | _Said]] = []
+
+
+class Glance(NamedTuple):
+    """A request in one line, for a list of them. Times in Unix seconds; unknown is null.
+
+    ``worker_id`` and ``hive_id`` are the last that it was given to. ``reason``: why it
+    waits, why this worker, or how it ended.
+    """
+
+    job_id: str
+    model: str
+    since: float
+    started_at: float | None
+    ended_at: float | None
+    outcome: str | None
+    waits: bool
+    position: int | None
+    eta_s: float | None
+    client: str | None
+    priority: int | None
+    door: str | None
+    worker_id: str | None
+    hive_id: str | None
+    reason: str | None
 
 
 class Ledger:
@@ -62,24 +105,42 @@ class Ledger:
         self._placed: dict[str, deque[tuple[float, tuple[str, ...]]]] = {}
         self._jobs_max = jobs_max
         self._clock = clock
+        self.failed: deque[tuple[str, str, str]] = deque(maxlen=FAILED_MAX)
+        """The latest that failed: job, model, outcome. Whoever tells of them takes them out."""
 
     @property
     def kept(self) -> int:
         """How many requests it tells of."""
         return len(self._stories)
 
-    def waiting(self, job_id: str, model: str, reason: str) -> None:
+    def waiting(
+        self,
+        job_id: str,
+        model: str,
+        reason: str,
+        *,
+        position: int | None = None,
+        eta_s: float | None = None,
+        call: Call | None = None,
+    ) -> None:
         """The request waits; the same reason twice in a row is kept once."""
-        story = self._story(job_id, model)
+        story = self._story(job_id, model, call)
+        story.position, story.eta_s = position, eta_s
         said = _Said("waiting", reason)
         if not (story.steps and story.steps[-1][1] == said):
             self._add(story, said)
 
     def admitted(
-        self, job_id: str, model: str, choice: Choice, waited_s: float, attempt: int
+        self,
+        job_id: str,
+        model: str,
+        choice: Choice,
+        waited_s: float,
+        attempt: int,
+        call: Call | None = None,
     ) -> None:
         """The request got a worker. ``attempt`` counts from 1 over all its workers."""
-        self._add(self._story(job_id, model), _Routed(choice, waited_s, attempt))
+        self._add(self._story(job_id, model, call), _Routed(choice, waited_s, attempt))
 
     def lost(self, job_id: str, worker_id: str, reason: str) -> None:
         """That worker did not answer, or not to the end."""
@@ -93,6 +154,19 @@ class Ledger:
         if story is not None:
             story.outcome = outcome
             story.ended_at = self._clock()
+            if outcome.startswith("failed"):
+                self.failed.append((job_id, story.model, outcome))
+
+    def glances(self, ended_max: int) -> list[Glance]:
+        """All that wait or run, and the newest ``ended_max`` that are over; newest first."""
+        found: list[Glance] = []
+        for job_id, story in reversed(self._stories.items()):
+            if story.ended_at is not None:
+                if ended_max <= 0:
+                    continue
+                ended_max -= 1
+            found.append(_glance(job_id, story))
+        return found
 
     def placed(self, model: str, lines: Sequence[str]) -> None:
         """Something was started, moved or evicted for a model; kept for who waits for it."""
@@ -132,10 +206,10 @@ class Ledger:
             steps=steps,
         )
 
-    def _story(self, job_id: str, model: str) -> _Story:
+    def _story(self, job_id: str, model: str, call: Call | None = None) -> _Story:
         story = self._stories.get(job_id)
         if story is None:
-            story = self._stories[job_id] = _Story(model, self._clock())
+            story = self._stories[job_id] = _Story(model, self._clock(), call)
             if len(self._stories) > self._jobs_max:
                 self._stories.popitem(last=False)
         return story
@@ -158,6 +232,40 @@ class Ledger:
             for at, lines in self._placed.get(name, ())
             if story.started_at <= at <= until
         ]
+
+
+def _glance(job_id: str, story: _Story) -> Glance:
+    routed: _Routed | None = None
+    started_at: float | None = None
+    for at, step in reversed(story.steps):
+        if isinstance(step, _Routed):
+            routed, started_at = step, at
+            break
+    last = story.steps[-1][1] if story.steps else None
+    waits = story.ended_at is None and isinstance(last, _Said)
+    if story.ended_at is not None:
+        reason = story.outcome
+    else:
+        reason = last.text if isinstance(last, _Said) else None
+        if isinstance(last, _Routed):
+            reason = last.choice.reason
+    return Glance(
+        job_id=job_id,
+        model=story.model,
+        since=story.started_at,
+        started_at=started_at,
+        ended_at=story.ended_at,
+        outcome=story.outcome,
+        waits=waits,
+        position=story.position if waits else None,
+        eta_s=story.eta_s if waits else None,
+        client=story.client,
+        priority=story.priority,
+        door=story.door,
+        worker_id=None if routed is None else routed.choice.worker.worker_id,
+        hive_id=None if routed is None else routed.choice.worker.hive_id,
+        reason=reason,
+    )
 
 
 def _worded(at: float, step: _Routed | _Said) -> WhyStep:

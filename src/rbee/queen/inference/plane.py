@@ -46,7 +46,7 @@ class Plane:
     def granted(self, call: Call, grant: Grant, attempt: int) -> None:
         """The call got a worker; ``attempt`` counts from 1 over all of its workers."""
         self.tally.routed(grant.choice.policy)
-        self.ledger.admitted(call.job_id, call.model, grant.choice, grant.waited_s, attempt)
+        self.ledger.admitted(call.job_id, call.model, grant.choice, grant.waited_s, attempt, call)
 
     def over(self, call: Call, leg: Leg) -> None:
         """Nothing more is wanted of this leg: its slot and its connection go back."""

@@ -130,6 +130,10 @@ class Office:
         """All that joined, also those that were shut out."""
         return list(self._books.members.values())
 
+    def member(self, hive_id: str) -> MemberRow | None:
+        """The member of this name; None for a hive that never joined."""
+        return self._books.members.get(hive_id)
+
     # ── hives ────────────────────────────────────────────────────────────────
 
     def knock(self, address: str) -> None:

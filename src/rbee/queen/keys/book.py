@@ -118,6 +118,8 @@ class KeyBook:
         self._tried = asyncio.Event()
         self.on_gone: list[Callable[[str], None]] = []
         """Called with the id of a principal whose key was revoked."""
+        self.on_made: list[Callable[[str, str, str], None]] = []
+        """Called with the id and the name of a new key, and the id of who made it."""
         keyring.missing = CapacityError("The queen has not read her keys yet.", retry_after_s=1)
 
     async def run(self) -> None:
@@ -176,6 +178,8 @@ class KeyBook:
             self._making.discard(key.name)
         self._know(key)
         self._changed.set()
+        for tell in self.on_made:
+            tell(key.id, key.name, key.created_by)
         _log.info("key created", id=key.id, name=key.name, scopes=key.scopes, by=key.created_by)
         return KeyMade(key=text, about=self._shown(key))
 

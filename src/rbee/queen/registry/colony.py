@@ -277,6 +277,10 @@ class Colony:
             for worker in entry.workers.values()
         ]
 
+    def entries(self) -> list[HiveEntry]:
+        """All hives as they are kept: to be read at once, and they hold keys."""
+        return list(self._hives.values())
+
     def is_serving(self, worker_id: str) -> bool:
         """Whether this worker takes requests now."""
         return self._serving.serves(worker_id)
