@@ -11,7 +11,7 @@ from rbee.client.room import RoomClient
 from rbee.client.transport import error_from
 from rbee.contracts.daemon import ShutdownAck, ShutdownRequest
 from rbee.contracts.hives import Heartbeat, HeartbeatAck, HiveReady, HiveReadyAck
-from rbee.contracts.jobs import DONE
+from rbee.contracts.jobs import DONE, JobCancelled
 from rbee.contracts.openai import ModelObject, ModelObjects
 from rbee.contracts.plan import Plan
 from rbee.contracts.sharing import ModelSeek, ModelSources
@@ -47,6 +47,16 @@ class QueenClient(RoomClient):
         """
         path = f"/v1/jobs/{quote(job_id, safe='')}/why"
         return await self.transport.ask("GET", path, Why)
+
+    async def cancel_request(self, request_id: str) -> JobCancelled:
+        """Cancel anybody's request, by its id; whoever asked is told that an operator did it.
+
+        Raises:
+            JobNotFound: it is over, or never was.
+            RbeeError: as ``info``.
+        """
+        path = f"/v1/requests/{quote(request_id, safe='')}"
+        return await self.transport.ask("DELETE", path, JobCancelled)
 
     async def plan(self, model: str, *, hive_id: str | None = None) -> Plan:
         """What a request for ``model`` would lead to; nothing is done.
