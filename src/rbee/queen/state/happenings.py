@@ -72,8 +72,11 @@ class Watcher:
         if seen is None:
             seen = self._hives[hive_id] = _HiveSeen(entry.state)
             where = entry.info.hostname if entry.info is not None else entry.url
-            text = f"{hive_id} joined from {where}."
+            text = f"{hive_id} joined from {where}, with {len(entry.workers)} workers."
             said.append(Happening("info", "hive_joined", hive_id, text, hive_id))
+            # What it brought along is no news: a restarted queen would tell of every worker.
+            _workers(seen, entry, hive_id)
+            _downloads(seen, entry, hive_id)
         elif seen.state != entry.state:
             said += _hive_is(hive_id, seen.state, entry.state)
             seen.state = entry.state
