@@ -12,7 +12,7 @@ PROMPT ?= What is a bee colony? Answer in two sentences.
 # Daemons start anew in many tests: without compiled files each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run console test check format bench constraints clean
+.PHONY: help run console test check format bench screenshots constraints clean
 .DEFAULT_GOAL := help
 
 help: ## List these targets
@@ -37,6 +37,9 @@ check: .venv/.dev ## Lint, format, types, import contracts, house rules; then th
 
 format: .venv/.dev ## Format, and fix what can be fixed safely
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+screenshots: .venv/.dev ## Take pictures of every page of the console, in every state (needs chromium)
+	@$(BIN)/python tests/browser/screenshots.py
 
 bench: .venv/.dev ## Measure the queen's overhead against the worker directly
 	@$(BIN)/python benchmarks/overhead.py
