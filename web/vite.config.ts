@@ -26,7 +26,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000,
     rolldownOptions: {
       // The kit's index only passes names on: with that said, each page takes the parts that it uses.
-      treeshake: { moduleSideEffects: [{ test: /\/src\/(ui|app)\//, sideEffects: false }] },
+      treeshake: { moduleSideEffects: [{ test: /\/src\/(ui|app|charts)\//, sideEffects: false }] },
     },
   },
   server: {

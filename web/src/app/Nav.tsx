@@ -11,11 +11,8 @@ import { useMarks, type Marks } from "./marks";
 const MoreSheet = lazy(() => import("./MoreSheet").then((module) => ({ default: module.MoreSheet })));
 
 const ITEM =
-  "flex h-8 items-center gap-2.5 rounded-md px-2 text-sm text-muted transition-colors hover:bg-hover hover:text-fg [&_svg]:size-4 [&_svg]:shrink-0";
-const ACTIVE = {
-  className: "bg-raised text-fg font-medium [&_svg]:text-accent-text",
-  "aria-current": "page",
-} as const;
+  "flex h-8 items-center gap-2.5 rounded-md px-2 text-sm text-muted transition-colors hover:bg-hover hover:text-fg [&_svg]:size-4 [&_svg]:shrink-0 " +
+  "data-[status=active]:bg-raised data-[status=active]:font-medium data-[status=active]:text-fg data-[status=active]:[&_svg]:text-accent-text";
 
 /** A figure at a page's name: what waits there for someone. */
 function Count({ place, marks, className }: { place: Place; marks: Marks; className?: string }) {
@@ -49,7 +46,6 @@ export function NavList({ slim = false, onGo }: { slim?: boolean; onGo?: () => v
                 <Link
                   to={place.path}
                   activeOptions={{ exact: place.path === "/", includeSearch: false }}
-                  activeProps={ACTIVE}
                   className={cn(ITEM, "relative", slim && "justify-center px-0")}
                   onClick={onGo}
                 >
@@ -84,7 +80,7 @@ export function TabBar() {
   const tabs = PLACES.filter((place) => place.tab);
   const waiting = PLACES.some((place) => !place.tab && marks[place.path]);
   const item =
-    "relative flex flex-1 flex-col items-center justify-center gap-0.5 text-2xs text-muted [&_svg]:size-5";
+    "relative flex flex-1 flex-col items-center justify-center gap-0.5 text-2xs text-muted data-[status=active]:text-accent-text data-[status=active]:font-medium [&_svg]:size-5";
   return (
     <>
       <nav
@@ -96,7 +92,6 @@ export function TabBar() {
             key={place.path}
             to={place.path}
             activeOptions={{ exact: place.path === "/", includeSearch: false }}
-            activeProps={{ className: "text-accent-text font-medium", "aria-current": "page" }}
             className={item}
           >
             <place.icon aria-hidden />
