@@ -9,13 +9,14 @@ import tailwindcss from "@tailwindcss/vite";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+import { katexFonts } from "./scripts/katexFonts.ts";
 import { sizes } from "./scripts/sizes.ts";
 
 // While the console is worked on, vite serves it and asks the queen for the rest.
 const QUEEN = process.env["RBEE_QUEEN_URL"] ?? "http://127.0.0.1:7833";
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), sizes()],
+  plugins: [react(), tailwindcss(), katexFonts(), sizes()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     // What React 19 and the CSS of Tailwind 4 need anyway.

@@ -92,6 +92,14 @@ describe("a text that comes in pieces", () => {
   });
 });
 
+describe("an answer that goes on after its end", () => {
+  it("goes on in its last block", () => {
+    const blocks = new Blocks();
+    blocks.feed("one\n\ntwo is", true);
+    expect(blocks.feed("one\n\ntwo is more", false).map(({ token }) => token.raw.trim())).toEqual(["one", "two is more"]);
+  });
+});
+
 describe("long tails", () => {
   it("cut a list between its items", () => {
     const list = Array.from({ length: 400 }, (_, index) => `- item ${index} with some words in it\n`).join("");

@@ -34,14 +34,17 @@ export class Blocks {
   private key = 0;
   /** How far an open fence was searched for its end. */
   private searched = 0;
+  private ended = false;
 
   /**
    * The blocks of `text`, which begins with what was fed before (else all begins anew).
    * `ended`: no more will come, so the tail is finished too.
    */
   feed(text: string, ended: boolean): Block[] {
-    if (!text.startsWith(this.text)) this.restart();
+    // An answer that goes on after its end goes on in its last block, which was finished.
+    if (!text.startsWith(this.text) || (this.ended && text !== this.text)) this.restart();
     this.text = text;
+    this.ended = ended;
     const tail = this.tail(ended);
     return tail.length === 0 ? this.done : [...this.done, ...tail];
   }
@@ -126,4 +129,21 @@ function lastIndex(tokens: readonly Token[]): number {
     if (tokens[index]?.type !== "space") return index;
   }
   return 0;
+}
+
+/** Of how many texts the blocks are remembered: more than a screen shows. */
+const REMEMBERED_MAX = 400;
+
+const remembered = new Map<string, Blocks>();
+
+/** The blocks of one text by its name: kept, so that a text that ends is not parsed once more. */
+export function blocksOf(name: string): Blocks {
+  const known = remembered.get(name);
+  if (known) return known;
+  if (remembered.size >= REMEMBERED_MAX) {
+    for (const oldest of [...remembered.keys()].slice(0, REMEMBERED_MAX / 2)) remembered.delete(oldest);
+  }
+  const made = new Blocks();
+  remembered.set(name, made);
+  return made;
 }

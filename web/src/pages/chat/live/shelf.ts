@@ -1,0 +1,102 @@
+/**
+ * The list of chats: open, begin, rename, pin, delete, export, import.
+ */
+import { EMPTY } from "../core/tree";
+import { asJson, asMarkdown, fromJson, IMPORT_BYTES_MAX, type Whole } from "../core/transfer";
+import type { Chat } from "../core/types";
+import { changeChat, chats, keepChat, newChat, newId, setTrees, theHistory, useChats } from "./chats";
+
+/** Show a chat; false where there is none of that id. */
+export async function openChat(id: string): Promise<boolean> {
+  if (chats().chat.id === id) return true;
+  const chat = chats().chats.find((each) => each.id === id);
+  if (!chat) return false;
+  const trees = await (await theHistory()).trees(chat);
+  useChats.setState({ chat, trees });
+  return true;
+}
+
+/** An empty chat, with the model and the settings of the open one. */
+export function freshChat(model?: string): Chat {
+  const before = chats().chat;
+  const chat = newChat(model ?? before.panes[0]?.model ?? "", before.sampling);
+  useChats.setState({ chat, trees: [EMPTY] });
+  return chat;
+}
+
+export function rename(chat: Chat, title: string): void {
+  change(chat, { title: title.trim() || chat.title, titled: true });
+}
+
+export function pin(chat: Chat, pinned: boolean): void {
+  change(chat, { pinned });
+}
+
+function change(chat: Chat, part: Partial<Chat>): void {
+  if (chats().chat.id === chat.id) changeChat(part);
+  else keepChat({ ...chat, ...part });
+}
+
+export async function deleteChat(id: string): Promise<void> {
+  for (const run of chats().runs.values()) if (run.parts.chat === id) run.stop();
+  useChats.setState({ chats: chats().chats.filter((each) => each.id !== id) });
+  if (chats().chat.id === id) freshChat();
+  await (await theHistory()).drop(id);
+}
+
+export async function deleteAll(): Promise<void> {
+  for (const run of chats().runs.values()) run.stop();
+  useChats.setState({ chats: [] });
+  freshChat();
+  await (await theHistory()).dropAll();
+}
+
+async function wholeOf(chat: Chat): Promise<Whole> {
+  if (chats().chat.id === chat.id) return { chat, trees: [...chats().trees] };
+  return { chat, trees: await (await theHistory()).trees(chat) };
+}
+
+export async function exportJson(rows: readonly Chat[]): Promise<void> {
+  const wholes = await Promise.all(rows.map(wholeOf));
+  const [only] = rows;
+  const name = rows.length === 1 && only ? fileName(only.title) : "rbee-chats";
+  download(`${name}.json`, "application/json", asJson(wholes, Date.now()));
+}
+
+export async function exportMarkdown(chat: Chat): Promise<void> {
+  download(`${fileName(chat.title)}.md`, "text/markdown", asMarkdown(await wholeOf(chat)));
+}
+
+/**
+ * Read an exported file; gives how many chats it had.
+ *
+ * @throws Error what is wrong with it.
+ */
+export async function importJson(file: File): Promise<number> {
+  if (file.size > IMPORT_BYTES_MAX) throw new Error("The file is larger than 64 MiB.");
+  const wholes = fromJson(await file.text(), newId);
+  const history = await theHistory();
+  for (const { chat, trees } of wholes) await history.putWhole(chat, trees);
+  const rows = [...wholes.map((whole) => whole.chat), ...chats().chats];
+  useChats.setState({ chats: rows.sort((a, b) => b.updatedAt - a.updatedAt) });
+  const [first] = wholes;
+  if (first && !history.durable) {
+    useChats.setState({ chat: first.chat });
+    setTrees(first.trees);
+  }
+  return wholes.length;
+}
+
+function fileName(title: string): string {
+  return title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "chat";
+}
+
+function download(name: string, type: string, text: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  // The click only begins the download.
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
