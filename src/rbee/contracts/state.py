@@ -7,7 +7,7 @@ browser's names for the same are in ``web/src/state/types.ts``; docs/state-strea
 the stream.
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -220,6 +220,12 @@ class RequestRow(msgspec.Struct, kw_only=True, gc=False):
     door: str | None
 
 
+class RequestList(msgspec.Struct, kw_only=True):
+    """``GET /v1/requests``: newest first."""
+
+    requests: list[RequestRow]
+
+
 class DownloadRow(Download, kw_only=True, gc=False):
     """Table ``downloads``, by ``hive_id/model``: as the hive tells it."""
 
@@ -256,3 +262,39 @@ class EventRow(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     subject: str
     message: str
     hive_id: str | None = None
+
+
+class TableChange(msgspec.Struct, kw_only=True, omit_defaults=True, rename={"gone": "del"}):
+    """What a delta says of one table: rows that are new or other, and ids that are gone."""
+
+    set: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    gone: list[str] = msgspec.field(default_factory=list[str])
+
+
+class StateSnapshot(msgspec.Struct, kw_only=True, tag_field="type", tag="snapshot"):
+    """The first message of ``/v1/state/stream``: all tables, ids to rows, at Unix time ``at``."""
+
+    at: float
+    tables: dict[TableName, dict[str, Any]]
+
+
+class StateDelta(msgspec.Struct, kw_only=True, tag_field="type", tag="delta"):
+    """A later one: what changed since the one before; nothing, when it is only the beat."""
+
+    at: float
+    tables: dict[TableName, TableChange]
+
+
+ROWS: Final = (
+    ColonyRow,
+    HiveStateRow,
+    NodeRow,
+    WorkerStateRow,
+    LoadRow,
+    ModelStateRow,
+    RequestRow,
+    DownloadRow,
+    JobStateRow,
+    EventRow,
+)
+"""What stands in the tables; ``joins`` holds ``JoinRequestRow``."""

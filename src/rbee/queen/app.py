@@ -47,12 +47,8 @@ from rbee.queen.api.joining import joining_routes
 from rbee.queen.api.keys import key_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
-from rbee.queen.api.plan import plan_routes
-from rbee.queen.api.reference import queen_document
-from rbee.queen.api.session import session_routes
-from rbee.queen.api.sharing import sharing_routes
-from rbee.queen.api.state import state_routes
-from rbee.queen.api.why import why_routes
+from rbee.queen.api.ws import PATH as MIRROR_PATH
+from rbee.queen.api.ws import MirrorDoor
 from rbee.queen.collector import calm_collector
 from rbee.queen.epoch import next_epoch
 from rbee.queen.infer_operation import InferOperation
@@ -140,6 +136,7 @@ class Queen:
         self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
         self._installs = HiveInstalls(
             office=self.office,
+        self.hot.upgrades[MIRROR_PATH] = MirrorDoor(self.telemetry, self.state, policy)
             colony=self.colony,
             directory=directory,
             ssh_key=settings.ssh_key,

@@ -7,6 +7,7 @@ and a new subscription begins with the present.
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from typing import Final
 
 import anyio
 import msgspec
@@ -17,20 +18,23 @@ from rbee.foundation import sse
 from rbee.queen.registry.colony import Colony
 from rbee.queen.settings import SUBSCRIBER_EVENTS_MAX, TELEMETRY_EVERY_S
 
+BEHIND: Final = f"more than {SUBSCRIBER_EVENTS_MAX} messages behind"
+"""Why a subscriber is cut off."""
+
 
 class _Subscriber:
-    """One listener's backlog."""
+    """One listener's backlog, of messages in JSON."""
 
     def __init__(self) -> None:
-        self.frames: deque[bytes] = deque()
+        self.messages: deque[bytes] = deque()
         self.changed = anyio.Event()
         self.behind = False
 
-    def put(self, frame: bytes) -> None:
-        if len(self.frames) >= SUBSCRIBER_EVENTS_MAX:
+    def put(self, message: bytes) -> None:
+        if len(self.messages) >= SUBSCRIBER_EVENTS_MAX:
             self.behind = True
         else:
-            self.frames.append(frame)
+            self.messages.append(message)
         self.changed.set()
 
 
@@ -84,13 +88,22 @@ class Telemetry:
 
     async def frames(self) -> AsyncGenerator[bytes]:
         """SSE frames for one subscriber: the present first, then what happens."""
+        async for message in self.messages():
+            yield sse.KEEP_ALIVE if message is None else sse.frame(message)
+        yield sse.comment(f"{BEHIND}: subscribe again")
+
+    async def messages(self) -> AsyncGenerator[bytes | None]:
+        """The same in JSON, for whoever frames it otherwise; None says that the line is alive.
+
+        Ends when the subscriber is too far behind.
+        """
         subscriber = _Subscriber()
-        subscriber.put(_frame(self.counts()))
+        subscriber.put(msgspec.json.encode(self.counts()))
         for hive in self._colony.hives():
             if hive.beat_age_s is not None:
                 stamp = self._wall_clock() - hive.beat_age_s
                 subscriber.put(
-                    _frame(
+                    msgspec.json.encode(
                         HiveTelemetry(
                             hive_id=hive.id, timestamp=stamp, node=hive.node, workers=hive.workers
                         )
@@ -99,27 +112,22 @@ class Telemetry:
         self._subscribers.add(subscriber)
         try:
             while True:
-                while subscriber.frames:
-                    yield subscriber.frames.popleft()
+                while subscriber.messages:
+                    yield subscriber.messages.popleft()
                 if subscriber.behind:
-                    break
+                    return
                 subscriber.changed = anyio.Event()
                 with anyio.move_on_after(sse.KEEP_ALIVE_EVERY_S) as waiting:
                     await subscriber.changed.wait()
                 if waiting.cancelled_caught:
-                    yield sse.KEEP_ALIVE
-            yield sse.comment(f"more than {SUBSCRIBER_EVENTS_MAX} messages behind: subscribe again")
+                    yield None
         finally:
             self._subscribers.discard(subscriber)
 
     def _publish(self, message: HiveTelemetry | QueenTelemetry) -> None:
-        frame = _frame(message)
+        encoded = msgspec.json.encode(message)
         for subscriber in self._subscribers:
-            subscriber.put(frame)
+            subscriber.put(encoded)
 
 
 _ENDED = frozenset({"stopped", "error"})
-
-
-def _frame(message: HiveTelemetry | QueenTelemetry) -> bytes:
-    return sse.frame(msgspec.json.encode(message))

@@ -14,6 +14,7 @@ from typing import Final
 
 from websockets.frames import apply_mask  # pyright: ignore[reportPrivateImportUsage]  in C, or in Python where that is missing
 
+TEXT: Final = 1
 BINARY: Final = 2
 CLOSE: Final = 8
 PING: Final = 9

@@ -14,12 +14,7 @@ _OPENAI: Final = (
     ("POST", "images/generations"),
 )
 
-_CONTROL: Final = (
-    ("GET", "/v1/ws"),
-)
-
-LINES: Final[tuple[tuple[str, str], ...]] = (
-    *((method, f"{prefix}{path}") for prefix in PREFIXES for method, path in _OPENAI),
-    *_CONTROL,
+LINES: Final[tuple[tuple[str, str], ...]] = tuple(
+    (method, f"{prefix}{path}") for prefix in PREFIXES for method, path in _OPENAI
 )
 """(method, path) pairs for ``not_yet_routes``."""

@@ -42,6 +42,7 @@ from rbee.queen.api.reference_hives import HIVE_ROWS
 from rbee.queen.api.reference_models import MODEL_ROWS
 
 TITLE: Final = "rbee queen"
+from rbee.queen.api.reference_state import STATE_ROWS, STATE_TABLES
 ABOUT: Final = (
     "One private AI endpoint of many machines: models under OpenAI's and Anthropic's APIs, "
     "jobs and their events, hives, keys and settings. docs/wire.md is the same in prose."
@@ -65,6 +66,7 @@ CARRIED: Final = (
 )
 """What events carry as ``data``, and what a hive answers through the queen."""
 
+    *STATE_TABLES,
 
 _KEY_ROWS: Final = (
     Row(
@@ -170,3 +172,4 @@ def queen_document() -> Json:
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(queen_document()), indent=2))
+    *STATE_ROWS,
