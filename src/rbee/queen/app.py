@@ -47,6 +47,12 @@ from rbee.queen.api.joining import joining_routes
 from rbee.queen.api.keys import key_routes
 from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
+from rbee.queen.api.plan import plan_routes
+from rbee.queen.api.reference import queen_document
+from rbee.queen.api.session import session_routes
+from rbee.queen.api.sharing import sharing_routes
+from rbee.queen.api.state import state_routes
+from rbee.queen.api.why import why_routes
 from rbee.queen.api.ws import PATH as MIRROR_PATH
 from rbee.queen.api.ws import MirrorDoor
 from rbee.queen.collector import calm_collector
@@ -136,7 +142,6 @@ class Queen:
         self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
         self._installs = HiveInstalls(
             office=self.office,
-        self.hot.upgrades[MIRROR_PATH] = MirrorDoor(self.telemetry, self.state, policy)
             colony=self.colony,
             directory=directory,
             ssh_key=settings.ssh_key,
@@ -159,6 +164,7 @@ class Queen:
         self.app = self._compose(policy)
         self.hot = self.door.hot(policy)
         self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
+        self.hot.upgrades[MIRROR_PATH] = MirrorDoor(self.telemetry, self.state, policy)
         self.office.on_revoked.append(self.links.drop)
 
     def _reconciler(self, settings: Settings, directory: Path) -> Reconciler:
