@@ -1,10 +1,217 @@
-/** The machines of the colony. */
-import { PageBody, PageHeader } from "@/ui";
+/**
+ * The machines of the colony: who is there, how they are, who wants in; and the way to add one.
+ *
+ * What is open lives in the URL: `hive` the detail, `add` the wizard, `q`, `show` and `group` the list.
+ */
+import { Link } from "@tanstack/react-router";
+import { Plus, Server } from "lucide-react";
+import { useMemo } from "react";
+
+import { useShortcut, useUrlState, useCommands } from "@/app";
+import { useColony, useConnection, useTable } from "@/state";
+import { Topology } from "@/topology";
+import {
+  Button,
+  buttonClass,
+  Card,
+  Empty,
+  format,
+  Loading,
+  PageBody,
+  PageHeader,
+  SearchInput,
+  Segmented,
+  Select,
+} from "@/ui";
+
+import { mayOperate } from "./actions";
+import { AddHive, type Way } from "./add/AddHive";
+import { Waiting } from "./add/Waiting";
+import { HiveSheet } from "./detail/HiveSheet";
+import type { Grouping, Shown } from "./groups";
+import { HiveList } from "./HiveList";
+import { useMembers } from "./members";
+import { OthersCard } from "./OthersCard";
 
 export function Page() {
+  const hives = useTable("hives");
+  const connection = useConnection();
+  const [query, setQuery] = useUrlState("q");
+  const [shown, setShown] = useUrlState("show");
+  const [group, setGroup] = useUrlState("group");
+  const [view, setView] = useUrlState("view");
+  const [open, setOpen] = useUrlState("hive", "", { push: true });
+  const [add, setAdd] = useUrlState("add", "", { push: true });
+  const { members, reload } = useMembers();
+  const operator = mayOperate();
+  useShortcut("n", "Add a hive", () => setAdd("token"), { enabled: operator });
+  useCommands(
+    useMemo(
+      () =>
+        operator
+          ? [
+              {
+                id: "hives.add",
+                title: "Add a hive",
+                keywords: "join token machine approve ssh",
+                keys: "n",
+                run: () => setAdd("token"),
+              },
+            ]
+          : [],
+      [operator, setAdd],
+    ),
+  );
+  const isFirst = hives.size === 0 && connection.lastAt === null;
   return (
     <PageBody>
-      <PageHeader title="Hives" />
+      <PageHeader
+        title="Hives"
+        note={<Counts />}
+        actions={
+          <>
+            {hives.size > 1 ? <SearchInput label="Find a hive" value={query} onChange={setQuery} /> : null}
+            {operator ? (
+              <Button variant="primary" icon={<Plus aria-hidden />} onClick={() => setAdd("token")}>
+                Add a hive
+              </Button>
+            ) : null}
+          </>
+        }
+      />
+      {operator ? <Waiting /> : null}
+      {isFirst ? (
+        <Loading text="Asking the queen for her hives …" />
+      ) : hives.size === 0 ? (
+        <NoHives operator={operator} />
+      ) : (
+        <>
+          {hives.size > 1 ? (
+            <div className="flex flex-wrap items-center gap-2">
+              <Segmented
+                label="How to show them"
+                value={view}
+                onChange={setView}
+                options={[
+                  { value: "", label: "List" },
+                  { value: "map", label: "Map" },
+                ]}
+              />
+              <Segmented<Shown>
+                label="Which to show"
+                value={shown as Shown}
+                onChange={setShown}
+                options={[
+                  { value: "", label: "All" },
+                  { value: "trouble", label: "Trouble" },
+                  { value: "gpu", label: "With GPUs" },
+                  { value: "idle", label: "Without workers" },
+                ]}
+                className={view === "map" ? "hidden" : ""}
+              />
+              {view === "map" ? null : (
+                <Select
+                  label="Group by"
+                  value={group}
+                  onChange={setGroup}
+                  options={[
+                    { value: "", label: "Not grouped" },
+                    { value: "label", label: "Group by label" },
+                    { value: "device", label: "Group by GPUs" },
+                    { value: "state", label: "Group by state" },
+                  ]}
+                  className="w-40"
+                />
+              )}
+            </div>
+          ) : null}
+          {view === "map" ? (
+            <Card>
+              <Topology heightMax={620} />
+            </Card>
+          ) : (
+            <HiveList
+              query={query}
+              shown={shown as Shown}
+              group={group as Grouping}
+              open={open}
+              onOpen={setOpen}
+              onClear={() => {
+                setQuery("");
+                setShown("");
+              }}
+            />
+          )}
+          {hives.size === 1 && operator ? <OnlyOne /> : null}
+        </>
+      )}
+      {operator ? <OthersCard members={members} onChanged={reload} /> : null}
+      <HiveSheet
+        hiveId={open}
+        member={members?.find((each) => each.hive_id === open)}
+        onClose={() => setOpen("")}
+        onChanged={reload}
+      />
+      <AddHive way={add as Way} onWay={setAdd} />
     </PageBody>
+  );
+}
+
+function Counts() {
+  const hives = useTable("hives");
+  const colony = useColony();
+  if (hives.size === 0) return null;
+  const down = [...hives.values()].filter((hive) => hive.state !== "fresh").length;
+  return (
+    <>
+      {format.plural(hives.size, "hive")} · {format.plural(colony?.gpus ?? 0, "GPU")}
+      {down > 0 ? <span className="text-bad"> · {down} not up</span> : null}
+    </>
+  );
+}
+
+function NoHives({ operator }: { operator: boolean }) {
+  return (
+    <Card>
+      <Empty
+        icon={<Server />}
+        title="No hive yet"
+        text={
+          <>
+            A hive is a machine that runs models for the colony. This machine becomes one with{" "}
+            <code className="font-mono text-xs">rbee hive start</code>; others join with one line.
+          </>
+        }
+        action={
+          operator ? (
+            <>
+              <Link to="/hives" search={{ add: "token" } as never} className={buttonClass("primary")}>
+                <Plus aria-hidden /> Add a hive
+              </Link>
+              <Link to="/hives" search={{ add: "approve" } as never} className={buttonClass()}>
+                Who wants in?
+              </Link>
+            </>
+          ) : null
+        }
+      />
+    </Card>
+  );
+}
+
+/** With one machine the list is short: say what a second one is good for. */
+function OnlyOne() {
+  return (
+    <p className="px-1 text-xs text-faint">
+      A second machine doubles what fits:{" "}
+      <Link
+        to="/hives"
+        search={{ add: "token" } as never}
+        className="text-accent-text underline-offset-2 hover:underline"
+      >
+        add a hive
+      </Link>{" "}
+      with one line, wherever it stands: behind a router too, it needs no open port.
+    </p>
   );
 }
