@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import anyio
 import httpx2
+import msgspec
 
 from rbee.client.transport import Transport
 from rbee.errors import ContractError, RbeeError
@@ -29,6 +30,10 @@ def hive_log_path(hive_id: str) -> str:
 
 
 QUEEN_LOG_PATH: Final = "/v1/logs"
+
+
+class _Line(msgspec.Struct):
+    line: str
 
 
 async def last_lines(transport: Transport, path: str, lines: int) -> str:
@@ -57,7 +62,7 @@ async def followed(transport: Transport, path: str, lines: int) -> AsyncGenerato
                 async for chunk in response.aiter_bytes():
                     for event in reader.feed(chunk):
                         last_id = event.id or last_id
-                        yield event.data
+                        yield msgspec.json.decode(event.data, type=_Line).line
         except ContractError:
             raise
         except (RbeeError, httpx2.HTTPError):

@@ -15,6 +15,7 @@ from rbee.contracts.jobs import DONE, JobCancelled
 from rbee.contracts.openai import ModelObject, ModelObjects
 from rbee.contracts.plan import Plan
 from rbee.contracts.sharing import ModelSeek, ModelSources
+from rbee.contracts.state import RequestList, RequestRow
 from rbee.contracts.why import Why
 from rbee.errors import QueenUnreachable, RemoteError
 from rbee.foundation.http.tls import QUEEN
@@ -47,6 +48,14 @@ class QueenClient(RoomClient):
         """
         path = f"/v1/jobs/{quote(job_id, safe='')}/why"
         return await self.transport.ask("GET", path, Why)
+
+    async def requests(self) -> list[RequestRow]:
+        """The requests that wait or run and the last that ended, newest first.
+
+        Raises:
+            RbeeError: as ``info``.
+        """
+        return (await self.transport.ask("GET", "/v1/requests", RequestList)).requests
 
     async def cancel_request(self, request_id: str) -> JobCancelled:
         """Cancel anybody's request, by its id; whoever asked is told that an operator did it.

@@ -8,7 +8,8 @@
     │  ├─ ContextExceeded       400  the prompt is longer than the worker's context
     │  ├─ InvalidApiKey         401
     │  ├─ Forbidden             403  Host, Origin or a key's scope
-    │  │  └─ TlsRequired           plain HTTP from a network that is not trusted
+    │  │  ├─ TlsRequired           plain HTTP from a network that is not trusted
+    │  │  └─ RequestCancelled      an operator took it from the queue or its worker
     │  ├─ NotFound              404
     │  │  ├─ ModelNotFound
     │  │  ├─ WorkerNotFound
@@ -74,6 +75,7 @@ from rbee.errors.caller import (
     ModelNotFound,
     NotFound,
     NotYet,
+    RequestCancelled,
     StaleEpoch,
     TlsRequired,
     TooLarge,
@@ -158,6 +160,7 @@ __all__ = [
     "RateLimited",
     "RbeeError",
     "RemoteError",
+    "RequestCancelled",
     "ShuttingDown",
     "StaleEpoch",
     "StartError",

@@ -47,6 +47,13 @@ class TlsRequired(Forbidden):
     remedy = "Use https:// (`rbee login URL` once), or name a VPN's network in `trusted_networks`."
 
 
+class RequestCancelled(Forbidden):
+    """An operator of the colony cancelled this request."""
+
+    code = "request_cancelled"
+    remedy = "Ask whoever runs the colony before you send it again."
+
+
 class NotFound(ContractError):
     """No such route or thing."""
 

@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
+
+from rbee.foundation.log_ring import OWN, Tee
 
 _SECRET_WORDS = ("key", "token", "secret", "authorization", "password", "prompt")
 _HARMLESS = frozenset({"tokens", "max_tokens", "key_count"})
@@ -20,6 +22,7 @@ _HARMLESS = frozenset({"tokens", "max_tokens", "key_count"})
 
 def set_up(room: str, *, level: str = "info") -> None:
     """Configure logging for this process. ``RBEE_LOG_FORMAT=json`` gives JSON lines."""
+    tee = Tee(sys.stderr, OWN)
     as_json = os.environ.get("RBEE_LOG_FORMAT", "").lower() == "json"
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -39,11 +42,11 @@ def set_up(room: str, *, level: str = "info") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", tee)),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(room=room)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=tee, format="%(message)s")
 
 
 _request: ContextVar[tuple[str, str]] = ContextVar("rbee_request", default=("", ""))

@@ -27,6 +27,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("keys", _COLONY, "API keys for clients and teams."),
     ("engine", _COLONY, "Engines: the programs that run models on a hive."),
     ("status", _LOOK, "The colony at a glance."),
+    ("requests", _LOOK, "What waits and runs in the colony; cancel one of them."),
     ("why", _LOOK, "Why a request went where it went."),
     ("plan", _LOOK, "What a request for a model would lead to, without doing it."),
     ("logs", _LOOK, "Show the logs of the queen, the hive or a worker."),

@@ -48,9 +48,11 @@ async def _asked(kind: Kind, client: QueenClient) -> dict[str, str]:
             keys = await KeyClient(client.transport).list()
             return {key.name: ", ".join(key.scopes) for key in keys}
         case "jobs":
-            jobs = [job for job in await client.jobs.listing() if job.operation == "infer"]
-            ages = [duration_text(time.time() - job.created_at) for job in jobs]
-            pairs = zip(jobs[:_JOBS_SHOWN_MAX], ages, strict=False)
-            return {job.job_id: f"{job.status}, {age} ago" for job, age in pairs}
+            rows = (await client.requests())[:_JOBS_SHOWN_MAX]
+            ages = [duration_text(time.time() - row.since) for row in rows]
+            return {
+                row.job_id: f"{row.model} {row.state}, {age} ago"
+                for row, age in zip(rows, ages, strict=True)
+            }
         case _:
             return {}

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final, NamedTuple
 
-from rbee.errors import ClientGone, WorkerFailed
+from rbee.errors import ClientGone, RbeeError, WorkerFailed
 from rbee.foundation.http.wire import WireExchange
 from rbee.queen.inference.admission import Grant
 from rbee.queen.inference.answer import Leg
@@ -20,6 +20,7 @@ from rbee.queen.inference.assemble import STREAMING_PATHS
 from rbee.queen.inference.call import Call
 from rbee.queen.inference.continuation import Transcript
 from rbee.queen.inference.framing import payload
+from rbee.queen.inference.outcome import outcome
 from rbee.queen.inference.plane import Plane
 from rbee.queen.inference.sent import Sent
 from rbee.queen.inference.upstream import Stale, Upstream
@@ -30,12 +31,23 @@ _OK: Final = 200
 class Begun(NamedTuple):
     """What a call has when the ordinary way takes it over; ``since`` is its arrival.
 
-    A slot; or a leg that has begun to answer, with what the client was sent of it.
+    A slot; or a leg that has begun to answer, with what the client was sent of it; or, in
+    ``refused``, nothing but an error that the client is to be told.
     """
 
     since: float
     taken: Grant | Leg | None = None
     said: Transcript | None = None
+    refused: RbeeError | None = None
+
+    def check(self) -> None:
+        """Nothing, if there is something to go on with.
+
+        Raises:
+            RbeeError: ``refused``.
+        """
+        if self.refused is not None:
+            raise self.refused
 
 
 Ordinary = Callable[[WireExchange, Call, Begun], Awaitable[None]]
@@ -72,6 +84,7 @@ class Flight:
         self._pouring = False
         self._sent = Sent(keeps=call.path in STREAMING_PATHS)
         exchange.on_left = self.left
+        plane.stops[call.job_id] = self.stop
 
     @property
     def waits(self) -> bool:
@@ -143,6 +156,19 @@ class Flight:
         self._grant.release(served=False)
         self._told(ClientGone.status, None)
 
+    def stop(self, error: RbeeError) -> None:
+        """Somebody else ends it: the ordinary way tells the client."""
+        plane, call, upstream = self._plane, self._call, self._upstream
+        if upstream is not None:
+            upstream.abort()
+            plane.over(call, Leg(self._grant, upstream))
+        else:
+            if self._connecting is not None:
+                self._connecting.cancel()
+            self._grant.release(served=False)
+        plane.ledger.ended(call.job_id, outcome(None, error))
+        self._go_ordinary(Begun(self.since, refused=error))
+
     # ── the answer ────────────────────────────────────────────────────────────
 
     def _answer(self, upstream: Upstream) -> None:
@@ -203,6 +229,7 @@ class Flight:
     def _go_ordinary(self, begun: Begun) -> None:
         ordinary, call, exchange = self._ordinary, self._call, self._exchange
         self._upstream = None
+        self._plane.stops.pop(call.job_id, None)  # whoever goes on has a way of its own
         exchange.on_left = lambda: self._left_between(begun)
         exchange.run(lambda one: ordinary(one, call, begun))
 
@@ -226,6 +253,7 @@ class Flight:
 
     def _told(self, status: int, first_s: float | None) -> None:
         plane, call, model = self._plane, self._call, self._grant.worker.model
+        plane.stops.pop(call.job_id, None)
         plane.ledger.ended(
             call.job_id, "completed" if status == _OK else "stopped: the client left"
         )

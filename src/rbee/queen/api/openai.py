@@ -138,6 +138,8 @@ class OpenAIDoor:
         logs.of_request(conversation.job_id, conversation.request_id.decode("ascii"))
         try:
             call = await conversation.read_call(principal, self._media)
+            if begun is not None:
+                begun.check()
             if principal.models:
                 check_model(principal, call.model, self._colony)
             if principal.limited:

@@ -54,7 +54,9 @@ class Answering:
         "_on_wait",
         "_plane",
         "_said",
+        "_stopped",
         "_taken",
+        "_task",
         "_waited",
     )
 
@@ -77,13 +79,22 @@ class Answering:
         self._attempts = 0 if taken is None else 1
         self._continuations = 0
         self._waited = 0.0
+        self._task: asyncio.Task[object] | None = None
+        self._stopped: RbeeError | None = None
 
     async def __aenter__(self) -> Answer:
         """Find a worker and wait for its first byte."""
+        job_id = self._call.job_id
+        self._task = asyncio.current_task()
+        self._plane.stops[job_id] = self._stop
         try:
             return await self._begin()
         except BaseException as error:
-            self._plane.ledger.ended(self._call.job_id, outcome(None, error))
+            self._plane.stops.pop(job_id, None)
+            stopped = self._told_to_stop(error)
+            self._plane.ledger.ended(job_id, outcome(None, stopped or error))
+            if stopped is not None:
+                raise stopped from None
             raise
 
     async def _begin(self) -> Answer:
@@ -118,12 +129,30 @@ class Answering:
         trace: TracebackType | None,
     ) -> None:
         """Stop what still runs, give the slot to the next."""
+        self._plane.stops.pop(self._call.job_id, None)
         if self._answer is None:
             return
         leg = self._answer.leg
-        self._plane.ledger.ended(self._call.job_id, outcome(leg, value))
+        stopped = self._told_to_stop(value)
+        self._plane.ledger.ended(self._call.job_id, outcome(leg, stopped or value))
         if isinstance(leg, Leg):
             self.over(leg)
+        if stopped is not None:
+            raise stopped from None
+
+    def _stop(self, error: RbeeError) -> None:
+        """Somebody else ends it: the task that carries it is told, wherever it waits."""
+        if self._task is not None:
+            self._stopped = error
+            self._task.cancel()
+
+    def _told_to_stop(self, error: BaseException | None) -> RbeeError | None:
+        """Why it was ended, if it was that and nothing else which cancelled the task."""
+        if self._stopped is None or not isinstance(error, asyncio.CancelledError):
+            return None
+        if self._task is None or self._task.uncancel():
+            return None  # the client has left as well, or the queen is stopping
+        return self._stopped
 
     # ── legs ──────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rbee.errors import RbeeError
+from rbee.errors import RbeeError, RequestCancelled
 from rbee.queen.inference.answer import Ending, Leg
 
 _STATUS_OK: Final = 200
@@ -11,7 +11,8 @@ _STATUS_OK: Final = 200
 def outcome(leg: Leg | Ending | None, error: BaseException | None) -> str:
     """How a request ended, for who asks why."""
     if isinstance(error, RbeeError):
-        return f"failed: {error.message}"
+        verb = "stopped" if isinstance(error, RequestCancelled) else "failed"
+        return f"{verb}: {error.message}"
     if error is not None:
         return "stopped: the client left, or the queen was stopping"
     if isinstance(leg, Leg):

@@ -5,8 +5,10 @@ and its end are told here, once each: the slot, the connection, routing's measur
 ledger behind ``why``, the counters behind ``/metrics``.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
+from rbee.errors import JobNotFound, RbeeError
 from rbee.foundation import logs
 from rbee.queen.inference.admission import Admission, Grant
 from rbee.queen.inference.answer import Leg
@@ -20,6 +22,9 @@ from rbee.queen.tally import Tally
 
 _WORKERS_FAULT: Final = frozenset({500, 502, 504})
 """Statuses that count against a worker; 501 and 503 say what it cannot do, or not yet."""
+
+Stop: TypeAlias = Callable[[RbeeError], None]
+"""Ends a request: its worker stops, and its client is told this error."""
 
 _log = logs.get(__name__)
 
@@ -42,11 +47,27 @@ class Plane:
         self.ledger = ledger or Ledger()
         self.tally = tally or Tally()
         self.budget = RetryBudget()
+        self.stops: dict[str, Stop] = {}
+        """How to end a request that is on its way, by its id; whoever carries it keeps its own."""
 
     def granted(self, call: Call, grant: Grant, attempt: int) -> None:
         """The call got a worker; ``attempt`` counts from 1 over all of its workers."""
         self.tally.routed(grant.choice.policy)
         self.ledger.admitted(call.job_id, call.model, grant.choice, grant.waited_s, attempt, call)
+
+    def stop(self, job_id: str, error: RbeeError) -> None:
+        """End a request that waits or runs; its client is told ``error``.
+
+        Raises:
+            JobNotFound: it is over, or never was.
+        """
+        stop = self.stops.pop(job_id, None)
+        if stop is None:
+            raise JobNotFound(
+                f"No request {job_id!r} waits or runs.",
+                remedy="It may be over: `rbee requests list` shows those that are not.",
+            )
+        stop(error)
 
     def over(self, call: Call, leg: Leg) -> None:
         """Nothing more is wanted of this leg: its slot and its connection go back."""
