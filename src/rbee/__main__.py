@@ -80,7 +80,8 @@ def run_queen(*, bind: BindFlag = None, port: PortFlag = None) -> None:
     from rbee.queen import app  # noqa: PLC0415  a room is loaded only where it runs
     from rbee.queen.settings import Settings  # noqa: PLC0415  a room is loaded only where it runs
 
-    app.run(config.load("queen", Settings, {"bind": bind, "port": port}))
+    flags = {"bind": bind, "port": port}
+    app.run(config.load("queen", Settings, flags), flags)
 
 
 def run_hive(

@@ -27,6 +27,7 @@ from rbee.contracts.aliases import Alias, ModelSource
 from rbee.contracts.principals import KeySetting, Principal
 from wire.samples_care import CARE_SAMPLES
 from wire.samples_entry import ENTRY_SAMPLES
+from wire.samples_settings import SETTINGS_SAMPLES
 from wire.samples_sharing import SHARING_SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -225,6 +226,7 @@ SAMPLES: list[msgspec.Struct] = [
     jobs.ModelDelete(model="starter"),
     jobs.ModelPin(model="starter"),
     *ENTRY_SAMPLES,
+    *SETTINGS_SAMPLES,
     *SHARING_SAMPLES,
     *CARE_SAMPLES,
     jobs.JobAccepted(

@@ -33,10 +33,21 @@ def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -
         BadSettings: the file is not TOML, or a value has the wrong type; the
             message names the source.
     """
-    values: dict[str, Any] = dict(_file_section(section))
+    return filled(section, type_, _file_section(section), flags)
+
+
+def filled(
+    section: str, type_: type[T], content: Mapping[str, Any], flags: Mapping[str, Any] | None = None
+) -> T:
+    """As ``load``, with ``content`` for the file's section.
+
+    Raises:
+        BadSettings: as ``load``.
+    """
+    values: dict[str, Any] = dict(content)
     _refuse_unknown(section, values, type_)
     for field in msgspec.structs.fields(type_):
-        variable = f"RBEE_{section}_{field.name}".upper()
+        variable = variable_of(section, field.name)
         text = os.environ.get(variable)
         if text is not None:
             values[field.encode_name] = _parsed(text, field.type, variable)
@@ -47,13 +58,32 @@ def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -
         raise BadSettings(f"In the settings of the {section}, {_about(error)}.") from None
 
 
+def variable_of(section: str, name: str) -> str:
+    """The environment's name for a setting."""
+    return f"RBEE_{section}_{name}".upper()
+
+
+def from_environment(section: str, name: str) -> bool:
+    """Whether the environment gives a setting; nothing below a table can be given so."""
+    return "." not in name and variable_of(section, name) in os.environ
+
+
+def section_of(text: str, section: str) -> dict[str, Any]:
+    """A section of a ``config.toml`` with this text.
+
+    Raises:
+        BadSettings: it is no TOML, or the section is no table.
+    """
+    return _section_of(text.encode(), section, paths.config_dir() / "config.toml")
+
+
 def one(section: str, name: str, type_: type[V], default: V) -> V:
     """One setting of another room, for a caller that does not know that room's struct.
 
     Raises:
         BadSettings: the file is not TOML, or the value has the wrong type.
     """
-    variable = f"RBEE_{section}_{name}".upper()
+    variable = variable_of(section, name)
     text = os.environ.get(variable)
     if text is not None:
         return cast("V", _parsed(text, type_, variable))

@@ -1,64 +1,46 @@
 """The queen put together: every part is made here once and given what it needs.
 
-The console's page and files are open; every other request passes the gate (Host,
-Origin, key), then either the OpenAI door, which stands in front of Starlette because
-it is the hot path, or the control plane's routes. Beside the server run four loops:
-reconciler, watch, telemetry and the jobs' own.
+``composing`` says what a request meets on its way in. Beside the server run the loops:
+reconciler, watch, telemetry, the links', the keys' and the jobs' own.
 """
 
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx2
-from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rbee.contracts.ids import HiveId
-from rbee.errors import RbeeError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.addresses import is_loopback
 from rbee.foundation.daemon import Daemon
-from rbee.foundation.http.answers import health_route, not_yet_routes
 from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.door import trusted_networks
-from rbee.foundation.http.gate import Gate, Policy, make_policy
-from rbee.foundation.http.jobs_api import job_routes
-from rbee.foundation.http.openapi import openapi_route
-from rbee.foundation.http.problems import as_problem, make_problem_response
-from rbee.foundation.http.tls import ANYONE, Peer, PemFiles, identity_context
+from rbee.foundation.http.gate import Policy
+from rbee.foundation.http.tls import ANYONE, PemFiles, identity_context
 from rbee.foundation.identity.authority import open_authority
 from rbee.foundation.identity.folder import ca_dir, queen_client_dir, queen_server_identity
 from rbee.foundation.jobserver import JobServer
-from rbee.foundation.metrics import metrics_route
-from rbee.queen.api.access import scopes_for
-from rbee.queen.api.console import with_console
-from rbee.queen.api.control import control_routes
-from rbee.queen.api.dialects import dialect_of
-from rbee.queen.api.dialects import render as in_dialect
-from rbee.queen.api.heartbeats import heartbeat_routes
-from rbee.queen.api.hive_care import hive_care_routes
-from rbee.queen.api.joining import joining_routes
-from rbee.queen.api.keys import key_routes
-from rbee.queen.api.not_yet import LINES
 from rbee.queen.api.openai import OpenAIDoor
-from rbee.queen.api.plan import plan_routes
-from rbee.queen.api.reference import queen_document
-from rbee.queen.api.session import session_routes
-from rbee.queen.api.sharing import sharing_routes
-from rbee.queen.api.state import state_routes
-from rbee.queen.api.why import why_routes
 from rbee.queen.api.ws import PATH as MIRROR_PATH
 from rbee.queen.api.ws import MirrorDoor
 from rbee.queen.collector import calm_collector
+from rbee.queen.composing import Parts, compose, control_plane
 from rbee.queen.epoch import next_epoch
+from rbee.queen.from_settings import (
+    adopting,
+    gate_policy,
+    limits,
+    placement_policy,
+    settings_book,
+)
 from rbee.queen.infer_operation import InferOperation
-from rbee.queen.inference.admission import Admission, Limits
+from rbee.queen.inference.admission import Admission
 from rbee.queen.inference.dispatch import Dispatcher
 from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.media import Media
@@ -79,7 +61,6 @@ from rbee.queen.reconciler import Reconciler
 from rbee.queen.registry.colony import Colony
 from rbee.queen.routes.table import Routes
 from rbee.queen.scheduling.demand import Demand
-from rbee.queen.scheduling.options import Policy as PlacementPolicy
 from rbee.queen.scheduling.rates import Rates
 from rbee.queen.settings import DRAIN_S, KNOWN_HIVES_FILE, Settings
 from rbee.queen.state.assembly import Watched, hear_of_keys, hear_of_placement, make_publisher
@@ -89,8 +70,6 @@ from rbee.queen.tally import Tally
 from rbee.queen.telemetry import Telemetry
 from rbee.queen.tracing import make_traces
 from rbee.queen.watch import Watch
-
-_HTTP: Final = "http"
 
 
 class Queen:
@@ -103,7 +82,12 @@ class Queen:
         *,
         key: str | None,
         hive_http: httpx2.AsyncBaseTransport | None = None,
+        flags: Mapping[str, Any] | None = None,
     ) -> None:
+        self._settings = settings
+        self._flags = flags or {}
+        self._daemon = daemon
+        self._key = key
         directory = paths.data_dir() / "queen"
         self.colony = Colony(hostname=socket.gethostname())
         self.demand = Demand()
@@ -115,7 +99,7 @@ class Queen:
         admission = Admission(
             self.colony,
             self.demand,
-            _limits(settings),
+            limits(settings),
             router=Router(self.colony, settings.routing),
             quiet=lambda: self.reconciler.quiet,
         )
@@ -134,34 +118,22 @@ class Queen:
         self._journal = make_journal(settings.store, directory)
         self.jobs = JobServer(actor="queen", journal=self._journal)
         self.traces = make_traces(settings.otlp_endpoint)
-        self._figures = self._make_figures(admission)
-        self._settings = settings
-        self._daemon = daemon
         self._rates = Rates(wall_clock=time.time)
         self.office = Office(directory, in_use=self._is_elsewhere)
         self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
-        self._installs = HiveInstalls(
-            office=self.office,
-            colony=self.colony,
-            directory=directory,
-            ssh_key=settings.ssh_key,
-            port=lambda: daemon.port,
-            key=key,
-        )
+        self._installs = self._make_installs(directory)
         self.state = self._make_state(admission)
-        policy = _gate_policy(settings, daemon.port, key, self.office.accepts)
+        policy = gate_policy(settings, daemon.port, key, self.office.accepts)
         self._hosts = policy.hosts
+        media = Media(settings.media_hosts)
         self.door = OpenAIDoor(
-            self.dispatcher,
-            self.colony,
-            self.tally,
-            self._rates,
-            traces=self.traces,
-            media=Media(settings.media_hosts),
+            self.dispatcher, self.colony, self.tally, self._rates, traces=self.traces, media=media
         )
         self.keys = self._key_book(policy)
         hear_of_keys(self.state, self.keys)
-        self.app = self._compose(policy)
+        parts = self._parts(policy, admission, media)
+        self.control = control_plane(parts)
+        self.app = compose(parts, self.control)
         self.hot = self.door.hot(policy)
         self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
         self.hot.upgrades[MIRROR_PATH] = MirrorDoor(self.telemetry, self.state, policy)
@@ -172,9 +144,7 @@ class Queen:
             colony=self.colony,
             demand=self.demand,
             lines=self.lines,
-            policy=PlacementPolicy(
-                auto_download=settings.auto_download, settings=settings.placement
-            ),
+            policy=placement_policy(settings),
             known_file=directory / KNOWN_HIVES_FILE,
             quiet_s=settings.quiet_s,
         )
@@ -200,6 +170,16 @@ class Queen:
         publisher = make_publisher(watched, time.time)
         hear_of_placement(publisher, self.reconciler.hooks)
         return publisher
+
+    def _make_installs(self, directory: Path) -> HiveInstalls:
+        return HiveInstalls(
+            office=self.office,
+            colony=self.colony,
+            directory=directory,
+            ssh_key=self._settings.ssh_key,
+            port=lambda: self._daemon.port,
+            key=self._key,
+        )
 
     def _make_figures(self, admission: Admission) -> Figures:
         return Figures(
@@ -288,7 +268,8 @@ class Queen:
             draining.cancel_scope.cancel()
         self.jobs.let_go()
 
-    def _compose(self, policy: Policy) -> ASGIApp:
+    def _parts(self, policy: Policy, admission: Admission, media: Media) -> Parts:
+        """What the control plane's routes reach."""
         operations = Operations(
             jobs=self.jobs,
             colony=self.colony,
@@ -303,38 +284,29 @@ class Queen:
             installs=self._installs,
             rates=self._rates,
         )
-
-        def render(error: RbeeError, path: str) -> bytes:
-            dialect = dialect_of(path)
-            return as_problem(error) if dialect is None else in_dialect(error, dialect)
-
-        respond = make_problem_response(render)
-        control = self.control = Starlette(
-            routes=[
-                health_route(),
-                *control_routes(
-                    self._daemon,
-                    has_key=policy.locked,
-                    auto_download=self._settings.auto_download,
-                ),
-                metrics_route("queen", self._figures),
-                openapi_route(queen_document),
-                *not_yet_routes(LINES),
-                *why_routes(self.ledger),
-                *job_routes(self.jobs, operations.submit),
-                *heartbeat_routes(self.colony, self.telemetry, self.office.check_speaker),
-                *state_routes(self.state),
-                *joining_routes(self.office, self.colony),
-                *hive_care_routes(self.office, self.colony, self.lines, self._installs),
-                *plan_routes(self.colony, self.reconciler, self.lines),
-                *key_routes(self.keys),
-                *session_routes(policy.keyring),
-                *sharing_routes(self.colony, self.lines),
-            ],
-            exception_handlers={RbeeError: respond, 404: respond, 405: respond, Exception: respond},
+        return Parts(
+            daemon=self._daemon,
+            policy=policy,
+            door=self.door,
+            jobs=self.jobs,
+            operations=operations,
+            colony=self.colony,
+            reconciler=self.reconciler,
+            telemetry=self.telemetry,
+            plane=self.dispatcher.plane,
+            lines=self.lines,
+            office=self.office,
+            installs=self._installs,
+            keys=self.keys,
+            state=self.state,
+            figures=self._make_figures(admission),
+            settings=settings_book(
+                self._settings,
+                self._flags,
+                key=self._key,
+                adopt=adopting(admission, self.reconciler, admission.router, media),
+            ),
         )
-        gated = Gate(_front(self.door, control), policy, render)
-        return with_console(gated, policy, self._daemon, self.colony)
 
 
 def _lines(links: Links, key: str | None, hive_http: httpx2.AsyncBaseTransport | None) -> HiveLines:
@@ -348,47 +320,10 @@ def _lines(links: Links, key: str | None, hive_http: httpx2.AsyncBaseTransport |
     )
 
 
-def _gate_policy(
-    settings: Settings,
-    port: int,
-    key: str | None,
-    accepts: Callable[[Peer], bool] = lambda _peer: True,
-) -> Policy:
-    return make_policy(
-        settings.bind,
-        port,
-        key=key,
-        hosts=settings.allowed_hosts,
-        origins=settings.allowed_origins,
-        keys=settings.keys,
-        needs=scopes_for,
-        accepts=accepts,
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        waiting_max=settings.queue_max,
-        waiting_per_model_max=settings.queue_per_model_max,
-        wait_max_s=settings.wait_max_s,
-        may_fetch=settings.auto_download,
-    )
-
-
-def _front(door: OpenAIDoor, control: ASGIApp) -> ASGIApp:
-    """The door for its own paths, the control plane for the rest."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == _HTTP and door.handles(scope["path"]):
-            await door(scope, receive, send)
-        else:
-            await control(scope, receive, send)
-
-    return app
-
-
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, flags: Mapping[str, Any]) -> None:
     """Run a queen in this event loop until a signal or a shutdown request.
+
+    ``flags`` are those of the command line, by the names of their settings.
 
     Raises:
         UnsafeBind: others could reach her, and there is no key.
@@ -398,12 +333,12 @@ async def serve(settings: Settings) -> None:
     """
     key = config.colony_key()
     # An unsafe address or a bad key is refused before anything listens on it.
-    policy = _gate_policy(settings, settings.port, key)
+    policy = gate_policy(settings, settings.port, key)
     tls = None if is_loopback(settings.bind) else _tls(settings, policy)
     daemon = Daemon(
         "queen", settings.bind, settings.port, tls=tls, trusted=settings.trusted_networks
     )
-    queen = Queen(settings, daemon, key=key)
+    queen = Queen(settings, daemon, key=key, flags=flags)
     calm_collector()
     await queen.run()
 
@@ -418,11 +353,11 @@ def _tls(settings: Settings, policy: Policy) -> Tls:
     )
 
 
-def run(settings: Settings) -> None:
-    """Run a queen in this process, in an event loop of its own.
+def run(settings: Settings, flags: Mapping[str, Any] | None = None) -> None:
+    """Run a queen in this process, in an event loop of its own; ``flags`` as for ``serve``.
 
     Raises:
         RbeeError: as ``serve``.
     """
     logs.set_up("queen", level=settings.log_level)
-    anyio.run(serve, settings)
+    anyio.run(serve, settings, flags or {})

@@ -40,17 +40,18 @@ class PlacementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """What holds for all models, and ``models`` for those that differ, by any of their names."""
 
     keep_alive_s: float = 900.0
-    """wire.md: an idle model is unloaded after 15 minutes; a person's pause is shorter."""
+    """An idle model is unloaded after so long; a person's pause is shorter than 15 minutes."""
     replicas_max: int = 4
-    """One busy model shall not take every device of a large colony by itself."""
+    """Workers that one model may have: a busy one shall not take every device by itself."""
     grow_wait_s: float = 2.0
-    """A queue that is gone in two seconds wants no second worker."""
+    """A queue that stands so long gets its model one more worker; a shorter one wants none."""
     shrink_idle_s: float = 120.0
-    """An extra worker goes long before the last one: its memory may be wanted."""
+    """An extra worker that is idle for so long goes: its memory may be wanted."""
     evict_idle_s: float = 1.0
-    """Idle for less is the gap between two requests of one client."""
+    """A model gives way to another one when it is idle for so long; less is the gap between two
+    requests of one client."""
     evict_grace_s: float = 3.0
-    """A worker that just got ready has clients on their way to it."""
+    """A worker that just got ready is not evicted for so long: clients are on their way to it."""
     hold_s: float = 20.0
     """Who waits for a loaded model's memory lets it serve so long, and all who came before
     that: less time makes loading the main work, more makes people wait."""
@@ -60,6 +61,8 @@ class PlacementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     evict_manual: bool = False
     """Whether workers that a person spawned may be evicted too."""
     models: dict[str, ModelPlacement] = msgspec.field(default_factory=dict[str, ModelPlacement])
+    """Models that differ, by any of their names: `pinned`, `keep_alive_s`, `replicas_min`,
+    `replicas_max`, `hives`, `labels`."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that would only fail later and elsewhere."""

@@ -112,6 +112,11 @@ class Reconciler:
                 with anyio.move_on_after(TICK_S):
                     await changed.wait()
 
+    def adopt(self, policy: Policy) -> None:
+        """Place by another policy from now on."""
+        self._policy = policy
+        self._woken()
+
     def following(self, model: str, listener: Listener) -> AbstractContextManager[None]:
         """Tell ``listener`` of a spawn for ``model``, from one in flight on."""
         return self._spawning.following(model, listener)

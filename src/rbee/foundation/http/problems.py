@@ -45,6 +45,7 @@ def as_problem(error: RbeeError) -> bytes:
         code=error.code,
         remedy=error.remedy,
         param=error.param,
+        data=error.data,
     )
     return msgspec.json.encode(problem)
 

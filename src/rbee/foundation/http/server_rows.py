@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import msgspec
 
-from rbee.contracts import daemon, jobs
+from rbee.contracts import daemon, jobs, settings
 from rbee.errors import (
+    BadSettings,
     CapacityError,
     Conflict,
     HiveNotFound,
@@ -135,6 +136,16 @@ SERVER_ROWS: Final = (
     ),
     Row(
         method="GET",
+        path="/v1/logs",
+        summary="The server's own log",
+        tag="server",
+        answer=Media("text/plain", "The last lines; `X-Rbee-Log-Offset` numbers the newest."),
+        events=Events(LogLine, "With `follow=1`: the last lines, and each one that is written."),
+        params=(*LOG_PARAMS, _LAST_EVENT_ID),
+        problems=(InvalidRequest,),
+    ),
+    Row(
+        method="GET",
         path=OPENAPI_PATH,
         summary="This document",
         tag="server",
@@ -147,4 +158,23 @@ SERVER_ROWS: Final = (
         tag="server",
         answer=Media("text/html"),
     ),
+)
+
+SETTINGS_ROW: Final = Row(
+    method="GET",
+    path="/v1/settings",
+    summary="All settings: what is in force, and where it comes from",
+    tag="settings",
+    answer=settings.SettingsState,
+)
+
+CHANGE_ROW: Final = Row(
+    method="PATCH",
+    path="/v1/settings",
+    summary="Change settings in config.toml: all of it, or nothing",
+    tag="settings",
+    body=settings.SettingsChange,
+    answer=settings.SettingsChanged,
+    problems=(InvalidRequest, TooLarge, Conflict, BadSettings, StorageError),
+    about="A refusal's `data` has a `RefusedSetting` for each setting that cannot be so.",
 )

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import time
+from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -22,10 +23,11 @@ FEATURES: Final = ("jobs", "openai", "heartbeats", "spawn_on_demand", "auto_down
 _SHUTDOWN_BYTES_MAX: Final = 4096  # one flag
 
 
-def control_routes(daemon: Daemon, *, has_key: bool, auto_download: bool) -> list[Route]:
+def control_routes(
+    daemon: Daemon, *, has_key: bool, auto_download: Callable[[], bool]
+) -> list[Route]:
     """``/v1/info`` and ``/v1/shutdown``."""
     started_at = time.time()
-    features = [name for name in FEATURES if auto_download or name != "auto_download"]
 
     async def info(_request: Request) -> Response:
         return answer(
@@ -35,7 +37,7 @@ def control_routes(daemon: Daemon, *, has_key: bool, auto_download: bool) -> lis
                 base_url=daemon.base_url,
                 port=daemon.port,
                 pid=os.getpid(),
-                features=features,
+                features=[name for name in FEATURES if name != "auto_download" or auto_download()],
                 started_at=started_at,
             )
         )

@@ -17,6 +17,8 @@ from rbee.contracts import (
     keys,
     models,
     plan,
+    settings,
+    state,
     status,
     why,
     worker_details,
@@ -35,7 +37,7 @@ from rbee.errors import (
     TooLarge,
 )
 from rbee.foundation.http.openapi import Events, Json, Param, Row, document
-from rbee.foundation.http.server_rows import SERVER_ROWS, job_rows
+from rbee.foundation.http.server_rows import CHANGE_ROW, SERVER_ROWS, SETTINGS_ROW, job_rows
 from rbee.queen.api.access import scopes_for
 from rbee.queen.api.reference_doors import DOOR_ROWS
 from rbee.queen.api.reference_hives import HIVE_ROWS
@@ -49,6 +51,7 @@ ABOUT: Final = (
 )
 
 CARRIED: Final = (
+    settings.RefusedSetting,
     workers.WorkerProcess,
     worker_details.WorkerDetails,
     models.Model,
@@ -169,6 +172,8 @@ def queen_document() -> Json:
     """The queen's OpenAPI document."""
     return document(ROWS, scopes_for, title=TITLE, about=ABOUT, extra=CARRIED)
 
+    SETTINGS_ROW,
+    CHANGE_ROW,
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(queen_document()), indent=2))

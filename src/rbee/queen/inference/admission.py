@@ -112,6 +112,10 @@ class Admission:
         self.idle.set()
         colony.subscribe(self._colony_changed)
 
+    def adopt(self, limits: Limits) -> None:
+        """Keep other bounds from the next request on; who waits already is not sent away."""
+        self._limits = limits
+
     @property
     def running(self) -> Mapping[str, int]:
         """Requests that are with a worker now, by its id."""

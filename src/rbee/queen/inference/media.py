@@ -47,8 +47,13 @@ class Media:
 
     def __init__(self, hosts: list[str], *, fetching: Fetch | None = None) -> None:
         """``hosts`` empty: nothing is fetched; ``*`` stands for the open internet."""
+        self._fetching = fetching
+        self.adopt(hosts)
+
+    def adopt(self, hosts: list[str]) -> None:
+        """Fetch from these hosts from the next request on."""
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._fetch = fetching or partial(
+        self._fetch = self._fetching or partial(
             fetch, hosts=self._hosts, bytes_max=BYTES_MAX, within_s=WITHIN_S
         )
 

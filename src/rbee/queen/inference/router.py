@@ -75,14 +75,17 @@ class Router:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._colony = colony
-        self._rules = rules or Rules()
         self._clock = clock
         self._states: dict[tuple[str, str], _State] = {}
         self._speeds = Speeds()
-        asked = {self._rules.default, *self._rules.models.values()}
-        self._measures = "latency-aware" in asked
+        self.adopt(rules or Rules())
         self._breakers = Breakers()
         self._prefixes = PrefixIndex()
+
+    def adopt(self, rules: Rules) -> None:
+        """Route by these rules from the next request on."""
+        self._rules = rules
+        self._measures = "latency-aware" in {rules.default, *rules.models.values()}
 
     def policy_of(self, model: str) -> PolicyName:
         """The policy of a model, by its resolved id."""

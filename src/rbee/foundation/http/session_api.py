@@ -1,7 +1,7 @@
 """``/v1/session``: a browser signs in with a key and holds a cookie from then on.
 
 The key is sent once and kept by no page; the cookie cannot be read by one. Attempts are
-counted by address before the key is looked at. Sessions live in ``foundation.http.sessions``,
+counted by address before the key is looked at. Queen and hive have it alike. Sessions live in ``foundation.http.sessions``,
 where the gate finds them.
 """
 
