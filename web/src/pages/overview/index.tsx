@@ -1,10 +1,102 @@
-/** What the whole colony does right now: the first page that people see. */
-import { PageBody, PageHeader } from "@/ui";
+/**
+ * What the whole colony does right now: the first page that people see.
+ *
+ * The rule it keeps: what needs somebody stands above what is merely so, and figures that change each
+ * second are drawn by their charts, not by this page.
+ */
+import { Link } from "@tanstack/react-router";
+import { Plus } from "lucide-react";
+
+import { useColony, useConnection, useTable } from "@/state";
+import { Topology } from "@/topology";
+import { buttonClass, Card, format, Loading, PageBody, PageHeader, StatusDot, Time } from "@/ui";
+
+import { AlertList, useAlerts } from "./AlertList";
+import { CombCard } from "./CombCard";
+import { FirstRun } from "./FirstRun";
+import { Graphs } from "./Graphs";
+import { Recent } from "./Recent";
+import { Tiles } from "./Tiles";
+
+function Header({ alerts }: { alerts: number }) {
+  const colony = useColony();
+  return (
+    <PageHeader
+      title="Overview"
+      note={
+        colony ? (
+          <span className="flex flex-wrap items-center gap-x-3">
+            <StatusDot
+              state={alerts > 0 ? "attention" : "well"}
+              tone={alerts > 0 ? "warn" : "ok"}
+              label={
+                alerts > 0
+                  ? `${format.plural(alerts, "thing")} need${alerts === 1 ? "s" : ""} attention`
+                  : "All is well"
+              }
+            />
+            <span className="text-faint max-sm:hidden">
+              {colony.hostname} · {colony.version} · up <Time at={colony.started_at} mode="since" />
+            </span>
+          </span>
+        ) : null
+      }
+      actions={
+        <>
+          <Link to="/hives" search={{ add: "token" } as never} className={buttonClass()}>
+            <Plus aria-hidden />
+            Add a hive
+          </Link>
+          <Link to="/workers" search={{ start: "1" } as never} className={buttonClass()}>
+            <Plus aria-hidden />
+            Start a worker
+          </Link>
+        </>
+      }
+    />
+  );
+}
 
 export function Page() {
+  const known = useColony() !== undefined;
+  const { state } = useConnection();
+  const alerts = useAlerts();
+  const isEmpty = useTable("workers").size === 0;
+  const hives = useTable("hives").size;
+  if (!known) {
+    return (
+      <PageBody>
+        <PageHeader title="Overview" />
+        <Loading
+          text={
+            state === "lost"
+              ? "The queen does not answer; asked again every second …"
+              : "Asking the queen how the colony is …"
+          }
+        />
+      </PageBody>
+    );
+  }
   return (
     <PageBody>
-      <PageHeader title="Overview" />
+      <Header alerts={alerts.filter((alert) => alert.tone !== "info").length} />
+      {isEmpty ? <FirstRun /> : null}
+      {hives > 0 ? <Tiles /> : null}
+      <AlertList alerts={alerts} />
+      {hives > 0 ? (
+        <div className="grid gap-4 xl:grid-cols-12">
+          <CombCard className="xl:col-span-7" />
+          <Card title="Colony" className="xl:col-span-5">
+            <Topology heightMax={420} />
+          </Card>
+        </div>
+      ) : null}
+      {isEmpty ? null : (
+        <div className="grid gap-4 md:grid-cols-2 2xl:grid-cols-4">
+          <Graphs />
+        </div>
+      )}
+      {hives > 0 ? <Recent /> : null}
     </PageBody>
   );
 }

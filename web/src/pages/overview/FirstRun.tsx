@@ -1,0 +1,171 @@
+/** A colony without a model: one press fetches the starter model, starts it, and opens the chat. */
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Check, MessageSquareText, Plus } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+
+import { runJob, type JobEvent } from "@/api";
+import { toast } from "@/app";
+import { getTable, useTable } from "@/state";
+import { Button, buttonClass, Card, cn, CodeBlock, format, Progress } from "@/ui";
+
+/** The alias that every hive knows for its small first model. */
+const STARTER = "starter";
+
+type Step = "fetch" | "start";
+
+interface Doing {
+  step: Step;
+  says: string;
+}
+
+/** Fetches and starts the starter model on a hive; resolves when it answers. */
+function useStarter(hiveId: string | undefined) {
+  const [doing, setDoing] = useState<Doing | null>(null);
+  const gone = useRef<AbortController | null>(null);
+  useEffect(() => () => gone.current?.abort(), []);
+  const start = async () => {
+    const left = (gone.current = new AbortController());
+    const step = async (name: Step, operation: string, says: string) => {
+      setDoing({ step: name, says });
+      const hear = (event: JobEvent) => setDoing({ step: name, says: event.message });
+      await runJob({ operation, model: STARTER, ...(hiveId ? { hive_id: hiveId } : {}) }, hear, left.signal);
+    };
+    try {
+      await step("fetch", "model_download", "Asking for the starter model …");
+      await step("start", "worker_spawn", "Starting a worker …");
+      return !left.signal.aborted;
+    } catch (error) {
+      if (!left.signal.aborted) toast.problem(error);
+      return false;
+    } finally {
+      setDoing(null);
+    }
+  };
+  return { doing, start };
+}
+
+function StepLine({ done, now, children }: { done: boolean; now: boolean; children: string }) {
+  return (
+    <li
+      className={cn("flex items-center gap-2.5", now ? "text-fg" : "text-faint")}
+      aria-current={now ? "step" : undefined}
+    >
+      <span
+        className={cn(
+          "grid size-4 place-items-center rounded-full border",
+          done && "border-ok bg-ok-soft text-ok",
+          now && "border-accent",
+        )}
+        aria-hidden
+      >
+        {done ? (
+          <Check className="size-3" />
+        ) : now ? (
+          <span className="size-1.5 rounded-full bg-accent animate-breathe" />
+        ) : null}
+      </span>
+      {children}
+      {done ? <span className="sr-only"> (done)</span> : null}
+    </li>
+  );
+}
+
+function Progressing({ doing }: { doing: Doing }) {
+  const download = [...useTable("downloads").values()][0];
+  const fetching = doing.step === "fetch";
+  const share = fetching && download?.total ? download.bytes / download.total : null;
+  return (
+    <div className="mt-5 flex max-w-md flex-col gap-3">
+      <ol className="flex flex-col gap-2">
+        <StepLine done={!fetching} now={fetching}>
+          Fetch the starter model
+        </StepLine>
+        <StepLine done={false} now={!fetching}>
+          Start a worker
+        </StepLine>
+        <StepLine done={false} now={false}>
+          Open the chat
+        </StepLine>
+      </ol>
+      <Progress value={share} label={fetching ? "Fetching the starter model" : "Starting a worker"} />
+      <p role="status" className="truncate text-xs text-muted num">
+        {fetching && download?.total
+          ? `${format.bytes(download.bytes)} of ${format.bytes(download.total)} · ${format.rate(download.rate_bytes_s)} · ${format.duration(download.eta_s)} left`
+          : doing.says}
+      </p>
+    </div>
+  );
+}
+
+export function FirstRun() {
+  const hives = useTable("hives");
+  const models = useTable("models");
+  const navigate = useNavigate();
+  const hive = [...hives.values()].find((each) => each.local) ?? [...hives.values()][0];
+  const { doing, start } = useStarter(hive?.hive_id);
+  if (!hive) return <NoHive />;
+  const begin = async () => {
+    if (!(await start())) return;
+    const worker = [...getTable("workers").values()].find((row) => row.serving && row.task === "generate");
+    void navigate({ to: "/chat", search: { model: worker?.model ?? STARTER } as never });
+  };
+  return (
+    <Card>
+      <div className="px-2 py-6 sm:px-6 sm:py-10">
+        <h2 className="text-2xl font-semibold tracking-tight">
+          {models.size === 0 ? "No model yet" : "No model runs"}
+        </h2>
+        <p className="mt-1.5 max-w-xl text-base text-muted">
+          {models.size === 0
+            ? `The colony stands: ${hive.hive_id} is ready. The starter model is small and runs on any machine, so it is the quickest way to a first answer.`
+            : `There ${models.size === 1 ? "is a model" : "are models"} on disk, and none is loaded. A request starts what it needs by itself; or start one now.`}
+        </p>
+        {doing ? (
+          <Progressing doing={doing} />
+        ) : (
+          <div className="mt-5 flex flex-wrap gap-2">
+            <Button variant="primary" icon={<MessageSquareText />} onClick={begin} className="h-9 px-4">
+              Start the starter model and chat
+            </Button>
+            <Link to="/models" search={{ add: "search" } as never} className={cn(buttonClass(), "h-9 px-4")}>
+              Look for another model
+            </Link>
+            <Link
+              to="/hives"
+              search={{ add: "token" } as never}
+              className={cn(buttonClass("ghost"), "h-9 px-4")}
+            >
+              <Plus aria-hidden />
+              Add a hive
+            </Link>
+          </div>
+        )}
+      </div>
+    </Card>
+  );
+}
+
+function NoHive() {
+  return (
+    <Card>
+      <div className="px-2 py-6 sm:px-6 sm:py-10">
+        <h2 className="text-2xl font-semibold tracking-tight">No hive yet</h2>
+        <p className="mt-1.5 max-w-xl text-base text-muted">
+          The queen is here and waits. A hive is a machine that runs models: start one beside the queen, or
+          add another machine.
+        </p>
+        <div className="mt-5 max-w-md">
+          <CodeBlock code="rbee hive start" label="Command" />
+        </div>
+        <Link
+          to="/hives"
+          search={{ add: "token" } as never}
+          className={cn(buttonClass("primary"), "mt-4 h-9 px-4")}
+        >
+          <Plus aria-hidden />
+          Add another machine
+        </Link>
+      </div>
+    </Card>
+  );
+}
