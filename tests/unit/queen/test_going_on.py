@@ -1,5 +1,6 @@
 """The data plane when the worker that takes over has troubles of its own."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -183,3 +184,15 @@ async def test_a_unary_chat_begins_anew_on_an_engine_that_cannot_be_asked() -> N
     async with plane(turns, turns) as dispatcher, dispatcher.answer(asked) as answer:
         whole = msgspec.json.decode(await answer.read())
     assert whole["choices"][0]["message"]["content"] == "anew"
+
+
+async def test_a_stream_tells_who_goes_on_and_why_in_a_comment() -> None:
+    async def finish(wire: Conversation) -> None:
+        await wire.stream(text(" two"), text("", "stop"))
+
+    turns = Turns(count, count, finish)
+    async with plane(turns, turns) as dispatcher:
+        events = await events_of(dispatcher, call())
+    (comment,) = [line for line in events.splitlines() if line.startswith(b": continued")]
+    assert re.fullmatch(rb": continued worker=\S+ hive=\S+ reason=The worker .+", comment)
+    assert events.index(comment) < events.index(b" two")

@@ -136,6 +136,11 @@ class Conversation:
         exchange = self.exchange
         if not exchange.started:
             self._start(answer.status, [*answer.headers, *_about(answer)], length=None)
+        elif answer.worker is not None:
+            # The head went out before anybody knew who would answer.
+            worker = answer.worker
+            text = f"routed worker={worker.worker_id} hive={worker.hive_id} queue_ms="
+            await exchange.send(sse.comment(f"{text}{answer.queue_ms}"))
         wire = exchange.wire
         if wire is not None and answer.pourable and self._enforced is None:
             await answer.pour(wire)

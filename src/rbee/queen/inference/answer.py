@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Final, NamedTuple, Protocol
 
 from rbee.errors import RbeeError, WorkerFailed
+from rbee.foundation import sse
 from rbee.foundation.http.exchange import Wire
 from rbee.queen.inference.admission import Grant
 from rbee.queen.inference.assemble_named import assembler_for
@@ -62,6 +63,7 @@ class Answer:
         "_begun",
         "_leg",
         "_legs",
+        "_news",
         "_path",
         "_sent",
         "continued",
@@ -90,6 +92,7 @@ class Answer:
         self._assembled = assembled
         self._sent = Sent(keeps=legs is not None, said=said)
         self._begun = 0
+        self._news = b""  # a comment that the client is owed
         self.queue_s = queue_s
         self.first_at = first_at  # seconds of the loop's clock
         self.continued = 0
@@ -191,6 +194,9 @@ class Answer:
         """
         while True:
             try:
+                if self._news:
+                    news, self._news = self._news, b""
+                    yield news
                 async for data in _blocks(self._leg):
                     self._note(data)
                     yield data
@@ -242,6 +248,8 @@ class Answer:
         self.continued += 1
         if isinstance(following, Leg):
             self._take(following)
+            if not self._assembled:
+                self._news = _news(following, error)
             if following.stitcher is None:  # not sewn to what was said: it begins anew
                 self._begun += 1
                 self._sent.said = None
@@ -261,6 +269,14 @@ class Answer:
             self._sent.note(data)
         else:
             self._sent.whole(data)
+
+
+def _news(leg: Leg, error: WorkerFailed) -> bytes:
+    """What a streaming client is told of a change of worker: clients skip it, the console shows it."""
+    worker = leg.grant.worker
+    return sse.comment(
+        f"continued worker={worker.worker_id} hive={worker.hive_id} reason={error.message}"
+    )
 
 
 async def _blocks(leg: Leg | Ending) -> AsyncIterator[bytes]:
