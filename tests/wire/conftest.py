@@ -14,6 +14,7 @@ from rbee.foundation.daemon import Daemon, Stop
 from rbee.foundation.http.gate import make_policy
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.api.routes import Parts, make_app
+from rbee.hive.api.worker_pages import WorkerPages
 from rbee.hive.devices.cpu import CpuProbe
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
@@ -139,6 +140,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
                 jobs=lambda: [job.status for job in jobs.list()],
             ),
             sharing=Sharing(shelf, Uploads(shelf, uploads_max=1, rate_max_mb_s=None)),
+            pages=WorkerPages(supervisor.roster, lambda _scheme, _host: []),
         )
         policy = make_policy("127.0.0.1", 7835, key=key, hosts=[], origins=[])
         yield make_app(parts, policy)

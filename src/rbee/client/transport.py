@@ -145,8 +145,11 @@ class Transport:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        errors_too: bool = False,
     ) -> AsyncGenerator[httpx2.Response]:
         """Open a stream; its head has arrived and is no error when the body is entered.
+
+        ``errors_too`` gives an answer of 400 and more as it came, for who passes it on.
 
         What goes wrong while the body is read leaves as ``httpx2.TransportError``:
         only the reader knows whether it can go on elsewhere (see ``failure``).
@@ -157,7 +160,7 @@ class Transport:
         timeout = httpx2.Timeout(SILENCE_S, connect=CONNECT_S)
         sent = {"accept": "text/event-stream", **(headers or {})}
         if body is not None:
-            sent["content-type"] = "application/json"
+            sent.setdefault("content-type", "application/json")
         request = self._http.build_request(
             method, path, content=body, headers=sent, timeout=timeout
         )
@@ -167,7 +170,7 @@ class Transport:
         except httpx2.HTTPError as error:
             raise self.failure(error) from None
         try:
-            if response.status_code >= _LOWEST_ERROR_STATUS:
+            if response.status_code >= _LOWEST_ERROR_STATUS and not errors_too:
                 raise error_from(response.status_code, await response.aread(), response.headers)
             yield response
         finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 from starlette.types import ASGIApp
 
+from rbee.errors import StartError
 from rbee.foundation import logs
 from rbee.foundation.addresses import is_loopback
 from rbee.foundation.announcements import (
@@ -91,8 +92,26 @@ class Daemon:
         self.sockets = [] if host is None else bind(host, port)
         self.port = port_of(self.sockets[0]) if self.sockets else 0
         self.base_url = f"http://{_url_host(host)}:{self.port}" if host is not None else ""
+        self.pages_port: int | None = None
         self.stop = Stop()
         self.server: DaemonServer | None = None  # while it runs
+
+    def open_pages(self, host: str, port: int | None) -> None:
+        """A second port for what must be another origin than the first; before ``run``.
+
+        Without ``port`` it is the one after the first, or any free one where that is taken.
+
+        Raises:
+            PortTaken: ``port`` was named, and another program has it.
+        """
+        try:
+            more = bind(host, self.port + 1 if port is None else port)
+        except StartError:
+            if port is not None:
+                raise
+            more = bind(host, 0)
+        self.sockets += more
+        self.pages_port = port_of(more[0])
 
     async def listen_also(self, host: str) -> None:
         """Open the same port on another address of this machine; asked again, nothing happens.

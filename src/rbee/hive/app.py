@@ -34,6 +34,7 @@ from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import check_addresses
 from rbee.hive.api.access import scopes_for
 from rbee.hive.api.routes import Parts, make_app
+from rbee.hive.api.worker_pages import WorkerPages
 from rbee.hive.devices.cpu import cpu_cores
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
@@ -244,7 +245,7 @@ class _Hive:
                 stop=self._daemon.stop,
                 search=self._search,
                 sharing=self._sharing.doors,
-                framing=self._ties.framing,
+                pages=WorkerPages(roster, self._ties.framing),
                 metrics=Figures(
                     self._id,
                     node=Node(self._catalog.root, self._inventory.gpus).look,

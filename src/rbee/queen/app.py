@@ -338,6 +338,7 @@ async def serve(settings: Settings, flags: Mapping[str, Any]) -> None:
     daemon = Daemon(
         "queen", settings.bind, settings.port, tls=tls, trusted=settings.trusted_networks
     )
+    daemon.open_pages(settings.bind, settings.pages_port)
     queen = Queen(settings, daemon, key=key, flags=flags)
     calm_collector()
     await queen.run()

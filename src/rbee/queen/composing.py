@@ -24,7 +24,7 @@ from rbee.foundation.http.settings_api import settings_routes
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import metrics_route
 from rbee.foundation.settings_book import SettingsBook
-from rbee.queen.api.console import with_console
+from rbee.queen.api.console import with_console, with_worker_pages
 from rbee.queen.api.control import control_routes
 from rbee.queen.api.dialects import dialect_of
 from rbee.queen.api.dialects import render as in_dialect
@@ -111,7 +111,8 @@ def control_plane(parts: Parts) -> Starlette:
 
 def compose(parts: Parts, control: ASGIApp) -> ASGIApp:
     """The whole app around the control plane."""
-    gated = Gate(_front(parts.door, control), parts.policy, render)
+    paged = with_worker_pages(_front(parts.door, control), parts.daemon, parts.colony, parts.lines)
+    gated = Gate(paged, parts.policy, render)
     return with_console(gated, parts.policy, parts.daemon, parts.colony)
 
 

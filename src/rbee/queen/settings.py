@@ -42,6 +42,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     """The address to listen on. Any other than loopback needs a key and is served with TLS."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = PORT
     """The port to listen on; 0 picks a free one."""
+    pages_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
+    """The port for workers' own pages, which are kept away from the console's; null: the one after
+    `port`, or a free one."""
     allowed_hosts: list[str] = msgspec.field(default_factory=list[str])
     """More host names that she answers to, such as a reverse proxy's; others are refused, so that
     no page can reach her by a name of its own."""

@@ -169,7 +169,7 @@ class Colony:
 
     def queen(self, *, start: bool = True, **settings: str) -> DaemonUnderTest:
         """The queen that this colony's hives know; ``settings`` become ``RBEE_QUEEN_…``."""
-        chosen = {"port": str(self._queen_port), **settings}
+        chosen = {"port": str(self._queen_port), "pages_port": "0", **settings}
         return self._daemon("queen", "queen", self._queen_port, chosen, start=start)
 
     def worker_processes(self) -> list[psutil.Process]:

@@ -157,7 +157,7 @@ def test_launch_flags_leave_nothing_to_a_default_that_guesses() -> None:
     assert (flags["n_ctx"], flags["n_parallel"], flags["n_predict"]) == (8192, 4, 8192)
     assert flags["slot_save_path"] == "/w/1/slots/"
     assert flags["offline"] is True
-    assert flags["ui"] is False
+    assert flags["ui"] is True
     assert "embedding" not in flags
     assert "n_gpu_layers" not in flags
 

@@ -33,8 +33,11 @@ from rbee.contracts.principals import (
 )
 from rbee.errors import Forbidden, InvalidApiKey, RbeeError, UnsafeBind
 from rbee.foundation.addresses import is_loopback
+from rbee.foundation.http.cors import answer_preflight, with_cors
 from rbee.foundation.http.keys import Keyring, make_keyring
+from rbee.foundation.http.own_pages import is_page
 from rbee.foundation.http.problems import send_problem
+from rbee.foundation.http.sessions import SAFE_METHODS
 from rbee.foundation.http.tls import QUEEN as QUEEN_URI
 from rbee.foundation.http.tls import Peer
 
@@ -56,7 +59,6 @@ _OPEN_PATHS = frozenset({"/health"})  # a load balancer's probe has no key and l
 _GUARDED: Final = frozenset({"http", "websocket"})
 _POLICY_VIOLATION: Final = 1008  # RFC 6455's code for it
 _PATH_SHOWN_MAX: Final = 128  # of what a stranger asked for, in an error
-_PREFLIGHT_AGE_S = b"600"  # browsers cap it at two hours (Chromium) anyway
 _HOSTS_KEPT_MAX = 1024  # parsed Host headers: clients use a handful of names, forgers any
 
 
@@ -75,6 +77,8 @@ def _every_peer(_peer: Peer) -> bool:
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Who may come in. ``hosts`` without ports, ``origins`` whole.
 
+    ``pages`` says which paths are pages of an engine's own: their requests come from the page
+    itself and from nowhere else, which proves as much as a CSRF token, and no such page has one.
     ``needs`` says of a route what scopes open it; ``accepts`` whether a certificate
     that is good for TLS still counts (it may have been revoked). ``inward``: without
     a key only programs on this machine get in; from elsewhere it takes a certificate.
@@ -86,6 +90,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     needs: Needs = _operators_only
     accepts: Callable[[Peer], bool] = _every_peer
     inward: bool = False
+    pages: Callable[[str], bool] = is_page
 
     @property
     def locked(self) -> bool:
@@ -153,7 +158,10 @@ def admit(
         InvalidApiKey: no key, or one that is not known here.
         StorageError: not all keys are known at the moment.
     """
-    if peer is None or b"origin" in headers:
+    if policy.pages(path):
+        check_same_origin(policy, headers, method, peer)
+        method = "GET" if peer is None else method  # the origin is what a CSRF token would prove
+    elif peer is None or b"origin" in headers:
         check_origin(policy, headers)
     if path in _OPEN_PATHS:
         return ANYBODY
@@ -229,6 +237,28 @@ def is_known_host(policy: Policy, headers: Mapping[bytes, bytes]) -> bool:
     return _host_name(headers.get(b"host", b"")) in policy.hosts
 
 
+def check_same_origin(
+    policy: Policy, headers: Mapping[bytes, bytes], method: str, peer: Peer | None
+) -> None:
+    """Refuse to a worker's own page what does not come from that page or a person's address bar.
+
+    Raises:
+        Forbidden: the Host is not on the list, or another origin asks; a frame of the console
+            (``same-site``) may only load the page.
+    """
+    if peer is not None and b"origin" not in headers:
+        return
+    if not is_known_host(policy, headers):
+        check_origin(policy, headers)
+    origin = headers.get(b"origin")
+    site = headers.get(b"sec-fetch-site", b"same-origin" if origin else b"none")
+    own = origin is None or origin.partition(b"://")[2] == headers.get(b"host")
+    safe = method in SAFE_METHODS
+    by_cookie = b"cookie" in headers and b"authorization" not in headers
+    if not own or site == b"cross-site" or (not safe and by_cookie and origin is None):
+        raise Forbidden("Other pages may not use a worker's own page.", param="Origin")
+
+
 class Gate:
     """ASGI middleware: refuse, answer a preflight, or pass on."""
 
@@ -262,10 +292,10 @@ class Gate:
             await self._refuse(scope, send, error)
             return
         if preflight and origin is not None:
-            await _answer_preflight(send, origin, headers)
+            await answer_preflight(send, origin, headers)
             return
         if origin is not None and scope["type"] == "http":
-            send = _with_cors(send, origin)
+            send = with_cors(send, origin)
         streams = scope["type"] == "http" and method == "GET"
         if streams and principal.id.startswith(KEY_ID_PREFIX):
             await _while_valid(self._app, scope, receive, send, policy.keyring.gone(principal))
@@ -315,32 +345,6 @@ async def _while_valid(
     await app(scope, receiving, sending)
     if gone.is_set() and open_ended:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _with_cors(send: Send, origin: bytes) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [
-                *message.get("headers", []),
-                (b"access-control-allow-origin", origin),
-                (b"vary", b"Origin"),
-            ]
-        await send(message)
-
-    return sending
-
-
-async def _answer_preflight(send: Send, origin: bytes, headers: Mapping[bytes, bytes]) -> None:
-    answer = [
-        (b"access-control-allow-origin", origin),
-        (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
-        (b"access-control-max-age", _PREFLIGHT_AGE_S),
-        (b"vary", b"Origin"),
-    ]
-    if asked := headers.get(b"access-control-request-headers"):
-        answer.append((b"access-control-allow-headers", asked))
-    await send({"type": "http.response.start", "status": 204, "headers": answer})
-    await send({"type": "http.response.body", "body": b""})
 
 
 @lru_cache(maxsize=_HOSTS_KEPT_MAX)

@@ -28,12 +28,15 @@ from rbee.foundation.http.answers import answer, health_route
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import Gate, Policy, is_known_host
 from rbee.foundation.http.jobs_api import SSE_HEADERS, job_routes
+from rbee.foundation.http.log_api import log_routes
 from rbee.foundation.http.openapi import openapi_route
+from rbee.foundation.http.own_pages import OwnPages
 from rbee.foundation.http.problems import as_problem, problem_response
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import Source, metrics_route
 from rbee.hive.api.model_files import TicketDoor, model_file_routes
 from rbee.hive.api.reference import hive_document
+from rbee.hive.api.worker_pages import WorkerPages
 from rbee.hive.models.search import FOUND_DEFAULT
 from rbee.hive.operations import Operations
 from rbee.hive.sharing.giving import Sharing
@@ -61,8 +64,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """``search(words, limit, fit)``: what the hub offers, with verdicts if ``fit``."""
     metrics: Source
     sharing: Sharing
-    framing: Callable[[str, str], list[str]] = lambda _scheme, _host: []
-    """Origins whose pages may frame the hive's, by scheme and host of the request."""
+    pages: WorkerPages
 
 
 def make_app(parts: Parts, policy: Policy) -> ASGIApp:
@@ -104,6 +106,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             Route("/v1/info", info, methods=["GET"]),
             Route("/v1/workers/{worker_id}/logs", worker_logs, methods=["GET"]),
             Route("/v1/shutdown", shutdown, methods=["POST"]),
+            *log_routes(),
             metrics_route("hive", parts.metrics),
             *model_file_routes(parts.sharing),
             openapi_route(hive_document),
@@ -115,13 +118,14 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             405: problem_response,
         },
     )
-    gated = Gate(app, policy, lambda error, _path: as_problem(error))
+    paged = OwnPages(app, parts.pages.open, parts.pages.framing)
+    gated = Gate(paged, policy, lambda error, _path: as_problem(error))
     return ConsoleDoor(
         TicketDoor(gated, policy, parts.sharing),
         Site("hive"),
         knows=partial(is_known_host, policy),
         base_url=lambda: parts.info().base_url,
-        ancestors=parts.framing,
+        ancestors=parts.pages.framing,
     )
 
 

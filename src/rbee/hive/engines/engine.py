@@ -167,6 +167,11 @@ class Engine(Protocol):
         """Where its process tells of itself."""
         ...
 
+    @property
+    def own_page(self) -> bool:
+        """It serves a page for people at ``/``, with paths that work below a prefix."""
+        ...
+
     def missing(self) -> str | None:
         """Why it is not installed, and what to do; None when it is. Starts nothing."""
         ...
@@ -220,6 +225,7 @@ class Adapter:
     request_mark: bytes | None = None
     takes: Takes = "file"
     face = LLAMACPP_FACE
+    own_page = False
     device_types: frozenset[DeviceType] = frozenset({"cpu"})
     features: tuple[str, ...] = ("chat", "completions", "embeddings")
 

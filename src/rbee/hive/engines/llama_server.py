@@ -42,6 +42,7 @@ class LlamaServer(Adapter):
     name = PROGRAM
     automatic = True
     places_layers = True
+    own_page = True
     request_mark = llamacpp_readings.REQUEST_MARK
     features = ("chat", "completions", "embeddings", "tokenize")
 

@@ -32,6 +32,7 @@ class XLlamaCpp(Adapter):
 
     automatic = True
     places_layers = True
+    own_page = True
     request_mark = llamacpp_readings.REQUEST_MARK
     features = ("chat", "completions", "embeddings", "tokenize")
 

@@ -1,4 +1,7 @@
-"""The console at the queen's ``/``: in front of her gate, framed by her own machine's hives only."""
+"""The pages that the queen shows: her console, and workers' own beside it.
+
+The console stands in front of her gate, since its files are open; workers' pages stand behind.
+"""
 
 from functools import partial
 from typing import Final
@@ -11,20 +14,33 @@ from rbee.console.site import Site
 from rbee.foundation.addresses import is_loopback
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.gate import Policy, is_known_host
+from rbee.foundation.http.own_pages import OwnPages
+from rbee.queen.api.worker_pages import PagesDoor, WorkerPages
+from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
 
 _WEB: Final = ("http", "https")
 
 
 def with_console(gated: ASGIApp, policy: Policy, daemon: Daemon, colony: Colony) -> ASGIApp:
-    """The console's files here, everything else behind the gate."""
-    return ConsoleDoor(
+    """The console's files here, everything else behind the gate; workers' pages apart."""
+    console = ConsoleDoor(
         gated,
         Site("queen"),
         knows=partial(is_known_host, policy),
         base_url=lambda: daemon.base_url,
         ancestors=lambda _scheme, host: _hives_at(colony, host),
     )
+    return PagesDoor(console, daemon)
+
+
+def with_worker_pages(app: ASGIApp, daemon: Daemon, colony: Colony, lines: HiveLines) -> ASGIApp:
+    """Behind the gate: workers' own pages, framed by her console and by hives' pages."""
+
+    def framing(scheme: str, host: str) -> list[str]:
+        return [f"{scheme}://{host}:{daemon.port}", *_hives_at(colony, host)]
+
+    return OwnPages(app, WorkerPages(colony, lines).open, framing)
 
 
 def _hives_at(colony: Colony, host: str) -> list[str]:

@@ -58,7 +58,6 @@ def launch_argv(settings: WorkerSettings, *, model_declares_pooling: bool) -> li
         "--slot-save-path", f"{settings.directory / SLOTS_FOLDER}/",
         "--metrics",
         "--slots",
-        "--no-webui",
         "--offline",
     ]  # fmt: skip
     if settings.threads is not None:

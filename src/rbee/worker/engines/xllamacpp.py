@@ -81,7 +81,7 @@ def launch_flags(
         # The default echoes any page's origin; this port is for the queen alone.
         "cors_origins": f"http://{settings.host}:{settings.port}",
         "cors_credentials": False,
-        "ui": False,
+        "ui": True,  # people reach it through the hive alone, which knows the key
         "endpoint_metrics": True,
         "endpoint_slots": True,
         "sse_ping_interval": PING_INTERVAL_S,

@@ -1,0 +1,192 @@
+"""The pages that an engine has itself, passed on below ``/workers/ID/ui/`` by hive and queen.
+
+A request has passed the gate (operators only; ``is_page`` tells it these paths) and comes here
+before the room's routes. What goes on is little: no cookie and no key of the browser's. What
+comes back is little too, under a policy of ours, whatever the engine says: its page may speak
+with its own worker alone, runs no script but its files and what stood in its first document,
+and is framed by the console's pages alone. Paths below the prefix stay relative, so an engine
+needs not know where it is mounted.
+"""
+
+import base64
+import gzip
+import re
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
+from typing import Final, TypeAlias
+
+import anyio
+import httpx2
+import msgspec
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rbee.errors import MethodNotAllowed, RbeeError
+from rbee.foundation import logs
+from rbee.foundation.http.body import receive_body
+from rbee.foundation.http.problems import as_problem, send_problem
+
+DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024  # llama.cpp's is 12 KiB; older ones were one large file
+
+_PAGE: Final = re.compile(r"/workers/([^/]+)/ui(/.*)?")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE"})
+_SENT: Final = (
+    "accept", "accept-encoding", "accept-language", "content-type", "if-none-match", "range",
+)  # fmt: skip
+_KEPT: Final = (
+    "accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-length",
+    "content-range", "content-type", "etag", "last-modified", "vary",
+)  # fmt: skip
+_INLINE: Final = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script", re.DOTALL)
+
+_log = logs.get(__name__)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a browser wants of a worker's page. ``target`` is path and query below the prefix."""
+
+    worker_id: str
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Open: TypeAlias = Callable[[Asked], AbstractAsyncContextManager[httpx2.Response]]
+"""Asks the worker, by whatever way the room has; RbeeError where it has no page."""
+
+Framing: TypeAlias = Callable[[str, str], list[str]]
+"""From the scheme and host name of a request to the origins that may frame the page."""
+
+
+def is_page(path: str) -> bool:
+    """Whether a path is of a worker's own page."""
+    return path.startswith("/workers/") and _PAGE.fullmatch(path) is not None
+
+
+class OwnPages:
+    """ASGI, behind the gate: a worker's own page, or else ``app``."""
+
+    def __init__(self, app: ASGIApp, open_: Open, framing: Framing) -> None:
+        self._app = app
+        self._open = open_
+        self._framing = framing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, and its answer back as it comes."""
+        found = _PAGE.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            if scope["method"] not in _METHODS:
+                raise MethodNotAllowed(f"{scope['method']} is not allowed on {scope['path']}.")
+            if not found[2]:  # without the slash the page's relative paths would miss
+                await _redirect(send, f"{scope['path']}/")
+                return
+            await self._pass(await _asked(scope, receive, found), scope, receive, send)
+        except RbeeError as error:
+            await send_problem(send, error, as_problem(error))
+
+    async def _pass(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._open(asked) as answer:
+            body: AsyncIterator[bytes] = answer.aiter_raw()
+            hashes: list[str] = []
+            if answer.headers.get("content-type", "").startswith("text/html"):
+                document = await _whole(body)
+                hashes = _hashes(document, answer.headers.get("content-encoding", ""))
+                body = _once(document)
+            head = [
+                (name.encode(), answer.headers[name].encode("latin-1"))
+                for name in _KEPT
+                if name in answer.headers
+            ]
+            policy = self._policy(scope, asked.worker_id, hashes)
+            head += [
+                (b"content-security-policy", policy.encode()),
+                (b"x-content-type-options", b"nosniff"),
+                (b"referrer-policy", b"no-referrer"),
+                (b"cross-origin-resource-policy", b"same-origin"),
+            ]
+            start = {"type": "http.response.start", "status": answer.status_code, "headers": head}
+            await send(start)
+            async with anyio.create_task_group() as passing:
+                passing.start_soon(_cancel_when_gone, receive, passing.cancel_scope)
+                await _stream(body, send, asked)
+                passing.cancel_scope.cancel()
+
+    def _policy(self, scope: Scope, worker_id: str, hashes: list[str]) -> str:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        own = f"{scope['scheme']}://{host}/workers/{worker_id}/ui/"
+        framing = " ".join(["'self'", *self._framing(scope["scheme"], name)])
+        scripts = " ".join(["'self'", *hashes])
+        return (
+            f"default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; "
+            f"connect-src {own} data: blob:; style-src 'self' 'unsafe-inline'; "
+            "font-src 'self' data:; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+            "manifest-src 'self'; worker-src 'self' blob:; frame-src 'self' blob:; "
+            f"frame-ancestors {framing}; base-uri 'self'; form-action 'self'; object-src 'none'"
+        )
+
+
+async def _asked(scope: Scope, receive: Receive, found: re.Match[str]) -> Asked:
+    headers = {name.decode().lower(): text.decode("latin-1") for name, text in scope["headers"]}
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    below = raw.decode("latin-1").split("/ui", 1)[1] or "/"
+    query: bytes = scope.get("query_string", b"")
+    return Asked(
+        worker_id=found[1],
+        method=scope["method"],
+        target=f"{below}?{query.decode('latin-1')}" if query else below,
+        headers={name: headers[name] for name in _SENT if name in headers},
+        body=await receive_body(receive, headers.get("content-length")),
+    )
+
+
+async def _whole(body: AsyncIterator[bytes]) -> bytes:
+    parts = [part async for part in body]
+    return b"".join(parts)
+
+
+async def _once(document: bytes) -> AsyncIterator[bytes]:
+    yield document
+
+
+def _hashes(document: bytes, encoding: str) -> list[str]:
+    """The policy's words for the scripts that stand inside a document itself."""
+    try:
+        plain = gzip.decompress(document) if encoding == "gzip" else document
+    except (OSError, EOFError, zlib.error):
+        return []
+    if encoding not in {"", "gzip", "identity"} or len(plain) > DOCUMENT_BYTES_MAX:
+        return []
+    digests = (
+        sha256(script[1]).digest() for script in _INLINE.finditer(plain) if script[1].strip()
+    )
+    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+
+
+async def _stream(body: AsyncIterator[bytes], send: Send, asked: Asked) -> None:
+    try:
+        async for chunk in body:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except httpx2.HTTPError as error:
+        # The answer stays unfinished: the page sees a cut, as it would without us.
+        _log.info("worker's page cut", worker_id=asked.worker_id, reason=type(error).__name__)
+        return
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _redirect(send: Send, target: str) -> None:
+    head = [(b"location", target.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 307, "headers": head})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
