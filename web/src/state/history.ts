@@ -118,9 +118,30 @@ function recordColony(slot: number): void {
   put(values, "running", slot, row.running);
   put(values, "gpu_util_pct", slot, row.gpu_util_pct);
   put(values, "vram_used_mb", slot, row.vram_used_mb);
+  put(values, "vram_total_mb", slot, row.vram_total_mb);
+  put(values, "temp_max_c", slot, hottest());
 }
 
-const COLONY_FIGURES = ["tokens_per_s", "waiting", "running", "gpu_util_pct", "vram_used_mb"];
+/** The warmest GPU of all; null where none tells. */
+function hottest(): number | null {
+  let found: number | null = null;
+  for (const row of getTable("nodes").values())
+    for (const gpu of row.gpus) {
+      const temp = gpu[4];
+      if (temp !== null && (found === null || temp > found)) found = temp;
+    }
+  return found;
+}
+
+const COLONY_FIGURES = [
+  "tokens_per_s",
+  "waiting",
+  "running",
+  "gpu_util_pct",
+  "vram_used_mb",
+  "vram_total_mb",
+  "temp_max_c",
+];
 const NODE_FIGURES = ["cpu_pct", "ram_used_mb"];
 const WORKER_FIGURES = ["tokens_per_s", "slots_busy", "gpu_util_pct"];
 

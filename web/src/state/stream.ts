@@ -5,6 +5,8 @@
  * away, and it must knock again within a second. After a break it asks for what came after the last
  * id; what cannot be resumed begins with a snapshot, so nothing is missing and nothing doubled.
  */
+import { sessionFetch } from "@/api/session";
+
 import { EventCutter } from "./sse";
 import { clear, getConnection, getTable, LIVE_S, setConnection, take } from "./store";
 import type { ConnectionState, Message } from "./types";
@@ -24,14 +26,16 @@ const RETRY_MS_MAX = 1_500;
 /** A hidden page lets go of its connection after this: browsers allow six to a host. */
 const HIDDEN_MS_MAX = 20_000;
 
-const UNAUTHORIZED = new Set([401, 403]);
-
+/** Counts starts: a loop of an earlier one ends by itself. */
+let life = 0;
 let running = false;
 let attempt: AbortController | null = null;
 let lastId: string | null = null;
 let wake: (() => void) | null = null;
 let heardAt = 0;
 let hiddenSince: number | null = null;
+/** Why the last try failed: told once what is shown has become old. */
+let why: string | null = null;
 let watchdog: ReturnType<typeof setInterval> | null = null;
 
 /** Begin; does nothing when it runs already. Call it once, from the app's root. */
@@ -42,7 +46,8 @@ export function startStream(): void {
   window.addEventListener("online", reconnectNow);
   watchdog = setInterval(watch, 1_000);
   onVisibility();
-  void keepUp();
+  life += 1;
+  void keepUp(life);
 }
 
 /** End, and forget what was shown. */
@@ -63,25 +68,27 @@ export function reconnectNow(): void {
   wake?.();
 }
 
-async function keepUp(): Promise<void> {
+async function keepUp(mine: number): Promise<void> {
   let failures = 0;
-  while (running) {
+  const isMine = () => running && life === mine;
+  while (isMine()) {
     if (isPaused()) {
       await pause(null);
       continue;
     }
     const outcome = await follow();
-    if (outcome === "signed_out") {
+    if (!isMine()) return;
+    if (outcome === "signed_out" || outcome === "forbidden") {
       lastId = null;
       clear();
-      note("signed_out", null);
+      note("signed_out", outcome === "forbidden" ? "This key may not look at the colony." : null);
       await pause(null); // until someone signs in
       note("connecting", null);
       failures = 0;
       continue;
     }
     failures = outcome === "ended" ? 1 : failures + 1;
-    if (running) await pause(retryMs(failures));
+    await pause(retryMs(failures));
   }
 }
 
@@ -91,7 +98,7 @@ export function retryMs(failures: number, random: () => number = Math.random): n
   return longest / 2 + (random() * longest) / 2;
 }
 
-type Outcome = "ended" | "failed" | "signed_out";
+type Outcome = "ended" | "failed" | "signed_out" | "forbidden";
 
 /** One connection, from its request to its end. */
 async function follow(): Promise<Outcome> {
@@ -102,14 +109,16 @@ async function follow(): Promise<Outcome> {
   try {
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (lastId !== null) headers["last-event-id"] = lastId;
-    const response = await fetch(PATH, { headers, signal: mine.signal, cache: "no-store" });
-    if (UNAUTHORIZED.has(response.status)) return "signed_out";
+    const response = await sessionFetch(PATH, { headers, signal: mine.signal, cache: "no-store" });
+    if (response.status === 401) return "signed_out";
+    if (response.status === 403) return "forbidden";
     if (!response.ok || response.body === null) {
       note("lost", `The queen answered ${String(response.status)}.`);
       return "failed";
     }
     clearTimeout(late);
     heardAt = Date.now();
+    why = null;
     await read(response.body);
     note("lost", "The queen ended the stream.");
     return "ended";
@@ -148,16 +157,17 @@ function watch(): void {
   }
   if (connection.lastAt === null) return;
   const ageS = (Date.now() - connection.lastAt) / 1000;
-  if (ageS > LIVE_S) note(connection.state === "live" ? "lost" : connection.state, null);
-  else if (connection.state !== "live") note(connection.state, connection.reason);
+  if (ageS > LIVE_S) note(connection.state === "live" ? "lost" : connection.state, why);
+  else if (connection.state !== "live") note(connection.state, why);
 }
 
 /** Say how it is; a break of less than three seconds is not worth a banner. */
 function note(state: ConnectionState, reason: string | null): void {
-  const { lastAt, reason: before } = getConnection();
+  const { lastAt } = getConnection();
   const ageS = lastAt === null ? null : Math.floor((Date.now() - lastAt) / 1000);
+  why = reason;
   if (state === "lost" && ageS !== null && ageS <= LIVE_S) return;
-  setConnection({ state, ageS, lastAt, reason: reason ?? before });
+  setConnection({ state, ageS, lastAt, reason });
 }
 
 // ── while nobody looks ───────────────────────────────────────────────────────

@@ -359,7 +359,9 @@ export type Figure =
   | "colony.waiting"
   | "colony.running"
   | "colony.gpu_util_pct"
-  | "colony.vram_used_mb";
+  | "colony.vram_used_mb"
+  | "colony.vram_total_mb"
+  | "colony.temp_max_c"; // the warmest GPU of all
 
 /** The newest `length` values of a figure, oldest first. `v` holds NaN where it was unknown. */
 export interface Series {
