@@ -1,0 +1,44 @@
+/** The buttons of a worker, always there; one that cannot be used now says why. */
+import { CopyPlus, RotateCw, ScrollText, Square } from "lucide-react";
+
+import { useSession } from "@/api";
+import { IconButton } from "@/ui";
+import { restartWorkers, stopWorkers, useBusy, whyNot } from "./actions";
+import type { Row } from "./rows";
+
+export interface RowActionsProps {
+  row: Row;
+  onLogs: (row: { id: string }) => void;
+  onDuplicate: (row: Row) => void;
+}
+
+export function RowActions({ row, onLogs, onDuplicate }: RowActionsProps) {
+  const operator = useSession((session) => session.operator);
+  const doing = useBusy(row.id);
+  const button = (
+    action: "stop" | "restart" | "logs",
+    label: string,
+    icon: React.ReactNode,
+    run: () => void,
+  ) => {
+    const why = doing ? `${doing} …` : whyNot(row, operator, action);
+    return (
+      <IconButton
+        size="sm"
+        label={why === null ? label : `${label}: ${why}`}
+        icon={icon}
+        aria-disabled={why !== null}
+        onClick={() => why === null && run()}
+        className={action === "stop" ? "hover:text-bad" : undefined}
+      />
+    );
+  };
+  return (
+    <span className="inline-flex items-center">
+      {button("logs", "Logs", <ScrollText />, () => onLogs(row))}
+      {button("logs", "Start another one like it", <CopyPlus />, () => onDuplicate(row))}
+      {button("restart", "Restart", <RotateCw />, () => void restartWorkers([row]))}
+      {button("stop", "Stop", <Square />, () => void stopWorkers([row]))}
+    </span>
+  );
+}

@@ -1,0 +1,41 @@
+/** A worker's slots as pips: filled ones answer, a number beside them waits. Many slots become a meter. */
+import { cn, format, Meter } from "@/ui";
+import type { Row } from "./rows";
+
+const PIPS_MAX = 16;
+
+export function Slots({ row }: { row: Row }) {
+  const total = row.worker.slots_total;
+  const busy = row.load ? Math.max(row.load.slots_busy ?? 0, row.load.running) : null;
+  const queued = row.load?.queued ?? 0;
+  if (total === null)
+    return <span title="It does not tell how many requests it takes at once">{format.UNKNOWN}</span>;
+  const words = `${busy ?? "an unknown number"} of ${total} slots in use${queued > 0 ? `, ${queued} wait` : ""}`;
+  return (
+    <span className="inline-flex items-center gap-2" title={words}>
+      {total > PIPS_MAX ? (
+        <Meter
+          used={busy}
+          total={total}
+          label={words}
+          alarm={false}
+          className="w-20"
+          text={`${busy ?? "–"}/${total}`}
+        />
+      ) : (
+        <span className="inline-flex flex-wrap gap-[3px]" role="img" aria-label={words}>
+          {Array.from({ length: total }, (_, at) => (
+            <span
+              key={at}
+              className={cn(
+                "h-3 w-1.5 rounded-[2px]",
+                busy !== null && at < busy ? "bg-accent" : "bg-line-strong",
+              )}
+            />
+          ))}
+        </span>
+      )}
+      {queued > 0 ? <span className="text-2xs text-warn num">+{queued}</span> : null}
+    </span>
+  );
+}

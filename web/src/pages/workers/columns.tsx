@@ -1,0 +1,164 @@
+/** The columns of the workers' table. */
+import { Sparkline } from "@/charts/Sparkline";
+import { Badge, format, StatusDot, Time, type Column } from "@/ui";
+import { memoryMbOf, ROUTES, type Row } from "./rows";
+import { RowActions, type RowActionsProps } from "./RowActions";
+import { Slots } from "./Slots";
+
+export interface ColumnActions extends Omit<RowActionsProps, "row"> {
+  chosen: ReadonlySet<string>;
+  onChoose: (id: string, chosen: boolean) => void;
+}
+
+export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Column<Row>[] {
+  return [
+    {
+      id: "choose",
+      header: "Choose",
+      quietHeader: true,
+      width: "18px",
+      card: false,
+      cell: (row) => (
+        <input
+          type="checkbox"
+          aria-label={`Choose ${row.worker.model} (${row.id})`}
+          checked={chosen.has(row.id)}
+          onChange={(event) => onChoose(row.id, event.target.checked)}
+          className="size-3.5 accent-[var(--accent)] align-middle"
+        />
+      ),
+    },
+    {
+      id: "model",
+      header: "Model",
+      width: "minmax(170px,2.2fr)",
+      card: "title",
+      sort: (row) => row.worker.model,
+      text: (row) => `${row.worker.model} ${row.id} ${row.worker.engine}`,
+      cell: (row) => <ModelCell row={row} />,
+    },
+    {
+      id: "status",
+      header: "Status",
+      width: "minmax(104px,1.2fr)",
+      card: "corner",
+      sort: (row) => row.status,
+      text: (row) => `${row.status} ${row.worker.reason ?? ""}`,
+      cell: (row) => <StatusCell row={row} />,
+    },
+    {
+      id: "place",
+      header: "Hive · device",
+      width: "minmax(120px,1.3fr)",
+      sort: (row) => `${row.worker.hive_id} ${row.worker.device}`,
+      cell: (row) => (
+        <span title={`${row.worker.hive_id}, ${row.worker.device}`}>
+          {row.worker.hive_id} <span className="text-faint">·</span>{" "}
+          <span className="text-muted">{row.worker.device.replaceAll(",", " + ")}</span>
+        </span>
+      ),
+    },
+    {
+      id: "slots",
+      header: "Slots",
+      width: "minmax(84px,1fr)",
+      sort: (row) => row.load?.running ?? row.load?.slots_busy,
+      cell: (row) => <Slots row={row} />,
+    },
+    {
+      id: "speed",
+      header: "Tokens/s",
+      width: "132px",
+      sort: (row) => row.load?.tokens_per_s,
+      cell: (row) => (
+        <span className="flex items-center gap-2">
+          <Sparkline
+            figure="worker.tokens_per_s"
+            id={row.id}
+            label={`Tokens a second of ${row.worker.model}, the last minutes`}
+          />
+          <span className="w-10 text-right">{speed(row)}</span>
+        </span>
+      ),
+    },
+    {
+      id: "memory",
+      header: "Memory",
+      width: "78px",
+      align: "right",
+      hideBelow: "lg",
+      sort: memoryMbOf,
+      cell: (row) => format.memoryMb(memoryMbOf(row)),
+    },
+    {
+      id: "uptime",
+      header: "Up",
+      width: "84px",
+      align: "right",
+      hideBelow: "lg",
+      sort: (row) => row.worker.started_at,
+      cell: (row) => <Time at={row.worker.started_at} mode="since" />,
+    },
+    {
+      id: "route",
+      header: "Route",
+      width: "60px",
+      hideBelow: "xl",
+      sort: (row) => row.worker.route,
+      cell: (row) => <RouteCell row={row} />,
+    },
+    {
+      id: "actions",
+      header: "Actions",
+      quietHeader: true,
+      width: "116px",
+      card: "wide",
+      cell: (row) => <RowActions row={row} {...actions} />,
+    },
+  ];
+}
+
+function speed(row: Row): string {
+  const value = row.load?.tokens_per_s;
+  if (value === null || value === undefined) return format.UNKNOWN;
+  return value >= 10 ? format.count(value) : value.toFixed(1);
+}
+
+function ModelCell({ row }: { row: Row }) {
+  const { model, task, engine, manual } = row.worker;
+  return (
+    <span className="flex min-w-0 items-center gap-1.5">
+      <span className="truncate font-medium" title={`${model} (${row.id}, ${engine})`}>
+        {model}
+      </span>
+      {task === "generate" ? null : <Badge>{task}</Badge>}
+      {manual ? <Badge title="Started by hand: never unloaded because it is idle">by hand</Badge> : null}
+    </span>
+  );
+}
+
+function StatusCell({ row }: { row: Row }) {
+  const { reason, restarts } = row.worker;
+  return (
+    <span className="flex min-w-0 items-center gap-1.5" title={reason ?? undefined}>
+      <StatusDot state={row.status} />
+      {restarts > 0 ? (
+        <span className="text-2xs text-warn num" title={`It has died ${restarts} times and started again`}>
+          ↻{restarts}
+        </span>
+      ) : null}
+      {reason && row.status !== "ready" && row.status !== "busy" ? (
+        <span className="truncate text-xs text-muted">{reason}</span>
+      ) : null}
+    </span>
+  );
+}
+
+function RouteCell({ row }: { row: Row }) {
+  const route = row.worker.route === null ? undefined : ROUTES[row.worker.route];
+  return (
+    <span className="text-muted" title={route?.about ?? "The queen has no way to it now"}>
+      {route?.label ?? format.UNKNOWN}
+    </span>
+  );
+}
