@@ -155,6 +155,7 @@ async def _talk(wire: Conversation) -> None:
             await wire.say(
                 _sse({"error": {"message": "The engine ran out of memory.", "code": 500}})
             )
+            await wire.say(chunk(b"data: [DONE]\n\n"), chunk(b""))
             return
         name = "reasoning_content" if said <= asked.thought else "content"
         await wire.say(_sse(_event({name: piece})))

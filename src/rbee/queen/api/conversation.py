@@ -36,6 +36,7 @@ class Conversation:
 
     __slots__ = (
         "_early_head_s",
+        "_early",
         "_enforced",
         "_rate_headers",
         "answer",
@@ -65,6 +66,7 @@ class Conversation:
         self.call: Call | None = None
         self.answer: Answer | None = None
         self._early_head_s = early_head_s
+        self._early = False  # whether the head went out before a worker was found
         self._rate_headers: Headers = []
         self._enforced: Enforced | None = None
         given = exchange.headers.get(b"x-request-id", b"")
@@ -114,6 +116,7 @@ class Conversation:
             return
         if not self.exchange.started:
             self._start(200, [(b"content-type", EVENT_STREAM)], length=None)
+            self._early = True
         eta = "unknown" if waiting.eta_s is None else f"{waiting.eta_s:.0f}"
         text = f"waiting position={waiting.position} eta_s={eta} reason={waiting.reason}"
         await self.exchange.send(sse.comment(text))
@@ -136,7 +139,7 @@ class Conversation:
         exchange = self.exchange
         if not exchange.started:
             self._start(answer.status, [*answer.headers, *_about(answer)], length=None)
-        elif answer.worker is not None:
+        elif self._early and answer.worker is not None:
             # The head went out before anybody knew who would answer.
             worker = answer.worker
             text = f"routed worker={worker.worker_id} hive={worker.hive_id} queue_ms="
