@@ -35,8 +35,8 @@ class Conversation:
     """One request and its answer, from the peek to the last byte."""
 
     __slots__ = (
-        "_early_head_s",
         "_early",
+        "_early_head_s",
         "_enforced",
         "_rate_headers",
         "answer",
