@@ -9,6 +9,7 @@ import { useCallback, useEffect, useMemo, useState } from "react";
 
 import { may } from "@/api";
 import { useCommands, useShortcut, useUrlState } from "@/app";
+import { WithQueries } from "@/app/WithQueries";
 import { Button, cn, IconButton, Segmented, Sheet, useMedia, usePageTitle } from "@/ui";
 
 import "./chat.css";
@@ -29,6 +30,14 @@ import { Welcome } from "./view/Welcome";
 import { WhySheet } from "./view/WhySheet";
 
 export function Page() {
+  return (
+    <WithQueries>
+      <ChatPage />
+    </WithQueries>
+  );
+}
+
+function ChatPage() {
   const chat = useChats((state) => state.chat);
   const ready = useChats((state) => state.ready);
   const running = useChats((state) => [...state.runs.values()].some((run) => run.parts.chat === state.chat.id));
@@ -230,7 +239,8 @@ function useFirstModel(ready: boolean): void {
   const { all, loaded } = useTalkers();
   const model = useChats((state) => state.chat.panes[0]?.model ?? "");
   useEffect(() => {
-    if (!ready || !loaded || model !== "") return;
+    // Looked at anew: the address may just have begun a chat with a model.
+    if (!ready || !loaded || chats().chat.panes[0]?.model !== "") return;
     const last = lastModel();
     const found = talkerOf(all, last) ?? all.find((each) => each.readiness === "ready") ?? all[0];
     if (found) setModel(0, found.id);

@@ -218,7 +218,8 @@ export class Run {
 
   private fail(trouble: Trouble): void {
     this.facts.finish = "failed";
-    this.facts.trouble = trouble;
+    // The first one is the cause; what follows it are its consequences.
+    this.facts.trouble ??= trouble;
   }
 
   private end(): void {
