@@ -82,6 +82,8 @@ HIVE_DOORS = (
     "models/search",
     "models/offer",
     "workers/{worker_id}/logs",
+    "logs",
+    "settings",
 )
 """What the queen reads of a hive for an operator."""
 
@@ -122,9 +124,12 @@ ROUTES: list[Route] = [
     Route("queen", "POST", "/v1/session", 5),
     Route("queen", "GET", "/v1/session", 5),
     Route("queen", "DELETE", "/v1/session", 5),
-    Route("queen", "GET", "/v1/plan", 4),
-    Route("queen", "GET", "/v1/settings", 5),
+    *_both("GET", "/v1/settings", 5),
     Route("queen", "PATCH", "/v1/settings", 5),
+    Route("queen", "GET", "/v1/plan", 4),
+    Route("queen", "GET", "/v1/requests", 5),
+    Route("queen", "DELETE", "/v1/requests/{id}", 5),
+    *_both("GET", "/v1/logs", 5),
     Route("queen", "GET", "/v1/heartbeats/stream", 2, fixed=True),
     Route("queen", "GET", "/v1/ws", 5, fixed=True),
     Route("queen", "GET", "/v1/state/stream", 5),
@@ -358,10 +363,6 @@ SHAPES: list[Shape] = [
     Shape(keys.SignIn, "key"),
     Shape(keys.Session, "name scopes models csrf_token expires_at"),
     Shape(keys.SignedOut, "signed_out"),
-    Shape(daemon.Health, "status"),
-    Shape(
-        daemon.ServiceInfo,
-        "service version base_url port features",
     Shape(
         settings.Setting,
         "name group about value default source schema live unit variable locked masked waits next",
@@ -370,6 +371,10 @@ SHAPES: list[Shape] = [
     Shape(settings.SettingsChange, "set unset revision"),
     Shape(settings.SettingsChanged, "applied restart state"),
     Shape(settings.RefusedSetting, "name reason"),
+    Shape(daemon.Health, "status"),
+    Shape(
+        daemon.ServiceInfo,
+        "service version base_url port features",
         "pid hive_id queen_url started_at",
     ),
     Shape(daemon.Problem, "error details", "code remedy param data"),
@@ -464,5 +469,6 @@ COMMANDS = [
     Word("why", 4),
     *[Word(name, 4) for name in ("plan", "bench", "drill")],
     *[Word(f"keys {verb}", 5) for verb in ("create", "list", "revoke")],
-    *[Word(name, 6) for name in ("top", "keeper")],
+    *[Word(name, 6) for name in ("top",)],
+    Word("keeper", 5),
 ]

@@ -24,6 +24,7 @@ _ROUTES: Final[dict[tuple[str, str], frozenset[Scope]]] = {
     ("DELETE", "/v1/session"): _ANY_KEY,
     ("GET", "/metrics"): _READ,
     ("GET", "/v1/plan"): _READ,
+    ("GET", "/v1/requests"): _READ,
     ("GET", "/v1/heartbeats/stream"): _READ,
     ("GET", "/v1/state/stream"): _READ,
     ("GET", "/v1/ws"): _READ,

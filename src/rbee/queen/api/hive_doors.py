@@ -31,9 +31,11 @@ DOORS: Final = (
     ("GET", "engines"),
     ("POST", "engines/probe"),
     ("GET", "info"),
+    ("GET", "settings"),
     ("GET", "models/search"),
     ("GET", "models/offer"),
     ("GET", "workers/{worker_id}/logs"),
+    ("GET", "logs"),
 )
 _HEADERS: Final = ("content-type", "content-length", "cache-control", "x-rbee-log-offset")
 

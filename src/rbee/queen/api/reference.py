@@ -42,9 +42,9 @@ from rbee.queen.api.access import scopes_for
 from rbee.queen.api.reference_doors import DOOR_ROWS
 from rbee.queen.api.reference_hives import HIVE_ROWS
 from rbee.queen.api.reference_models import MODEL_ROWS
+from rbee.queen.api.reference_state import STATE_ROWS, STATE_TABLES
 
 TITLE: Final = "rbee queen"
-from rbee.queen.api.reference_state import STATE_ROWS, STATE_TABLES
 ABOUT: Final = (
     "One private AI endpoint of many machines: models under OpenAI's and Anthropic's APIs, "
     "jobs and their events, hives, keys and settings. docs/wire.md is the same in prose."
@@ -66,10 +66,10 @@ CARRIED: Final = (
     status.InferSelected,
     status.InferComplete,
     status.InferResumed,
+    *STATE_TABLES,
 )
 """What events carry as ``data``, and what a hive answers through the queen."""
 
-    *STATE_TABLES,
 
 _KEY_ROWS: Final = (
     Row(
@@ -148,6 +148,21 @@ _LOOKING_ROWS: Final = (
     ),
     Row(
         method="GET",
+        path="/v1/requests",
+        summary="The requests that wait or run, and the last that ended",
+        tag="colony",
+        answer=state.RequestList,
+    ),
+    Row(
+        method="DELETE",
+        path="/v1/requests/{request_id}",
+        summary="Cancel anybody's request; its client is told that an operator did",
+        tag="colony",
+        answer=jobs.JobCancelled,
+        problems=(JobNotFound, StorageError),
+    ),
+    Row(
+        method="GET",
         path="/v1/heartbeats/stream",
         summary="The hives' figures, each second",
         tag="colony",
@@ -157,8 +172,11 @@ _LOOKING_ROWS: Final = (
 
 ROWS: Final[tuple[Row, ...]] = (
     *SERVER_ROWS,
+    SETTINGS_ROW,
+    CHANGE_ROW,
     *job_rows(jobs.Operation),
     *_LOOKING_ROWS,
+    *STATE_ROWS,
     *HIVE_ROWS,
     *DOOR_ROWS,
     *_KEY_ROWS,
@@ -172,9 +190,6 @@ def queen_document() -> Json:
     """The queen's OpenAPI document."""
     return document(ROWS, scopes_for, title=TITLE, about=ABOUT, extra=CARRIED)
 
-    SETTINGS_ROW,
-    CHANGE_ROW,
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(queen_document()), indent=2))
-    *STATE_ROWS,

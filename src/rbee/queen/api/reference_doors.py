@@ -5,7 +5,7 @@ The routes stand in ``hive_doors``; the hive's own reference describes the same 
 
 from typing import Final
 
-from rbee.contracts import daemon, hives, models
+from rbee.contracts import daemon, hives, models, settings
 from rbee.errors import (
     CapacityError,
     HiveNotFound,
@@ -59,6 +59,14 @@ DOOR_ROWS: Final[tuple[Row, ...]] = (
     ),
     Row(
         method="GET",
+        path="/v1/hives/{hive_id}/settings",
+        summary="A hive's settings; they are changed on its machine",
+        tag=_TAG,
+        answer=settings.SettingsState,
+        problems=_AWAY,
+    ),
+    Row(
+        method="GET",
         path="/v1/hives/{hive_id}/models/search",
         summary="What the hub has, as a hive finds it",
         tag=_TAG,
@@ -92,6 +100,20 @@ DOOR_ROWS: Final[tuple[Row, ...]] = (
             Param(name="offset", about="Follow from this byte instead of a tail.", type=int),
         ),
         problems=(InvalidRequest, WorkerNotFound, *_AWAY),
+    ),
+    Row(
+        method="GET",
+        path="/v1/hives/{hive_id}/logs",
+        summary="A hive's own log",
+        tag=_TAG,
+        answer=Media("text/plain", "The last lines; `X-Rbee-Log-Offset` numbers the newest."),
+        events=Events(LogLine, "With `follow=1`: the last lines, and each one that is written."),
+        params=(
+            Param(name="lines", about="So many of the last lines.", type=int),
+            Param(name="follow", about="1: go on with what is written from now on.", type=int),
+            Param(name="offset", about="Follow after this line's number.", type=int),
+        ),
+        problems=(InvalidRequest, *_AWAY),
     ),
 )
 """The doors that stand in ``hive_doors``."""
