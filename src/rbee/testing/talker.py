@@ -121,6 +121,7 @@ async def talker(queen_url: str, *, key: str | None = None) -> AsyncGenerator[in
 
 async def _beats(client: httpx2.AsyncClient, port: int) -> None:
     worker = ready_worker("talker-1", port, model=MODEL, slots=SLOTS)
+    worker.engine = "scripted"  # who asks must not take it for an engine that tells no progress
     while True:
         body = msgspec.json.encode(beat([worker], hive_id=HIVE, at=time.time()))
         with contextlib.suppress(httpx2.TransportError):

@@ -80,6 +80,14 @@ describe("a text that comes in pieces", () => {
     expect(blocks.feed("```js\nconst a = 1;\n```\n\nNext", false).map(({ token }) => token.type)).toEqual(["code", "paragraph"]);
   });
 
+  it("closes marks whose end is still to come", () => {
+    const shown = (text: string) => new Blocks().feed(text, false)[0]?.token as unknown as { tokens: { type: string }[] };
+    expect(shown("It needs **three thi").tokens.map((each) => each.type)).toEqual(["text", "strong"]);
+    expect(shown("It needs **").tokens.map((each) => each.type)).toEqual(["text"]);
+    expect(shown("It needs `a ** b").tokens.map((each) => each.type)).toEqual(["text", "codespan"]);
+    expect(shown("2 * 3").tokens.map((each) => each.type)).toEqual(["text"]);
+  });
+
   it("waits with a line that may become a heading or a rule", () => {
     const [block] = new Blocks().feed("Some words\n--", false);
     expect(block?.token).toMatchObject({ type: "paragraph" });

@@ -62,10 +62,9 @@ export class Blocks {
       if (rest === "") return [];
       const code = this.openFence(rest, ended);
       if (code) return [{ key: this.key, token: code, open: true }];
-      const shown = ended ? rest : rest.replace(UNDECIDED, "\n");
-      const tokens = lex(shown);
+      const tokens = lex(ended ? rest : mended(rest));
       const last = lastIndex(tokens);
-      if (ended || shown !== rest) return this.finished(tokens, ended ? tokens.length : last, ended);
+      if (ended) return this.finished(tokens, tokens.length, true);
       const [token] = tokens;
       if (last <= 0 && token?.type === "list" && this.cutList(token as Tokens.List)) continue;
       return this.finished(tokens, last, false);
@@ -121,6 +120,27 @@ export class Blocks {
     this.keep({ ...list, raw, items });
     return true;
   }
+}
+
+/** Marks that open in a paragraph's last line and close in words that are still to come. */
+const OPEN_MARKS = ["**", "`", "~~"];
+
+/**
+ * A tail as it is shown while it grows: without a line that may become anything, and with its marks
+ * closed, so that no stars stand there until the words behind them come. Only the last block differs
+ * from the text, and that one is never kept.
+ */
+function mended(rest: string): string {
+  const shown = rest.replace(UNDECIDED, "\n");
+  const from = shown.lastIndexOf("\n\n") + 1;
+  const block = shown.slice(from);
+  if (block.includes("```") || block.includes("$$")) return shown;
+  const open = OPEN_MARKS.filter((mark) => block.split(mark).length % 2 === 0);
+  // Stars in open code are no marks.
+  const closing = open.includes("`") ? "`" : open.join("");
+  // A mark with nothing behind it yet would be taken for text.
+  const bare = shown.replace(/(?:\*{1,3}|`|~~)$/, "");
+  return closing === "" || bare !== shown ? (closing === "" ? shown : bare) : shown + closing;
 }
 
 /** The index of the last token that is no blank: what stands before it is finished. */

@@ -2,6 +2,7 @@
  * The quiet line under an answer: how fast, how soon, how much, and who gave it and why.
  */
 import { Route } from "lucide-react";
+import { Fragment } from "react";
 
 import { format } from "@/ui";
 
@@ -83,14 +84,28 @@ function Figures({
 }) {
   const shown = items.filter(([text]) => text !== null);
   return (
-    <p className="num flex min-w-0 flex-wrap items-center gap-x-2 text-xs text-faint [&>*+*]:before:mr-2 [&>*+*]:before:text-line-strong [&>*+*]:before:content-['·']">
-      {shown.map(([text, title]) => (
-        <span key={title} title={title}>
-          {text}
-        </span>
+    <p className="num flex min-w-0 flex-wrap items-center gap-x-1.5 text-xs text-faint">
+      {shown.map(([text, title], index) => (
+        <Fragment key={title}>
+          {index > 0 ? <Dot /> : null}
+          <span title={title}>{text}</span>
+        </Fragment>
       ))}
-      {children}
+      {children ? (
+        <>
+          {shown.length > 0 ? <Dot /> : null}
+          {children}
+        </>
+      ) : null}
     </p>
+  );
+}
+
+function Dot() {
+  return (
+    <span aria-hidden className="text-line-strong">
+      ·
+    </span>
   );
 }
 

@@ -52,7 +52,7 @@ export function Pane({ pane, onWhy, editing, onEditing, empty }: PaneProps) {
         aria-live="off"
         className="min-h-0 flex-1 overflow-y-auto overflow-x-hidden [overflow-anchor:auto] focus-visible:-outline-offset-2"
       >
-        <div ref={sticky.content} className="mx-auto flex w-full max-w-[780px] flex-col gap-7 px-4 pb-8 pt-5 sm:px-6">
+        <div ref={sticky.content} className="mx-auto flex w-full max-w-[780px] flex-col gap-3 px-4 pb-8 pt-5 sm:px-6">
           {path.length === 0 ? empty : null}
           {from > 0 ? (
             <p ref={top} className="text-center text-xs text-faint">

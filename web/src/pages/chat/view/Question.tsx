@@ -20,7 +20,7 @@ export interface QuestionProps {
 export const Question = memo(function Question({ pane, turn, place, editing, onEditing }: QuestionProps) {
   if (editing) return <Editor pane={pane} turn={turn} onDone={() => onEditing(null)} />;
   return (
-    <section className="turn group flex flex-col items-end gap-1" aria-label="You">
+    <section className="turn group mt-4 flex flex-col items-end gap-1 first:mt-0" aria-label="You">
       {turn.attachments ? <Files turn={turn} /> : null}
       {turn.text === "" ? null : (
         <div className="max-w-[85%] whitespace-pre-wrap rounded-xl rounded-br-sm bg-raised px-3.5 py-2 text-[15px] leading-6 [overflow-wrap:anywhere]">
