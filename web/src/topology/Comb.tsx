@@ -18,7 +18,7 @@ const NAME_FROM = 27;
 const FIGURE_FROM = 36;
 const DOTS_MAX = 6;
 const CHAR_PX = 5.6;
-const GLOW = [0, 1.5, 2, 3] as const;
+const GLOW = [0, 1.25, 1.5, 2] as const;
 
 export interface CombProps {
   picture: Picture;

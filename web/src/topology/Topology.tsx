@@ -69,14 +69,15 @@ interface DrawingProps {
 }
 
 function Drawing({ picture, width, heightMax, open, onPoint }: DrawingProps) {
-  const tree = useMemo(() => layoutTree(picture, width), [picture, width]);
-  const isTree = tree.height <= heightMax;
+  const tree = useMemo(() => layoutTree(picture, width, heightMax), [picture, width, heightMax]);
+  const isTree = tree !== null;
   const count = picture.hives.length;
   const comb = useMemo(
     () => (isTree ? null : layoutComb(count, width, heightMax)),
     [isTree, count, width, heightMax],
   );
-  if (comb === null) return <Tree picture={picture} layout={tree} open={open} />;
+  if (tree) return <Tree picture={picture} layout={tree} open={open} />;
+  if (!comb) return null;
   return <Comb picture={picture} layout={comb} onOpen={open.hive} onPoint={onPoint} />;
 }
 

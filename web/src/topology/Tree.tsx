@@ -41,7 +41,12 @@ export function Tree({ picture, layout, open }: { picture: Picture; layout: Tree
                 broken={spot.worker.health === "bad"}
               />
             ))}
-            {node.moreBox ? <Flow d={linkPath(node, node.moreBox, layout.narrow)} flow={0} /> : null}
+            {node.moreBox ? (
+              <Flow
+                d={linkPath(node, node.moreBox, layout.narrow)}
+                flow={node.workers.length > 0 || node.hive.stale ? 0 : flowOf(node.hive.tokensPerS)}
+              />
+            ) : null}
           </g>
         ))}
       </svg>
@@ -59,7 +64,9 @@ export function Tree({ picture, layout, open }: { picture: Picture; layout: Tree
               className={cn(CARD, "rounded-full border border-dashed px-3 text-xs text-muted")}
               onClick={() => open.hive(node.hive.id)}
             >
-              {node.more} more on {node.hive.id}
+              {node.workers.length > 0
+                ? `${node.more} more on ${node.hive.id}`
+                : `${node.more} workers, ${node.hive.busy} requests`}
             </button>
           ) : null}
         </div>

@@ -20,7 +20,7 @@ export interface CombLayout {
   cells: Cell[];
 }
 
-const RADIUS_MAX = 60;
+const RADIUS_MAX = 66;
 /** Below it a cell is a dot, whatever its content; the picture then grows downwards. */
 const RADIUS_MIN = 13;
 const GAP = 3;

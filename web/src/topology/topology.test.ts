@@ -76,13 +76,17 @@ describe("what the picture says", () => {
 
 describe("where things stand", () => {
   it("shows the broken and the busy of many workers, and counts the rest", () => {
-    const layout = layoutTree(pictureWith(1, 20), 1000);
-    expect(layout.hives[0]?.workers).toHaveLength(5);
-    expect(layout.hives[0]?.more).toBe(15);
+    const layout = layoutTree(pictureWith(1, 20), 1000, 480);
+    expect(layout?.hives[0]?.workers).toHaveLength(5);
+    expect(layout?.hives[0]?.more).toBe(15);
+    const tight = layoutTree(pictureWith(6, 20), 1000, 480);
+    expect(tight?.hives[0]?.more).toBeGreaterThan(15);
+    expect(layoutTree(pictureWith(30, 1), 1000, 480)).toBeNull();
   });
 
   it.each([320, 390, 700, 1440])("keeps all boxes inside %d pixels, and none over another", (width) => {
-    const layout = layoutTree(pictureWith(4, 3), width);
+    const layout = layoutTree(pictureWith(4, 3), width, 2000);
+    if (layout === null) throw new Error("there is room for it");
     const boxes = [layout.queen, ...layout.hives, ...layout.hives.flatMap((each) => each.workers)];
     for (const box of boxes) {
       expect(box.x).toBeGreaterThanOrEqual(0);

@@ -36,38 +36,39 @@ const HIVE_H = 56;
 const PILL_H = 30;
 const PILL_GAP = 6;
 const HIVE_GAP = 14;
-/** More pills of one hive say no more than "n more" does. */
-const PILLS_MAX = 6;
+/** How many pills a hive may have, the most first: fewer where the picture would get too high. */
+const PILLS_MAX = [6, 4, 2, 1] as const;
 /** Below it three columns no longer fit beside each other. */
 const NARROW_BELOW = 640;
 const TRUNK = 14;
 
-/** How high the picture would be; for choosing between it and the honeycomb. */
-export function treeHeight(picture: Picture, width: number): number {
-  return layoutTree(picture, width).height;
+/** The fullest picture that is at most `heightMax` high; null: even the barest is higher. */
+export function layoutTree(picture: Picture, width: number, heightMax: number): TreeLayout | null {
+  for (const pills of PILLS_MAX) {
+    const layout =
+      width < NARROW_BELOW ? layoutTrunk(picture, width, pills) : layoutColumns(picture, width, pills);
+    if (layout.height <= heightMax) return layout;
+  }
+  return null;
 }
 
-export function layoutTree(picture: Picture, width: number): TreeLayout {
-  return width < NARROW_BELOW ? layoutTrunk(picture, width) : layoutColumns(picture, width);
-}
-
-function shownWorkers(hive: HiveSpot): { shown: WorkerSpot[]; more: number } {
-  if (hive.workers.length <= PILLS_MAX) return { shown: hive.workers, more: 0 };
+function shownWorkers(hive: HiveSpot, pills: number): { shown: WorkerSpot[]; more: number } {
+  if (hive.workers.length <= pills) return { shown: hive.workers, more: 0 };
   // The busy ones and the broken ones say most.
   const weight = (worker: WorkerSpot) => (worker.health === "ok" ? 0 : 2) + (worker.busy > 0 ? 1 : 0);
-  const ranked = [...hive.workers].sort((a, b) => weight(b) - weight(a)).slice(0, PILLS_MAX - 1);
+  const ranked = [...hive.workers].sort((a, b) => weight(b) - weight(a)).slice(0, pills - 1);
   const shown = hive.workers.filter((worker) => ranked.includes(worker));
   return { shown, more: hive.workers.length - shown.length };
 }
 
-function layoutColumns(picture: Picture, width: number): TreeLayout {
+function layoutColumns(picture: Picture, width: number, pillsMax: number): TreeLayout {
   const hiveW = Math.min(260, Math.max(190, width * 0.26));
   const pillW = Math.min(300, Math.max(180, width * 0.27));
   const pillX = width - pillW;
   const hiveX = QUEEN.w + (pillX - QUEEN.w - hiveW) / 2;
   let y = 0;
   const hives = picture.hives.map((hive): HiveNode => {
-    const { shown, more } = shownWorkers(hive);
+    const { shown, more } = shownWorkers(hive, pillsMax);
     const pills = shown.length + (more > 0 ? 1 : 0);
     const pillsH = pills * (PILL_H + PILL_GAP) - (pills > 0 ? PILL_GAP : 0);
     const h = Math.max(HIVE_H, pillsH);
@@ -97,13 +98,13 @@ function layoutColumns(picture: Picture, width: number): TreeLayout {
   return { width, height, narrow: false, queen, hives };
 }
 
-function layoutTrunk(picture: Picture, width: number): TreeLayout {
+function layoutTrunk(picture: Picture, width: number, pillsMax: number): TreeLayout {
   const queen = { x: 0, y: 0, w: Math.min(width, 220), h: 60 };
   let y = queen.h + HIVE_GAP;
   const hiveX = TRUNK * 2;
   const pillX = hiveX + TRUNK * 2;
   const hives = picture.hives.map((hive): HiveNode => {
-    const { shown, more } = shownWorkers(hive);
+    const { shown, more } = shownWorkers(hive, pillsMax);
     const top = y;
     y += HIVE_H + PILL_GAP;
     const workers = shown.map((worker): WorkerNode => {

@@ -51,7 +51,7 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     header: "VRAM",
     cell: (hive) => <VramCell hive={hive} />,
     sort: (hive) => vramOf(hive.hive_id).used,
-    width: "minmax(170px,1.2fr)",
+    width: "minmax(150px,1.2fr)",
     card: "wide",
     hideBelow: "lg",
   },
@@ -60,7 +60,7 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     header: "CPU",
     cell: (hive) => <CpuCell hive={hive} />,
     sort: (hive) => getRow("nodes", hive.hive_id)?.cpu_pct,
-    width: "60px",
+    width: "56px",
     align: "right",
   },
   {
@@ -68,7 +68,7 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     header: "RAM",
     cell: (hive) => <RamCell hive={hive} />,
     sort: (hive) => getRow("nodes", hive.hive_id)?.ram_used_mb,
-    width: "60px",
+    width: "56px",
     align: "right",
   },
   {
@@ -76,7 +76,7 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     header: "Workers",
     cell: (hive) => format.count(hive.workers),
     sort: (hive) => hive.workers,
-    width: "72px",
+    width: "68px",
     align: "right",
   },
   {
@@ -91,24 +91,17 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     id: "labels",
     header: "Labels",
     cell: (hive) => <Labels labels={hive.labels} />,
-    width: "minmax(90px,0.8fr)",
-    hideBelow: "xl",
-  },
-  {
-    id: "version",
-    header: "Version",
-    cell: (hive) => <span className="text-muted num">{format.text(hive.version)}</span>,
-    sort: (hive) => hive.version,
-    width: "76px",
+    width: "minmax(80px,0.8fr)",
     hideBelow: "xl",
   },
   {
     id: "beat",
     header: "Beat",
     cell: (hive) => <BeatCell hive={hive} />,
-    width: "84px",
+    width: "72px",
     align: "right",
     hideBelow: "lg",
+    card: false,
   },
 ];
 

@@ -2,7 +2,7 @@
 import type { HiveRow } from "@/state";
 
 export type Grouping = "" | "label" | "device" | "state";
-export type Shown = "" | "trouble" | "gpu" | "idle";
+export type Shown = "all" | "trouble" | "gpu" | "idle";
 
 export interface Group {
   key: string;

@@ -37,9 +37,9 @@ export function Page() {
   const hives = useTable("hives");
   const connection = useConnection();
   const [query, setQuery] = useUrlState("q");
-  const [shown, setShown] = useUrlState("show");
+  const [shown, setShown] = useUrlState("show", "all");
   const [group, setGroup] = useUrlState("group");
-  const [view, setView] = useUrlState("view");
+  const [view, setView] = useUrlState("view", "list");
   const [open, setOpen] = useUrlState("hive", "", { push: true });
   const [add, setAdd] = useUrlState("add", "", { push: true });
   const { members, reload } = useMembers();
@@ -87,13 +87,13 @@ export function Page() {
       ) : (
         <>
           {hives.size > 1 ? (
-            <div className="flex flex-wrap items-center gap-2">
+            <div className="-mx-4 flex items-center gap-2 overflow-x-auto px-4 py-0.5 sm:mx-0 sm:flex-wrap sm:px-0">
               <Segmented
                 label="How to show them"
                 value={view}
                 onChange={setView}
                 options={[
-                  { value: "", label: "List" },
+                  { value: "list", label: "List" },
                   { value: "map", label: "Map" },
                 ]}
               />
@@ -102,7 +102,7 @@ export function Page() {
                 value={shown as Shown}
                 onChange={setShown}
                 options={[
-                  { value: "", label: "All" },
+                  { value: "all", label: "All" },
                   { value: "trouble", label: "Trouble" },
                   { value: "gpu", label: "With GPUs" },
                   { value: "idle", label: "Without workers" },
@@ -120,7 +120,7 @@ export function Page() {
                     { value: "device", label: "Group by GPUs" },
                     { value: "state", label: "Group by state" },
                   ]}
-                  className="w-40"
+                  className="w-40 shrink-0"
                 />
               )}
             </div>
@@ -138,7 +138,7 @@ export function Page() {
               onOpen={setOpen}
               onClear={() => {
                 setQuery("");
-                setShown("");
+                setShown("all");
               }}
             />
           )}

@@ -228,10 +228,7 @@ function NotReachable({ onBack }: { onBack: () => void }) {
           speaks TLS and wants a key:
         </p>
       </Notice>
-      <CodeBlock
-        code={"rbee down --keep-workers\nrbee up -d --bind 0.0.0.0"}
-        label="Commands for the queen's machine"
-      />
+      <CodeBlock code={"rbee down\nrbee up -d --bind 0.0.0.0"} label="Commands for the queen's machine" />
       <p className="text-muted">
         To make a hive of the queen&rsquo;s own machine nothing of this is needed:{" "}
         <code className="font-mono text-xs">rbee hive start</code> there.

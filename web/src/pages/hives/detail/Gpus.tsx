@@ -5,6 +5,7 @@ import { Badge, cn, format, Meter } from "@/ui";
 
 import { shortDevice } from "../groups";
 import { Section } from "./Section";
+import { useSpan } from "./span";
 
 /** From here on a GPU slows itself down; makers differ by a few degrees. */
 const HOT_C = 83;
@@ -26,7 +27,7 @@ export function Gpus({ hive }: { hive: HiveRow }) {
   const total = watts.length > 0 ? `${format.watts(watts.reduce((a, b) => a + b, 0))} together` : "";
   return (
     <Section title="GPUs" note={[format.plural(gpus.length, "device"), total].filter(Boolean).join(" · ")}>
-      <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
+      <div className={cn("grid grid-cols-1 gap-3 sm:grid-cols-2", gpus.length > 2 && "lg:grid-cols-3")}>
         {gpus.map((device) => (
           <GpuCard key={device.id} hiveId={hive.hive_id} device={device} now={figures.get(device.id)} />
         ))}
@@ -72,16 +73,25 @@ function GpuCard({
         alarm={false}
       />
       <div className="grid grid-cols-2 gap-x-3 gap-y-2">
-        <Reading figure="gpu.util_pct" id={id} name="Load" value={format.percent(util)} />
-        <Reading figure="gpu.used_mb" id={id} name="VRAM" value={format.memoryMb(used)} />
+        <Reading figure="gpu.util_pct" id={id} name="Load" max={100} value={format.percent(util)} />
+        <Reading
+          figure="gpu.used_mb"
+          id={id}
+          name="VRAM"
+          max={total ?? undefined}
+          color={2}
+          value={format.memoryMb(used)}
+        />
         <Reading
           figure="gpu.temp_c"
           id={id}
           name="Temperature"
+          max={100}
+          color={5}
           value={format.celsius(temp)}
           warn={temp !== null && temp >= HOT_C}
         />
-        <Reading figure="gpu.power_w" id={id} name="Power" value={format.watts(power)} />
+        <Reading figure="gpu.power_w" id={id} name="Power" color={4} value={format.watts(power)} />
       </div>
       <p className="truncate text-2xs text-faint num">
         {[kindOf(device), device.driver].filter(Boolean).join(" · ")}
@@ -101,20 +111,35 @@ export function Reading({
   name,
   value,
   warn = false,
+  max,
+  color,
 }: {
   figure: Figure;
   id: string;
   name: string;
   value: string;
   warn?: boolean;
+  /** The top of the scale; without it the largest value in sight. */
+  max?: number | undefined;
+  color?: number;
 }) {
+  const span_s = useSpan();
   return (
     <div className="min-w-0">
       <div className="flex items-baseline justify-between gap-2">
         <span className="text-2xs text-muted">{name}</span>
         <span className={cn("text-xs font-medium num", warn && "text-warn")}>{value}</span>
       </div>
-      <Sparkline figure={figure} id={id} label={`${name} in the last ten minutes`} />
+      <Sparkline
+        figure={figure}
+        id={id}
+        label={`${name} in the last minutes`}
+        span_s={span_s}
+        fill
+        height={28}
+        {...(max === undefined ? {} : { max })}
+        {...(color === undefined ? {} : { color })}
+      />
     </div>
   );
 }

@@ -1,6 +1,6 @@
 /** The machine under a hive: CPU, memory, the disk for models. */
 import { useRow, useStale, type HiveRow } from "@/state";
-import { cn, format, Meter } from "@/ui";
+import { cn, format } from "@/ui";
 
 import { Reading } from "./Gpus";
 import { Section } from "./Section";
@@ -25,20 +25,26 @@ export function Machine({ hive }: { hive: HiveRow }) {
           </p>
         ) : null}
         <div className="grid grid-cols-1 gap-x-4 gap-y-2 sm:grid-cols-2">
-          <Reading figure="node.cpu_pct" id={hive.hive_id} name="CPU" value={format.percent(node?.cpu_pct)} />
+          <Reading
+            figure="node.cpu_pct"
+            id={hive.hive_id}
+            name="CPU"
+            max={100}
+            color={3}
+            value={format.percent(node?.cpu_pct)}
+          />
           <Reading
             figure="node.ram_used_mb"
             id={hive.hive_id}
             name="RAM"
+            max={node?.ram_total_mb ?? undefined}
+            color={2}
             value={`${format.memoryMb(node?.ram_used_mb)} / ${format.memoryMb(node?.ram_total_mb)}`}
           />
         </div>
-        <div className="grid grid-cols-1 gap-x-4 gap-y-2 sm:grid-cols-2">
-          <Meter used={node?.ram_used_mb} total={node?.ram_total_mb} label="Memory in use" text="memory" />
-          <p className="text-xs text-muted num">
-            Disk for models: <span className="text-fg">{freeDisk(node?.disk_free_mb)}</span>
-          </p>
-        </div>
+        <p className="text-xs text-muted num">
+          Disk for models: <span className="text-fg">{freeDisk(node?.disk_free_mb)}</span>
+        </p>
       </div>
     </Section>
   );
