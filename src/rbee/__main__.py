@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
@@ -36,8 +37,9 @@ PortFlag = Annotated[int | None, Parameter(name="--port", help="Port to listen o
 
 
 def main() -> None:
-    """Run what was typed and leave with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    """Run what was typed and leave with its exit code; ``rbee-keeper`` alone opens the window."""
+    window = Path(sys.argv[0]).stem == "rbee-keeper" and len(sys.argv) == 1
+    sys.exit(run(["keeper"] if window else sys.argv[1:]))
 
 
 def run(words: Sequence[str]) -> int:

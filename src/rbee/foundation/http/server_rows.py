@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rbee.contracts import daemon, jobs, settings
+from rbee.contracts import daemon, jobs, keys, settings
 from rbee.errors import (
     BadSettings,
     CapacityError,
@@ -102,7 +102,35 @@ def job_rows(operation: Kind) -> tuple[Row, ...]:
     )
 
 
+_SESSION_ROWS: Final = (
+    Row(
+        method="POST",
+        path="/v1/session",
+        summary="Sign a browser in: a key, for a cookie",
+        tag="keys",
+        body=keys.SignIn,
+        body_optional=True,
+        answer=keys.Session,
+        problems=(InvalidRequest, TooLarge, RateLimited),
+    ),
+    Row(
+        method="GET",
+        path="/v1/session",
+        summary="Who this is, and the session's CSRF token",
+        tag="keys",
+        answer=keys.Session,
+    ),
+    Row(
+        method="DELETE",
+        path="/v1/session",
+        summary="Sign out",
+        tag="keys",
+        answer=keys.SignedOut,
+    ),
+)
+
 SERVER_ROWS: Final = (
+    *_SESSION_ROWS,
     Row(
         method="GET",
         path="/health",

@@ -19,7 +19,7 @@ from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import PRINCIPAL
 from rbee.foundation.http.keys import Keyring
-from rbee.foundation.http.sessions import COOKIE, SESSION_S, SignedIn
+from rbee.foundation.http.sessions import SESSION_S, SignedIn
 
 _SIGN_IN_BYTES_MAX: Final = 4096  # one key
 _KEY_HEADERS: Final = (b"authorization", b"x-api-key")
@@ -43,7 +43,7 @@ def session_routes(keyring: Keyring) -> list[Route]:
         sessions.end(headers)
         value, session = sessions.begin(principal)
         found = answer(_about(principal, session))
-        _set_cookie(found, request, value, SESSION_S)
+        _set_cookie(found, request, sessions.cookie, value, SESSION_S)
         return found
 
     async def look(request: Request) -> Response:
@@ -55,7 +55,7 @@ def session_routes(keyring: Keyring) -> list[Route]:
 
     async def sign_out(request: Request) -> Response:
         found = answer(SignedOut(signed_out=sessions.end(_headers(request))))
-        _set_cookie(found, request, "", 0)
+        _set_cookie(found, request, sessions.cookie, "", 0)
         return found
 
     return [
@@ -75,9 +75,9 @@ def _about(principal: Principal, session: SignedIn | None) -> Session:
     )
 
 
-def _set_cookie(response: Response, request: Request, value: str, age_s: float) -> None:
+def _set_cookie(response: Response, request: Request, name: str, value: str, age_s: float) -> None:
     response.set_cookie(
-        COOKIE,
+        name,
         value,
         max_age=int(age_s),
         path="/",

@@ -22,6 +22,10 @@ from rbee.errors import Forbidden, RateLimited
 from rbee.foundation.addresses import peer_address
 
 COOKIE: Final = "rbee_session"
+"""The queen's. Cookies know no ports: another server on her host needs a name of its own."""
+
+HIVE_COOKIE: Final = "rbee_hive_session"
+"""A hive's, for whoever opens its own page."""
 CSRF_HEADER: Final = "X-CSRF-Token"
 SESSION_S: Final = 12 * 3600.0  # a working day; then the key is asked for again
 SESSIONS_MAX: Final = 1000  # browsers of one colony; beyond it the oldest is signed out
@@ -34,7 +38,6 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRET_BYTES: Final = 32  # 256 bits: cannot be guessed
 _WINDOW_S: Final = 60.0  # "a minute"
 _IPV6_PREFIX_BITS: Final = 64  # one household's addresses
-_COOKIE_START: Final = f"{COOKIE}=".encode()
 _CSRF: Final = CSRF_HEADER.lower().encode()
 
 
@@ -49,10 +52,11 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
 class Sessions:
     """All sessions of a server. Owned by the event loop."""
 
-    __slots__ = ("_held", "_now", "_tried")
+    __slots__ = ("_held", "_now", "_tried", "cookie")
 
     def __init__(self, now: Callable[[], float]) -> None:
         """``now`` gives Unix seconds."""
+        self.cookie = COOKIE
         self._now = now
         self._held: dict[bytes, SignedIn] = {}
         self._tried: dict[str, list[float]] = {}
@@ -95,7 +99,7 @@ class Sessions:
         """The session of a request's cookie, whatever it is about to do."""
         if not self._held:
             return None
-        value = _cookie_in(headers.get(b"cookie", b""))
+        value = self._cookie_in(headers)
         digest = _digest(value)
         session = self._held.get(digest) if value else None
         if session is not None and session.expires_at <= self._now():
@@ -105,7 +109,7 @@ class Sessions:
 
     def end(self, headers: Mapping[bytes, bytes]) -> bool:
         """Sign out; whether anybody was signed in."""
-        return self._held.pop(_digest(_cookie_in(headers.get(b"cookie", b""))), None) is not None
+        return self._held.pop(_digest(self._cookie_in(headers)), None) is not None
 
     def drop_of(self, principal_id: str) -> None:
         """Sign out everywhere: the principal's key is refused."""
@@ -132,17 +136,17 @@ class Sessions:
             )
         times.append(now)
 
+    def _cookie_in(self, headers: Mapping[bytes, bytes]) -> bytes:
+        start = f"{self.cookie}=".encode()
+        for part in headers.get(b"cookie", b"").split(b";"):
+            pair = part.strip()
+            if pair.startswith(start):
+                return pair[len(start) :].strip(b'"')
+        return b""
+
 
 def _digest(value: bytes) -> bytes:
     return sha256(value).digest()
-
-
-def _cookie_in(header: bytes) -> bytes:
-    for part in header.split(b";"):
-        pair = part.strip()
-        if pair.startswith(_COOKIE_START):
-            return pair[len(_COOKIE_START) :].strip(b'"')
-    return b""
 
 
 def _counted_as(address: str) -> str:

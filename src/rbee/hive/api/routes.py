@@ -32,6 +32,9 @@ from rbee.foundation.http.log_api import log_routes
 from rbee.foundation.http.openapi import openapi_route
 from rbee.foundation.http.own_pages import OwnPages
 from rbee.foundation.http.problems import as_problem, problem_response
+from rbee.foundation.http.session_api import session_routes
+from rbee.foundation.http.sessions import HIVE_COOKIE
+from rbee.foundation.http.settings_api import settings_routes
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import Source, metrics_route
 from rbee.hive.api.model_files import TicketDoor, model_file_routes
@@ -98,6 +101,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
     app = Starlette(
         routes=[
             health_route(),
+    policy.keyring.sessions.cookie = HIVE_COOKIE
             *job_routes(parts.jobs, lambda body, _who: parts.operations.submit(parts.jobs, body)),
             Route("/v1/capabilities", capabilities, methods=["GET"]),
             *_source_routes(parts),
@@ -110,6 +114,7 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             metrics_route("hive", parts.metrics),
             *model_file_routes(parts.sharing),
             openapi_route(hive_document),
+            *session_routes(policy.keyring),
         ],
         exception_handlers={
             RbeeError: problem_response,

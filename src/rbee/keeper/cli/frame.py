@@ -19,6 +19,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("model", _USE, "Download, list and delete models."),
     ("up", _COLONY, "Start a colony on this machine, with a first model."),
     ("down", _COLONY, "Stop the colony on this machine."),
+    ("keeper", _COLONY, "The console in a window of its own."),
     ("queen", _COLONY, "The queen: takes requests and routes them."),
     ("login", _COLONY, "Use a colony on other machines: trust it, and keep a key for it."),
     ("logout", _COLONY, "Trust a colony no longer, and forget its key."),
@@ -39,7 +40,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
 _FILES = {"down": "up", "logout": "login"}
 """Commands that share a file with their opposite."""
 
-LATER = ("drill", "bench", "keeper")
+LATER = ("drill", "bench")
 """Commands that wire.md describes and this version does not have."""
 
 _EPILOGUE = """\

@@ -32,7 +32,6 @@ from rbee.errors import (
     JobNotFound,
     KeyNotFound,
     ModelNotFound,
-    RateLimited,
     StorageError,
     TooLarge,
 )
@@ -98,30 +97,6 @@ _KEY_ROWS: Final = (
         answer=keys.KeyRevoked,
         problems=(KeyNotFound, Conflict, StorageError, CapacityError),
         path_params={"key": "Its id or its name."},
-    ),
-    Row(
-        method="POST",
-        path="/v1/session",
-        summary="Sign a browser in: a key, for a cookie",
-        tag="keys",
-        body=keys.SignIn,
-        body_optional=True,
-        answer=keys.Session,
-        problems=(InvalidRequest, TooLarge, RateLimited),
-    ),
-    Row(
-        method="GET",
-        path="/v1/session",
-        summary="Who this is, and the session's CSRF token",
-        tag="keys",
-        answer=keys.Session,
-    ),
-    Row(
-        method="DELETE",
-        path="/v1/session",
-        summary="Sign out",
-        tag="keys",
-        answer=keys.SignedOut,
     ),
 )
 

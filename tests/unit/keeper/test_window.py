@@ -1,0 +1,83 @@
+"""Which window a machine has for the console, and what is started for it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from rbee.keeper.window import (
+    FLAGS_VARIABLE,
+    app_argv,
+    find_browser,
+    has_display,
+    ways,
+    window_environment,
+)
+
+URL = "http://localhost:7833/"
+
+
+def program(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_a_browser_of_the_family_makes_an_app_window_before_a_tab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RBEE_CACHE_DIR", str(tmp_path / "cache"))
+    browser = program(tmp_path, "google-chrome")
+    found = ways(URL, {"PATH": str(tmp_path)}, platform="linux")
+    assert [way.kind for way in found][-2:] == ["app", "tab"]
+    app = next(way for way in found if way.kind == "app")
+    assert app.argv[:2] == (str(browser), f"--app={URL}")
+    assert f"--user-data-dir={tmp_path / 'cache' / 'window'}" in app.argv
+    assert "google-chrome" in app.said
+
+
+def test_without_a_browser_there_is_a_tab(tmp_path: Path) -> None:
+    assert find_browser({"PATH": str(tmp_path)}, platform="linux") is None
+    assert ways(URL, {"PATH": str(tmp_path)}, platform="linux")[-1].kind == "tab"
+
+
+def test_windows_keeps_browsers_in_its_program_folders(tmp_path: Path) -> None:
+    place = tmp_path / r"Google\Chrome\Application\chrome.exe"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("")
+    environment = {"PATH": "", "PROGRAMFILES": str(tmp_path)}
+    assert find_browser(environment, platform="win32") == str(place)
+
+
+def test_flags_of_the_operators_come_last_and_no_key_is_among_them(tmp_path: Path) -> None:
+    environment = {FLAGS_VARIABLE: "--no-sandbox '--lang=en US'", "RBEE_API_KEY": "secret"}
+    argv = app_argv("chromium", URL, tmp_path, environment)
+    assert argv[-2:] == ("--no-sandbox", "--lang=en US")
+    assert not any("secret" in word for word in argv)
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "shown"),
+    [
+        ({}, "linux", False),
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({FLAGS_VARIABLE: "--headless=new"}, "linux", True),
+        ({}, "darwin", True),
+        ({}, "win32", True),
+    ],
+)
+def test_a_window_wants_a_display(environment: dict[str, str], platform: str, shown: bool) -> None:
+    assert has_display(environment, platform=platform) is shown
+
+
+def test_web_views_of_linux_get_a_locale_and_no_dmabuf() -> None:
+    bare = window_environment({"LANG": "C"}, platform="linux")
+    assert (bare["LC_ALL"], bare["WEBKIT_DISABLE_DMABUF_RENDERER"]) == ("C.UTF-8", "1")
+    own = window_environment(
+        {"LANG": "de_DE.UTF-8", "WEBKIT_DISABLE_DMABUF_RENDERER": "0"}, platform="linux"
+    )
+    assert "LC_ALL" not in own
+    assert own["WEBKIT_DISABLE_DMABUF_RENDERER"] == "0"
+    assert window_environment({}, platform="darwin") == {}
