@@ -6,9 +6,12 @@ returns and ``rbee down`` is the way to stop.
 """
 
 import os
+import sys
+import webbrowser
 from typing import Annotated
 
 import anyio
+import anyio.to_thread
 from cyclopts import App, Parameter
 
 from rbee.contracts.aliases import STARTER
@@ -24,6 +27,7 @@ from rbee.keeper.colony import Session, close_session, open_session, stop_like_c
 from rbee.keeper.glance import ask_glance, glance_text
 from rbee.keeper.hive_door import data_of, hive_door, told_when_cancelled
 from rbee.keeper.screen import Live, note, out, out_json
+from rbee.keeper.window import has_display
 
 up_app = App(
     name="up",
@@ -50,12 +54,10 @@ async def up(
         str | None, Parameter(help="Address for the queen; where others reach it, a key is made.")
     ] = None,
     no_browser: Annotated[
-        bool,
-        Parameter(show=False),
+        bool, Parameter(help="Do not open the console.", show_default=False)
     ] = False,
 ) -> None:
-    """Start a colony on this machine: queen, hive, and a small first model."""
-    del no_browser  # accepted already, so that scripts stay valid when the console is there
+    """Start a colony on this machine: queen, hive, a small first model; open its console."""
     stop_like_ctrl_c()
     flags = () if bind is None else ("--bind", bind)
     staying = False
@@ -69,6 +71,8 @@ async def up(
             models = await _first_model(live)
             live.clear()
             out(summary_text(session, [model.id for model in models]))
+            if not no_browser:
+                await _open_console(session)
             staying = detach or not session.started
             if not staying:
                 note("\nCtrl+C stops it.")
@@ -82,6 +86,12 @@ async def up(
             if not staying:
                 live.clear()
                 await _stop_started(session)
+
+
+async def _open_console(session: Session) -> None:
+    """A tab for whoever sits here: not for scripts, and not where there is no display."""
+    if sys.stdout.isatty() and has_display(os.environ) and not os.environ.get("CI"):
+        await anyio.to_thread.run_sync(webbrowser.open, f"{session.queen.url}/")
 
 
 async def _keyed(bind: str) -> None:
@@ -143,6 +153,7 @@ def summary_text(session: Session, models: list[str]) -> str:
     state = "is up" if session.started else "runs already"
     return f"""\
 The colony {state} at {url}
+  console  {url}/
   models   {", ".join(models) or "none yet"}
 
   curl     curl {url}/v1/chat/completions{auth}{_CONTINUED}-H "Content-Type: application/json" \\
@@ -150,7 +161,7 @@ The colony {state} at {url}
                   "messages": [{{"role": "user", "content": "Say hi"}}]}}'
   python   OpenAI(base_url="{url}/v1", api_key="{key}")
 
-  next     rbee chat · rbee infer "Say hi" · rbee status · rbee --help
+  next     rbee keeper · rbee chat · rbee top · rbee --help
   stop     rbee down"""
 
 
