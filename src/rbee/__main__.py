@@ -82,8 +82,7 @@ def run_queen(*, bind: BindFlag = None, port: PortFlag = None) -> None:
     from rbee.queen import app  # noqa: PLC0415  a room is loaded only where it runs
     from rbee.queen.settings import Settings  # noqa: PLC0415  a room is loaded only where it runs
 
-    flags = {"bind": bind, "port": port}
-    app.run(config.load("queen", Settings, flags), flags)
+    app.run(config.load("queen", Settings, {"bind": bind, "port": port}))
 
 
 def run_hive(

@@ -20,6 +20,7 @@ from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
 from rbee.hive.engines.catalog import make_engines
 from rbee.hive.fitting import Fitting
+from rbee.hive.from_settings import settings_book
 from rbee.hive.isolation.plan import Found
 from rbee.hive.metrics import Figures
 from rbee.hive.models.catalog import Catalog
@@ -131,6 +132,7 @@ async def hive_app(tmp_path: Path, key: str | None) -> AsyncIterator[ASGIApp]:
                 service="hive", version="0", base_url="http://localhost", port=1, pid=1
             ),
             workers=supervisor.store,
+            settings=settings_book(settings),
             stop=Stop(),
             search=lambda words, limit, _fit: search.find(words, limit, hub_settings()),
             metrics=Figures(

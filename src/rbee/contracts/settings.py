@@ -65,7 +65,7 @@ class SettingsChange(msgspec.Struct, kw_only=True):
     change counts only if nobody has changed the file since.
     """
 
-    set: Annotated[dict[Name, Any], msgspec.Meta(max_length=CHANGES_MAX)] = msgspec.field(
+    set: Annotated[dict[str, Any], msgspec.Meta(max_length=CHANGES_MAX)] = msgspec.field(
         default_factory=dict[str, Any]
     )
     unset: Annotated[list[Name], msgspec.Meta(max_length=CHANGES_MAX)] = msgspec.field(

@@ -25,6 +25,8 @@ COLONY_KEY_VARIABLE = "RBEE_API_KEY"
 _KEY_BYTES = 32  # 256 bits: nobody guesses it, whatever it is hashed with
 SECTIONS = ("queen", "hive", "keeper")
 
+_flags: dict[str, dict[str, Any]] = {}  # a fact about this process, like its environment
+
 
 def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -> T:
     """Fill ``type_`` from all sources. A flag that is None was not given.
@@ -33,7 +35,13 @@ def load(section: str, type_: type[T], flags: Mapping[str, Any] | None = None) -
         BadSettings: the file is not TOML, or a value has the wrong type; the
             message names the source.
     """
+    _flags[section] = {n: v for n, v in (flags or {}).items() if v is not None}
     return filled(section, type_, _file_section(section), flags)
+
+
+def flags_of(section: str) -> Mapping[str, Any]:
+    """What the command line of this process said of a section, when it was loaded."""
+    return _flags.get(section, {})
 
 
 def filled(

@@ -65,10 +65,9 @@ class Room(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 class SettingsBook(Generic[T]):
     """The settings of one running room. ``running`` are those that are in force."""
 
-    def __init__(self, room: Room[T], running: T, flags: Mapping[str, Any]) -> None:
-        """``flags`` are those of the command line, as for ``config.load``."""
+    def __init__(self, room: Room[T], running: T) -> None:
         self._room = room
-        self._flags = {name: value for name, value in flags.items() if value is not None}
+        self._flags = config.flags_of(room.name)
         self._leaves = dict(_leaves_of(room.type))
         self.running = running
 
@@ -79,7 +78,7 @@ class SettingsBook(Generic[T]):
         try:
             text = config_file.read()
             stands = config.section_of(text, self._room.name)
-            loaded = config.load(self._room.name, self._room.type, self._flags)
+            loaded = config.filled(self._room.name, self._room.type, stands, self._flags)
         except BadSettings as error:
             problem = error.message
         rows = [self._row(name, leaf, loaded, stands) for name, leaf in self._leaves.items()]

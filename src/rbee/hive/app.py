@@ -25,10 +25,8 @@ from rbee.errors import StorageError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.hive_id import hive_dir, stable_hive_id
-from rbee.foundation.http.certificates import Tls, given_files
 from rbee.foundation.http.gate import Policy, make_policy
 from rbee.foundation.http.hot import HotProtocol
-from rbee.foundation.http.tls import files_in
 from rbee.foundation.identity.places import hive_identity_dir
 from rbee.foundation.jobserver import JobServer
 from rbee.hive.address import check_addresses
@@ -42,6 +40,7 @@ from rbee.hive.devices.usage import GpuUse, use_of
 from rbee.hive.engines.catalog import Engines, make_engines
 from rbee.hive.epochs import Epochs
 from rbee.hive.fitting import Fitting, machine_memory, neighbours
+from rbee.hive.from_settings import listen, settings_book
 from rbee.hive.heartbeat import Facts
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
@@ -107,7 +106,7 @@ async def serve(settings: HiveSettings) -> None:
         settings.bind, settings.port, key=key, hosts=[], origins=[], certificates=ties.is_member
     )
     with only_one(directory):
-        daemon = _listen(settings)
+        daemon = listen(settings)
         engines = make_engines(
             scripted=settings.scripted_engine,
             script=script_of(settings),
@@ -121,13 +120,6 @@ async def serve(settings: HiveSettings) -> None:
             partial(look, hive_dir() / "workers", off=settings.isolation == "off")
         )
         await _Hive(ties, hive_id, key, daemon, engines, inventory, isolation).serve()
-
-
-def _listen(settings: HiveSettings) -> Daemon:
-    """The port; its certificate is there as soon as this hive has joined a queen."""
-    tls = Tls(files_in(hive_identity_dir()), given_files(settings.tls_cert, settings.tls_key))
-    host = None if settings.outbound_only else settings.bind
-    return Daemon("hive", host, settings.port, tls=tls, trusted=settings.trusted_networks)
 
 
 class _Hive:
@@ -245,6 +237,7 @@ class _Hive:
                 stop=self._daemon.stop,
                 search=self._search,
                 sharing=self._sharing.doors,
+                settings=settings_book(self._settings),
                 pages=WorkerPages(roster, self._ties.framing),
                 metrics=Figures(
                     self._id,

@@ -6,10 +6,9 @@ reconciler, watch, telemetry, the links', the keys' and the jobs' own.
 
 import socket
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -82,10 +81,8 @@ class Queen:
         *,
         key: str | None,
         hive_http: httpx2.AsyncBaseTransport | None = None,
-        flags: Mapping[str, Any] | None = None,
     ) -> None:
         self._settings = settings
-        self._flags = flags or {}
         self._daemon = daemon
         self._key = key
         directory = paths.data_dir() / "queen"
@@ -302,7 +299,6 @@ class Queen:
             figures=self._make_figures(admission),
             settings=settings_book(
                 self._settings,
-                self._flags,
                 key=self._key,
                 adopt=adopting(admission, self.reconciler, admission.router, media),
             ),
@@ -320,10 +316,8 @@ def _lines(links: Links, key: str | None, hive_http: httpx2.AsyncBaseTransport |
     )
 
 
-async def serve(settings: Settings, flags: Mapping[str, Any]) -> None:
+async def serve(settings: Settings) -> None:
     """Run a queen in this event loop until a signal or a shutdown request.
-
-    ``flags`` are those of the command line, by the names of their settings.
 
     Raises:
         UnsafeBind: others could reach her, and there is no key.
@@ -339,7 +333,7 @@ async def serve(settings: Settings, flags: Mapping[str, Any]) -> None:
         "queen", settings.bind, settings.port, tls=tls, trusted=settings.trusted_networks
     )
     daemon.open_pages(settings.bind, settings.pages_port)
-    queen = Queen(settings, daemon, key=key, flags=flags)
+    queen = Queen(settings, daemon, key=key)
     calm_collector()
     await queen.run()
 
@@ -354,11 +348,11 @@ def _tls(settings: Settings, policy: Policy) -> Tls:
     )
 
 
-def run(settings: Settings, flags: Mapping[str, Any] | None = None) -> None:
-    """Run a queen in this process, in an event loop of its own; ``flags`` as for ``serve``.
+def run(settings: Settings) -> None:
+    """Run a queen in this process, in an event loop of its own.
 
     Raises:
         RbeeError: as ``serve``.
     """
     logs.set_up("queen", level=settings.log_level)
-    anyio.run(serve, settings, flags or {})
+    anyio.run(serve, settings)

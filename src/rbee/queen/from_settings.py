@@ -4,8 +4,8 @@
 stand only in the file, and refuses a change with which she could not start again.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from rbee.errors import BadSettings
 from rbee.foundation.http.certificates import Tls, given_files
@@ -68,7 +68,6 @@ _STORES: Final = frozenset({"sqlite", "memory"})
 
 def settings_book(
     running: Settings,
-    flags: Mapping[str, Any],
     *,
     key: str | None,
     adopt: Callable[[Settings], None],
@@ -87,7 +86,7 @@ def settings_book(
         check=check,
         adopt=adopt,
     )
-    return SettingsBook(room, running, flags)
+    return SettingsBook(room, running)
 
 
 def check_start(settings: Settings, key: str | None) -> None:

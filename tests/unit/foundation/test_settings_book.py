@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from rbee.contracts.settings import RefusedSetting, SettingsChange
+from rbee.contracts.settings import RefusedSetting, Setting, SettingsChange, SettingsChanged
 from rbee.errors import BadSettings, Conflict, InvalidRequest
 from rbee.foundation import config, config_file
 from rbee.foundation.settings_book import MASK, Room, SettingsBook, attribute_docs
@@ -58,7 +58,7 @@ slots = 8  # stays
 """
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RBEE_CONFIG_DIR", str(tmp_path))
     path = tmp_path / "config.toml"
@@ -66,19 +66,24 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def book(flags: dict[str, Any] | None = None, **room: Any) -> SettingsBook[Sample]:
+def book(flags: dict[str, object] | None = None, **room: Any) -> SettingsBook[Sample]:  # noqa: ANN401  a Room's
     running = config.load("queen", Sample, flags)
     about = Room(name="queen", type=Sample, groups=GROUPS, **room)
-    return SettingsBook(about, running, flags or {})
+    return SettingsBook(about, running)
 
 
-def change(books: SettingsBook[Sample], **wish: Any) -> Any:
-    asked = SettingsChange(**wish)
+def change(
+    books: SettingsBook[Sample],
+    set: dict[str, object] | None = None,
+    unset: list[str] | None = None,
+    revision: str | None = None,
+) -> SettingsChanged:
+    asked = SettingsChange(set=set or {}, unset=unset or [], revision=revision)
     books.adopt(books.write(asked))
     return books.told(asked, books.state())
 
 
-def row(books: SettingsBook[Sample], name: str) -> Any:
+def row(books: SettingsBook[Sample], name: str) -> Setting:
     return next(row for row in books.state().settings if row.name == name)
 
 
@@ -125,14 +130,14 @@ def test_a_file_is_made_where_there_is_none(file: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_unset_or_null_is_the_default_again(file: Path) -> None:
+def test_what_is_unset_or_null_is_the_default_again() -> None:
     books = book()
     change(books, unset=["size"], set={"inner.keep_s": None})
     assert config.load("queen", Sample) == Sample()
     assert row(books, "size").source == "default"
 
 
-def test_what_is_live_counts_at_once_and_the_rest_waits(file: Path) -> None:
+def test_what_is_live_counts_at_once_and_the_rest_waits() -> None:
     adopted: list[Sample] = []
     books = book(live=("inner",), adopt=adopted.append)
     told = change(books, set={"inner.keep_s": 9, "size": 40})
@@ -161,7 +166,7 @@ def test_a_refusal_changes_nothing_and_names_every_setting(file: Path) -> None:
     [({"inner.keep_s": -1}, "inner.keep_s"), ({"store": "nowhere"}, "store")],
 )
 def test_what_the_room_could_not_start_with_is_refused(
-    file: Path, wish: dict[str, Any], at: str
+    file: Path, wish: dict[str, object], at: str
 ) -> None:
     def check(settings: Sample) -> None:
         if settings.store == "nowhere":
@@ -174,7 +179,7 @@ def test_what_the_room_could_not_start_with_is_refused(
 
 
 def test_what_a_flag_or_the_environment_says_is_not_changed_here(
-    file: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RBEE_QUEEN_STORE", "memory")
     for name in ("store", "path"):
@@ -184,7 +189,7 @@ def test_what_a_flag_or_the_environment_says_is_not_changed_here(
         change(book(locked={"words": "Write it by hand."}), set={"words": []})
 
 
-def test_two_who_change_at_once_do_not_undo_each_other(file: Path) -> None:
+def test_two_who_change_at_once_do_not_undo_each_other() -> None:
     books = book()
     seen = books.state().revision
     change(books, set={"size": 30}, revision=seen)
@@ -193,7 +198,7 @@ def test_two_who_change_at_once_do_not_undo_each_other(file: Path) -> None:
     assert row(books, "size").next == 30
 
 
-def test_a_password_is_never_shown_nor_written_back(file: Path) -> None:
+def test_a_password_is_never_shown_nor_written_back() -> None:
     books = book()
     change(books, set={"store": "postgresql://ann:hush@db/rbee"})
     found = row(books, "store")

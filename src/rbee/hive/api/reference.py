@@ -21,7 +21,13 @@ from rbee.errors import (
     WorkerNotFound,
 )
 from rbee.foundation.http.openapi import Events, Json, Media, Param, Row, document
-from rbee.foundation.http.server_rows import LOG_PARAMS, SERVER_ROWS, LogLine, job_rows
+from rbee.foundation.http.server_rows import (
+    LOG_PARAMS,
+    SERVER_ROWS,
+    SETTINGS_ROW,
+    LogLine,
+    job_rows,
+)
 from rbee.hive.api.access import scopes_for
 
 TITLE: Final = "rbee hive"
@@ -108,7 +114,7 @@ _ROWS: Final = (
     ),
 )
 
-ROWS: Final[tuple[Row, ...]] = (*SERVER_ROWS, *job_rows(jobs.HiveOperation), *_ROWS)
+ROWS: Final[tuple[Row, ...]] = (*SERVER_ROWS, SETTINGS_ROW, *job_rows(jobs.HiveOperation), *_ROWS)
 """Every route of the hive."""
 
 CARRIED: Final = (workers.WorkerProcess, worker_details.WorkerDetails, models.DownloadProgress)

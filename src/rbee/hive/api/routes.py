@@ -37,11 +37,13 @@ from rbee.foundation.http.sessions import HIVE_COOKIE
 from rbee.foundation.http.settings_api import settings_routes
 from rbee.foundation.jobserver import JobServer
 from rbee.foundation.metrics import Source, metrics_route
+from rbee.foundation.settings_book import SettingsBook
 from rbee.hive.api.model_files import TicketDoor, model_file_routes
 from rbee.hive.api.reference import hive_document
 from rbee.hive.api.worker_pages import WorkerPages
 from rbee.hive.models.search import FOUND_DEFAULT
 from rbee.hive.operations import Operations
+from rbee.hive.settings import HiveSettings
 from rbee.hive.sharing.giving import Sharing
 from rbee.hive.workers import logs
 from rbee.hive.workers.state import StateStore
@@ -66,6 +68,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     search: Callable[[str, int, bool], Awaitable[ModelSearch]]
     """``search(words, limit, fit)``: what the hub offers, with verdicts if ``fit``."""
     metrics: Source
+    settings: SettingsBook[HiveSettings]
     sharing: Sharing
     pages: WorkerPages
 
@@ -98,10 +101,10 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
     async def worker_logs(request: Request) -> Response:
         return await _worker_logs(request, parts.workers)
 
+    policy.keyring.sessions.cookie = HIVE_COOKIE
     app = Starlette(
         routes=[
             health_route(),
-    policy.keyring.sessions.cookie = HIVE_COOKIE
             *job_routes(parts.jobs, lambda body, _who: parts.operations.submit(parts.jobs, body)),
             Route("/v1/capabilities", capabilities, methods=["GET"]),
             *_source_routes(parts),
@@ -111,10 +114,11 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             Route("/v1/workers/{worker_id}/logs", worker_logs, methods=["GET"]),
             Route("/v1/shutdown", shutdown, methods=["POST"]),
             *log_routes(),
+            *session_routes(policy.keyring),
             metrics_route("hive", parts.metrics),
             *model_file_routes(parts.sharing),
+            *settings_routes(parts.settings, changing=False),
             openapi_route(hive_document),
-            *session_routes(policy.keyring),
         ],
         exception_handlers={
             RbeeError: problem_response,

@@ -1,0 +1,50 @@
+/** The bar at the page's foot while something is changed and not saved. */
+import { useEffect } from "react";
+
+import { Button, format, Keys } from "@/ui";
+
+import type { Draft } from "./draft";
+
+interface SaveBarProps {
+  draft: Draft;
+  saving: boolean;
+  onSave: () => Promise<void>;
+  onDiscard: () => void;
+}
+
+export function SaveBar({ draft, saving, onSave, onDiscard }: SaveBarProps) {
+  const names = Object.keys(draft);
+  const dirty = names.length > 0;
+  useEffect(() => {
+    if (!dirty) return;
+    const ask = (event: BeforeUnloadEvent): void => {
+      event.preventDefault();
+    };
+    window.addEventListener("beforeunload", ask);
+    return () => {
+      window.removeEventListener("beforeunload", ask);
+    };
+  }, [dirty]);
+  if (!dirty) return null;
+  return (
+    <div
+      role="region"
+      aria-label="Unsaved changes"
+      className="sticky bottom-3 z-20 flex flex-wrap items-center gap-2 rounded-lg border border-line-strong bg-overlay px-3.5 py-2 shadow-pop animate-rise"
+    >
+      <p className="min-w-0 flex-1 truncate">
+        <span className="font-medium">{format.plural(names.length, "change")}</span>{" "}
+        <span className="text-muted">{names.join(", ")}</span>
+      </p>
+      <Button variant="ghost" onClick={onDiscard} disabled={saving}>
+        Discard
+      </Button>
+      <Button variant="primary" onClick={onSave} busy={saving && "Saving …"}>
+        Save
+        <span className="max-sm:hidden">
+          <Keys keys="mod+s" />
+        </span>
+      </Button>
+    </div>
+  );
+}
