@@ -8,6 +8,9 @@
 import { TABLE_NAMES } from "./types";
 import type { Connection, Message, TableName, Tables } from "./types";
 
+/** Listeners hear of a message within this, also where no frame is drawn. */
+const FLUSH_MS_MAX = 250;
+
 type TableMaps = { [Name in TableName]: ReadonlyMap<string, Tables[Name]> };
 type Listener = () => void;
 
@@ -106,12 +109,14 @@ function replace(into: TableMaps, name: TableName, rows: ReadonlyMap<string, unk
 function scheduleFlush(): void {
   if (flushing) return;
   flushing = true;
-  // Frames do not come to a hidden page; the tab's title still wants to know of downloads.
-  if (typeof document === "undefined" || document.hidden) setTimeout(flush, 0);
-  else requestAnimationFrame(flush);
+  // Frames do not come to a hidden page; the tab's title still wants to know of downloads. A page
+  // may also be hidden between here and the next frame, so the timer is set in any case.
+  if (typeof document !== "undefined" && !document.hidden) requestAnimationFrame(flush);
+  setTimeout(flush, FLUSH_MS_MAX);
 }
 
 function flush(): void {
+  if (!flushing) return;
   flushing = false;
   const names = [...dirty];
   dirty.clear();
