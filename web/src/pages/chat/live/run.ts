@@ -2,7 +2,7 @@
  * One answer while it is made: the request, what arrives, and what is shown of it.
  *
  * It lives outside of React and outlasts the page: who goes to another page finds the answer
- * finished when they return. Tokens only add to a string; whoever shows it is told once a frame.
+ * finished when they return. Tokens only add to a string; whoever shows it is told 30 times a second.
  * Where the connection to the queen breaks in mid-answer, it waits until she is back and has the
  * model go on with the words that are here, as she herself does where a worker dies.
  */
@@ -14,6 +14,12 @@ import { Meter } from "../core/meter";
 import { type Facts, factsOf, type Finish, type ToolCall, type Trouble, type Turn } from "../core/types";
 
 const PATH = "/v1/chat/completions";
+
+/**
+ * Shown so often at most: 30 times a second reads as flowing, and leaves half of the frames to the
+ * person who types or scrolls meanwhile.
+ */
+const SHOW_MS = 33;
 
 /** A page that nobody looks at gets no frames: it is told so often. */
 const HIDDEN_MS = 500;
@@ -52,7 +58,8 @@ export class Run {
   private readonly now: () => number;
   private readonly aborting = new AbortController();
   private readonly listeners = new Set<() => void>();
-  private frame: (() => void) | null = null;
+  private frame: ReturnType<typeof setTimeout> | null = null;
+  private shownAt = 0;
   private saving: ReturnType<typeof setTimeout> | undefined;
   private finished = false;
 
@@ -248,27 +255,23 @@ export class Run {
     this.listened();
   }
 
-  // ── once a frame ───────────────────────────────────────────────────────────
+  // ── now and then ───────────────────────────────────────────────────────────
 
   private tell(): void {
-    if (this.frame) return;
-    const run = () => {
-      this.frame?.();
+    if (this.frame !== null) return;
+    const show = () => {
+      clearTimeout(this.frame ?? undefined);
       this.frame = null;
+      this.shownAt = this.now();
       this.listened();
     };
-    if (document.hidden) {
-      const timer = setTimeout(run, HIDDEN_MS);
-      this.frame = () => clearTimeout(timer);
-      return;
-    }
-    // A tab that is hidden before its frame comes would wait for it until it is shown again.
-    const request = requestAnimationFrame(run);
-    const timer = setTimeout(run, HIDDEN_MS);
-    this.frame = () => {
-      cancelAnimationFrame(request);
-      clearTimeout(timer);
-    };
+    const wait = document.hidden ? HIDDEN_MS : Math.max(0, this.shownAt + SHOW_MS - this.now());
+    this.frame = setTimeout(() => {
+      if (document.hidden) return show();
+      // A tab that is hidden before its frame comes would wait for it until it is shown again.
+      this.frame = setTimeout(show, HIDDEN_MS);
+      requestAnimationFrame(() => (this.frame === null ? undefined : show()));
+    }, wait);
   }
 
   private listened(): void {

@@ -41,6 +41,9 @@ interface Why {
   steps: Step[];
 }
 
+/** A running request gets a step every few seconds at most. */
+const RUNNING_MS = 2_000;
+
 const TONES: Record<Step["kind"], Tone> = {
   waiting: "warn",
   placed: "info",
@@ -57,12 +60,13 @@ export function WhySheet({ jobId, onClose }: { jobId: string | null; onClose: ()
       title="Why this worker"
       description="Where the request went, step by step, and what was weighed."
     >
-      {jobId === null ? null : <Steps jobId={jobId} />}
+      {jobId === null ? null : <WhySteps jobId={jobId} />}
     </Sheet>
   );
 }
 
-function Steps({ jobId }: { jobId: string }) {
+/** The steps of a request; asked for again while it runs. */
+export function WhySteps({ jobId }: { jobId: string }) {
   const query = useQuery({
     queryKey: ["why", jobId],
     queryFn: async () =>
@@ -70,6 +74,7 @@ function Steps({ jobId }: { jobId: string }) {
         api.GET("/v1/jobs/{job_id}/why", { params: { path: { job_id: jobId } } } as never),
       )) as unknown as Why,
     retry: false,
+    refetchInterval: (found) => (found.state.data?.ended_at === null ? RUNNING_MS : false),
   });
   if (query.error) {
     const problem = asProblem(query.error);
@@ -130,7 +135,10 @@ function Candidates({ decision }: { decision: NonNullable<Step["decision"]> }) {
         </thead>
         <tbody>
           {decision.candidates.map((row) => (
-            <tr key={row.worker_id} className={cn("border-t [&>td]:py-1 [&>td]:pr-3", row.taken && "font-medium")}>
+            <tr
+              key={row.worker_id}
+              className={cn("border-t [&>td]:py-1 [&>td]:pr-3", row.taken && "font-medium")}
+            >
               <td>
                 {row.worker_id} <span className="text-faint">on {row.hive_id}</span>
                 {row.taken ? <span className="text-ok"> · taken</span> : null}

@@ -1,0 +1,201 @@
+"""Does a chat of 30,000 tokens type without lag? Measured in a real Chromium, at 200 tokens a second.
+
+    make console && .venv/bin/python benchmarks/console_chat.py            # five minutes
+    .venv/bin/python benchmarks/console_chat.py --only chat --seconds 10   # a look
+
+A queen serves the built console (or ``RBEE_CONSOLE_DIR``) and ``rbee.testing.talker`` says Markdown
+(headings, lists, code, tables, formulas) in a process of its own. ``chat`` has 25,000 tokens in 50
+turns and gets an answer of 5,000; ``answer`` is one answer of 30,000; ``code`` one block of code of
+15,000. Meanwhile letters are typed into the composer. In the page are counted: tasks of the main
+thread over 50 ms (long tasks), the time between frames, and from a key press to the frame that shows
+it (Event Timing); the main thread's share of time comes from Chromium's own counters. The bars are
+those of the console: no task over 100 ms, p99 frame at most 34 ms.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Page, sync_playwright
+
+from rbee.testing.colony import Colony
+from rbee.testing.talker import MODEL, pieces
+
+PER_S: Final = 200
+TURNS: Final = 50
+CHAT_TOKENS: Final = 25_000
+KEY_EVERY_MS: Final = 120  # a quick typist
+FRAME_MS_MAX: Final = 34.0
+TASK_MS_MAX: Final = 100.0
+CHROMIUM: Final = os.environ.get("RBEE_TEST_CHROMIUM", "/usr/bin/chromium")
+
+WATCH: Final = """
+() => {
+  const seen = { tasks: [], frames: [], keys: [], since: performance.now() };
+  window.__seen = seen;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) seen.tasks.push(entry.duration);
+  }).observe({ type: "longtask" });
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (entry.name === "keydown") seen.keys.push(entry.duration);
+  }).observe({ type: "event", durationThreshold: 16 });
+  let last = performance.now();
+  const frame = (now) => { seen.frames.push(now - last); last = now; requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+}
+"""
+
+
+def main() -> None:
+    """Measure what was asked for and print a table."""
+    options = _options()
+    rows: list[dict[str, Any]] = []
+    with _stage() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        for name in options.only or ("chat", "answer", "code"):
+            context = browser.new_context(viewport={"width": 1440, "height": 900})
+            page = context.new_page()
+            page.goto(f"{url}/chat?model={MODEL}")
+            page.get_by_role("textbox", name="Message").wait_for()
+            rows.append(_measured(page, name, options.seconds))
+            context.close()
+        browser.close()
+    _tell(rows)
+    if options.out:
+        options.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _stage() -> Generator[str]:
+    """A queen that serves the console, and the talker at her."""
+    with tempfile.TemporaryDirectory(prefix="rbee-chat-") as folder, Colony(Path(folder)) as colony:
+        queen = colony.queen(start=False)
+        if "RBEE_CONSOLE_DIR" in os.environ:
+            queen.env["RBEE_CONSOLE_DIR"] = os.environ["RBEE_CONSOLE_DIR"]
+        queen.start()
+        words = [sys.executable, "-m", "rbee.testing.talker", queen.url]
+        talker = subprocess.Popen(words)
+        try:
+            yield f"http://localhost:{queen.port}"
+        finally:
+            talker.kill()
+            talker.wait()
+
+
+def _measured(page: Page, name: str, seconds: float | None) -> dict[str, Any]:
+    asked = _asked(name)
+    if name == "chat":
+        _import(page)
+    box = page.get_by_role("textbox", name="Message")
+    box.wait_for()
+    box.fill(f"[[talk {json.dumps(asked)}]]")
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    box.press("Enter")
+    page.locator(".prose[data-growing]").first.wait_for()
+    page.evaluate(WATCH)
+    busy, began = _busy(session), time.monotonic()
+    until = began + (seconds or 1_000)
+    letters = 0
+    while time.monotonic() < until and page.get_by_role("button", name="Stop").is_visible():
+        page.keyboard.type("bees "[letters % 5])
+        letters += 1
+        if letters % 200 == 0:
+            box.fill("")
+        page.wait_for_timeout(KEY_EVERY_MS)
+    wall = time.monotonic() - began
+    share = (_busy(session) - busy) / wall
+    # What ends an answer (the last parse, the figures, the history) counts too.
+    if seconds is None:
+        page.wait_for_timeout(1_000)
+    return _figures(page, name, letters, wall, share)
+
+
+def _figures(page: Page, name: str, letters: int, wall: float, share: float) -> dict[str, Any]:
+    seen = page.evaluate("() => window.__seen")
+    frames = sorted(seen["frames"][2:])
+    return {
+        "name": name,
+        "seconds": round(wall, 1),
+        "long tasks": len(seen["tasks"]),
+        "longest task ms": round(max(seen["tasks"], default=0.0)),
+        "frame p50 ms": round(statistics.median(frames), 1),
+        "frame p99 ms": round(frames[int(len(frames) * 0.99)], 1),
+        "main thread %": round(100 * share, 1),
+        "keys": letters,
+        "keys over 16 ms": len(seen["keys"]),
+        "slowest key ms": round(max(seen["keys"], default=16.0)),
+        "DOM nodes": page.evaluate("() => document.getElementsByTagName('*').length"),
+    }
+
+
+def _asked(name: str) -> dict[str, Any]:
+    if name == "chat":
+        return {"tokens": 5_000, "per_s": PER_S}
+    if name == "answer":
+        return {"tokens": 30_000, "per_s": PER_S}
+    lines = (f"def step_{n}(east: float) -> float:\n    return east + {n}\n\n" for n in range(900))
+    return {"text": f"```python\n{''.join(lines)}```\n", "per_s": PER_S}
+
+
+def _import(page: Page) -> None:
+    """A long chat by the console's own import."""
+    each = CHAT_TOKENS // (TURNS // 2)
+    turns: list[dict[str, Any]] = []
+    for n in range(TURNS):
+        answer = n % 2 == 1
+        turn = {
+            "id": f"t{n}",
+            "parent": f"t{n - 1}" if n else None,
+            "role": "assistant" if answer else "user",
+            "text": "".join(pieces(each)) if answer else f"Question {n}: how do bees find home?",
+            "at": n + 1,
+        }
+        turns.append(turn | ({"facts": {"model": MODEL, "finish": "stop"}} if answer else {}))
+    chat = {"title": "A long chat", "updatedAt": 1, "panes": [{"model": MODEL, "turns": turns}]}
+    whole = {"format": "rbee-chat", "version": 1, "chats": [chat]}
+    page.locator('input[aria-label="A file of exported chats"]').set_input_files(
+        {"name": "long.json", "mimeType": "application/json", "buffer": json.dumps(whole).encode()}
+    )
+    page.get_by_role("button", name="A long chat", exact=True).click()
+    page.get_by_text("Question 48").wait_for()
+
+
+def _busy(session: Any) -> float:
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(row["value"] for row in metrics if row["name"] == "TaskDuration")
+
+
+def _tell(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    names = list(rows[0])
+    sys.stdout.write("| " + " | ".join(names) + " |\n|" + "---|" * len(names) + "\n")
+    for row in rows:
+        sys.stdout.write("| " + " | ".join(str(row[name]) for name in names) + " |\n")
+        met = row["frame p99 ms"] <= FRAME_MS_MAX and row["longest task ms"] <= TASK_MS_MAX
+        if not met:
+            sys.stdout.write(f"{row['name']}: over a bar ({FRAME_MS_MAX} ms, {TASK_MS_MAX} ms)\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", action="append", choices=["chat", "answer", "code"])
+    parser.add_argument("--seconds", type=float, help="stop each after so long")
+    parser.add_argument("--out", type=Path, help="write the figures there, as JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
