@@ -54,8 +54,20 @@ def _key(kind: Any) -> str:  # noqa: ANN401  as above
 
 def _components(kinds: list[Any]) -> tuple[dict[str, Json], Json]:
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
-    found = {_key(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
-    return found, {name: _tidied(schema) for name, schema in components.items()}
+    found = {_key(kind): _opened(schema) for kind, schema in zip(kinds, schemas, strict=True)}
+    return found, {name: _opened(_tidied(schema)) for name, schema in components.items()}
+
+
+def _opened(schema: Any) -> Any:  # noqa: ANN401  any part of a schema
+    """The same, where an object that may hold anything says so: else readers think it is empty."""
+    if isinstance(schema, list):
+        return [_opened(part) for part in cast("list[object]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _opened(part) for key, part in cast("Json", schema).items()}
+    if found.get("type") == "object" and "properties" not in found:
+        found.setdefault("additionalProperties", True)
+    return found
 
 
 def _tidied(schema: Json) -> Json:

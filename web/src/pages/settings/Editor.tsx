@@ -87,7 +87,7 @@ function NumberEditor({
       <Input
         className="num"
         inputMode="decimal"
-        value={typed ?? (value === null || value === undefined ? "" : String(value))}
+        value={typed ?? (typeof value === "number" ? String(value) : "")}
         disabled={disabled}
         placeholder={kind.nullable ? "no limit" : ""}
         onChange={(event) => {
