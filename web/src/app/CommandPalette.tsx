@@ -1,15 +1,17 @@
 /** Ctrl+K: to any page, model, hive or worker, and every action that the pages registered; with the keyboard alone. */
 import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
-import { Monitor, Moon, Sun, Zap } from "lucide-react";
+import { Boxes, Hexagon, Monitor, Moon, Package, Sun, Zap } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 
+import { useTable } from "@/state";
 import { Keys } from "@/ui";
 
 import { openPalette, useCommandStore, type Command as Registered } from "./commands";
 import { openHelp } from "./help-store";
 import { PLACES } from "./places";
+import { findThings } from "./finding";
 import { setTheme, useTheme, type ThemeWish } from "./theme";
 
 const ITEM =
@@ -53,6 +55,32 @@ function grouped(commands: Iterable<Registered>): [string, Registered[]][] {
   return [...groups];
 }
 
+const THING_ICON = { Models: <Package />, Hives: <Hexagon />, Workers: <Boxes /> };
+
+/** Models, hives and workers of the colony that hold what is typed. */
+function Found({ query }: { query: string }) {
+  const navigate = useNavigate();
+  const models = useTable("models");
+  const hives = useTable("hives");
+  const workers = useTable("workers");
+  const groups = findThings(query, models.values(), hives.values(), workers.values());
+  return groups.map(({ heading, things }) => (
+    <Command.Group key={heading} heading={heading}>
+      {things.map((thing) => (
+        <Entry
+          key={thing.id}
+          id={thing.id}
+          title={thing.title}
+          note={thing.note}
+          keywords={query}
+          icon={THING_ICON[heading]}
+          run={() => void navigate({ to: thing.to, search: thing.search as never })}
+        />
+      ))}
+    </Command.Group>
+  ));
+}
+
 const THEMES: { wish: ThemeWish; icon: ReactNode; title: string }[] = [
   { wish: "dark", icon: <Moon />, title: "Dark theme" },
   { wish: "light", icon: <Sun />, title: "Light theme" },
@@ -63,6 +91,7 @@ export function CommandPalette() {
   const open = useCommandStore((state) => state.open);
   const all = useCommandStore((state) => state.all);
   const wish = useTheme((state) => state.wish);
+  const [query, setQuery] = useState("");
   const navigate = useNavigate();
   return (
     <Radix.Root open={open} onOpenChange={openPalette}>
@@ -76,6 +105,8 @@ export function CommandPalette() {
           <Command label="Command palette" loop>
             <Command.Input
               autoFocus
+              value={query}
+              onValueChange={setQuery}
               placeholder="Go to a page, a model, a hive, a worker, or do something …"
               className="h-12 w-full border-b bg-transparent px-4 text-base outline-none"
             />
@@ -83,6 +114,7 @@ export function CommandPalette() {
               <Command.Empty className="px-3 py-8 text-center text-muted">
                 Nothing goes by these words.
               </Command.Empty>
+              <Found query={query} />
               {grouped(all.values()).map(([name, commands]) => (
                 <Command.Group key={name} heading={name}>
                   {commands.map((command) => (

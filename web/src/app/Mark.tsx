@@ -1,29 +1,26 @@
-/** The mark: a cell of the comb with a bee's stripes. The same drawing as public/favicon.svg. */
+/** The mark: a cell of the comb that is a bee's body too. The same drawing as public/favicon.svg. */
+import { useId } from "react";
+
+const CELL =
+  "M14.5 2.1a3 3 0 0 1 3 0l9.6 5.5a3 3 0 0 1 1.5 2.6v11.6a3 3 0 0 1-1.5 2.6l-9.6 5.5a3 3 0 0 1-3 0l-9.6-5.5a3 3 0 0 1-1.5-2.6V10.2a3 3 0 0 1 1.5-2.6Z";
+
 export function Mark({ className = "size-6" }: { className?: string }) {
+  const id = useId();
   return (
-    <svg viewBox="0 0 32 32" className={className} aria-hidden focusable="false">
-      <path
-        d="M16 3 27 9.4v13.2L16 29 5 22.6V9.4Z"
-        fill="var(--accent)"
-        stroke="var(--accent)"
-        strokeWidth="3"
-        strokeLinejoin="round"
-      />
-      <path
-        d="M10.2 13.2h11.6M10.2 18.8h11.6"
-        stroke="var(--accent-ink)"
-        strokeWidth="3"
-        strokeLinecap="round"
-      />
-      <path
-        d="M13.2 8.2 16 9.8l2.8-1.6"
-        stroke="var(--accent-ink)"
-        strokeWidth="1.8"
-        strokeLinecap="round"
-        strokeLinejoin="round"
-        fill="none"
-      />
-      <path d="M14.6 23.8h2.8" stroke="var(--accent-ink)" strokeWidth="2.6" strokeLinecap="round" />
+    <svg viewBox="2 1 28 30" className={className} aria-hidden focusable="false">
+      <clipPath id={id}>
+        <path d={CELL} />
+      </clipPath>
+      <g clipPath={`url(#${id})`}>
+        <path d="M0 0h32v32H0z" fill="var(--accent)" />
+        <path
+          d="M2 9.9 16 18l14-8.1M2 16.6l14 8.1 14-8.1"
+          fill="none"
+          stroke="var(--accent-ink)"
+          strokeWidth="3.1"
+          strokeLinejoin="round"
+        />
+      </g>
     </svg>
   );
 }

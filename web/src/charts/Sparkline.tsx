@@ -7,6 +7,8 @@ import { cn } from "@/ui";
 import { prepare, useDrawing } from "./canvas";
 import { usePalette } from "./palette";
 
+const SPAN_S_MIN = 15;
+
 export interface SparklineProps {
   figure: Figure;
   id: string;
@@ -49,7 +51,9 @@ export function Sparkline({
     const end = t[length - 1] ?? 0;
     const top = max ?? v.reduce((most, value) => (value > most ? value : most), 1e-9);
     const stroke = palette.series[color - 1] ?? palette.accent;
-    const x = (at: number) => space - ((end - (t[at] ?? 0)) / span_s) * space;
+    // A line that just began is not a dot at the edge: the span grows with what is known.
+    const spanned = Math.min(span_s, Math.max(SPAN_S_MIN, end - (t[0] ?? end)));
+    const x = (at: number) => space - ((end - (t[at] ?? 0)) / spanned) * space;
     const y = (value: number) => height - 1.5 - (Math.min(value, top) / top) * (height - 3);
     let from = length - 1;
     while (from > 0 && end - (t[from - 1] ?? 0) <= span_s) from -= 1;

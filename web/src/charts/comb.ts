@@ -35,6 +35,8 @@ const RADIUS_MIN = 5.5;
 /** Space between groups, and the line of a name below its cells. */
 const GAP_X = 16;
 const GAP_Y = 10;
+/** Lines of groups are spread over the width, by so much at most. */
+const GAP_X_MORE_MAX = 26;
 const LABEL_PX = 18;
 /** Names narrower than this say nothing. */
 const LABEL_WIDTH_MIN = 44;
@@ -56,16 +58,42 @@ function block(cells: number, radius: number, widthMax: number): Block {
   return { columns, rows, width, height: 2 * radius + (rows - 1) * 1.5 * radius };
 }
 
+/** How many groups stand in the fullest line, and what room they leave: the gaps may grow by that. */
+function roomInLines(widths: readonly number[], width: number): number {
+  let least = Number.POSITIVE_INFINITY;
+  let x = 0;
+  let count = 0;
+  const close = () => {
+    if (count > 1) least = Math.min(least, (width - x + GAP_X) / (count - 1));
+  };
+  for (const each of widths) {
+    if (x > 0 && x + each > width) {
+      close();
+      x = 0;
+      count = 0;
+    }
+    x += each + GAP_X;
+    count += 1;
+  }
+  return Number.isFinite(least) ? Math.max(0, Math.min(least, GAP_X_MORE_MAX)) : 0;
+}
+
 function arrange(counts: readonly number[], width: number, radius: number): Comb {
   const places: CombPlace[] = [];
   const labels: CombLabel[] = [];
   const cellWidth = SQRT3 * radius;
+  const gap =
+    GAP_X +
+    roomInLines(
+      counts.map((cells) => block(cells, radius, width).width),
+      width,
+    );
   let x = 0;
   let y = 0;
   let line = 0;
   counts.forEach((cells, group) => {
     const box = block(cells, radius, width);
-    if (x > 0 && x + box.width > width) {
+    if (x > 0 && x + box.width > width + 0.5) {
       x = 0;
       y += line + LABEL_PX + GAP_Y;
       line = 0;
@@ -82,7 +110,7 @@ function arrange(counts: readonly number[], width: number, radius: number): Comb
     }
     labels.push({ x, y: y + box.height + 13, width: box.width, group });
     line = Math.max(line, box.height);
-    x += box.width + GAP_X;
+    x += box.width + gap;
   });
   return { radius, width, height: counts.length === 0 ? 0 : y + line + LABEL_PX, places, labels };
 }

@@ -65,12 +65,13 @@ function drawCell(
   look: CombLook,
   path: Path2D,
 ): void {
-  if (group.stale) context.globalAlpha = 0.4;
   if (cell.value === null) {
     context.lineWidth = 1;
     context.setLineDash([3, 3]);
-    context.strokeStyle = look.palette.lineStrong;
+    context.strokeStyle = group.stale ? look.palette.bad : look.palette.faint;
+    context.globalAlpha = 0.6;
     context.stroke(path);
+    context.globalAlpha = 1;
     context.setLineDash([]);
   } else {
     const percent = Math.round(Math.min(1, Math.max(0, cell.value)) * 100);
@@ -107,10 +108,14 @@ function drawNames(
   }
 }
 
-/** The text, with "…" at its end where it is wider than there is room. */
+/** How many of a name's last letters stay: machines are told apart by their ends. */
+const TAIL = 3;
+
+/** The text, with "…" before its last letters where it is wider than there is room. */
 function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
   if (context.measureText(text).width <= width) return text;
-  let cut = text;
-  while (cut.length > 1 && context.measureText(`${cut}…`).width > width) cut = cut.slice(0, -1);
-  return `${cut}…`;
+  const tail = text.slice(-TAIL);
+  let head = text.slice(0, -TAIL);
+  while (head.length > 1 && context.measureText(`${head}…${tail}`).width > width) head = head.slice(0, -1);
+  return `${head}…${tail}`;
 }

@@ -101,6 +101,9 @@ export interface SegmentedProps<V extends string> {
   className?: string;
 }
 
+/** Radix reads "" as "nothing is chosen"; a choice may well be called that ("all"). */
+const NO_NAME = "\u200b";
+
 export function Segmented<V extends string>({
   value,
   onChange,
@@ -111,15 +114,15 @@ export function Segmented<V extends string>({
   return (
     <ToggleGroup.Root
       type="single"
-      value={value}
-      onValueChange={(next) => next && onChange(next as V)}
+      value={value || NO_NAME}
+      onValueChange={(next) => next && onChange((next === NO_NAME ? "" : next) as V)}
       aria-label={label}
       className={cn("inline-flex h-7 shrink-0 items-stretch rounded-md border bg-raised p-0.5", className)}
     >
       {options.map((option) => (
         <ToggleGroup.Item
           key={option.value}
-          value={option.value}
+          value={option.value || NO_NAME}
           aria-label={option.title}
           title={option.title}
           className="inline-flex items-center gap-1 rounded-sm px-2 text-xs font-medium text-muted hover:text-fg data-[state=on]:bg-surface data-[state=on]:text-fg data-[state=on]:shadow-[0_0_0_1px_var(--line-strong)] [&_svg]:size-3.5"

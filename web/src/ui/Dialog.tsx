@@ -18,6 +18,16 @@ export interface DialogProps {
   wide?: boolean;
 }
 
+/** The first field takes the focus, else the dialog itself: never the close button, whose tooltip would open. */
+function focusContent(event: Event): void {
+  event.preventDefault();
+  const content = event.currentTarget as HTMLElement;
+  const field = content.querySelector<HTMLElement>(
+    "[data-autofocus],[data-dialog-body] :is(input:not([type=hidden]),textarea,select):not(:disabled)",
+  );
+  (field ?? content).focus({ preventScroll: true });
+}
+
 const SHADE = "fixed inset-0 z-40 bg-shade animate-fade";
 
 function Head({
@@ -51,6 +61,7 @@ export function Dialog({ open, onOpenChange, title, description, children, foote
       <Radix.Portal>
         <Radix.Overlay className={SHADE} />
         <Radix.Content
+          onOpenAutoFocus={focusContent}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={cn(
             "fixed z-40 flex max-h-[88dvh] flex-col rounded-xl border border-line-strong bg-overlay shadow-pop animate-rise focus:outline-none",
@@ -59,7 +70,9 @@ export function Dialog({ open, onOpenChange, title, description, children, foote
           )}
         >
           <Head title={title} description={description} />
-          <div className="min-h-0 flex-1 overflow-auto p-4">{children}</div>
+          <div data-dialog-body="" className="min-h-0 flex-1 overflow-auto p-4">
+            {children}
+          </div>
           {footer ? (
             <footer className="flex flex-wrap justify-end gap-2 border-t px-4 py-3">{footer}</footer>
           ) : null}
@@ -94,6 +107,7 @@ export function Sheet({
       <Radix.Portal>
         <Radix.Overlay className={SHADE} />
         <Radix.Content
+          onOpenAutoFocus={focusContent}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={cn(
             "fixed inset-y-0 z-40 flex w-full flex-col border-line-strong bg-overlay shadow-pop focus:outline-none",
@@ -102,7 +116,9 @@ export function Sheet({
           )}
         >
           <Head title={title} description={description} actions={actions} />
-          <div className="min-h-0 flex-1 overflow-auto p-4">{children}</div>
+          <div data-dialog-body="" className="min-h-0 flex-1 overflow-auto p-4">
+            {children}
+          </div>
           {footer ? (
             <footer className="flex flex-wrap justify-end gap-2 border-t px-4 py-3">{footer}</footer>
           ) : null}

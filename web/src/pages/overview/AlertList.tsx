@@ -1,10 +1,10 @@
 /** What needs somebody, with the remedy and a button that leads there; nothing at all where all is well. */
 import { Link } from "@tanstack/react-router";
-import { CircleAlert, DoorOpen, TriangleAlert } from "lucide-react";
+import { ChevronRight, CircleAlert, DoorOpen, TriangleAlert } from "lucide-react";
 import { useState } from "react";
 
 import { serverNow, useColony, useTable } from "@/state";
-import { Button, buttonClass, Card, cn } from "@/ui";
+import { Button, Card, cn } from "@/ui";
 
 import { findAlerts, type Alert } from "./alerts";
 
@@ -54,20 +54,25 @@ export function AlertList({ alerts }: { alerts: readonly Alert[] }) {
         {shown.map((alert) => {
           const Icon = ICON[alert.tone];
           return (
-            <li key={alert.id} className="flex items-start gap-2.5 px-3.5 py-2 sm:items-center">
+            <li
+              key={alert.id}
+              className="relative flex items-start gap-2.5 px-3.5 py-2 hover:bg-hover sm:items-center"
+            >
               <Icon className={cn("mt-0.5 size-4 shrink-0 sm:mt-0", LOOK[alert.tone])} aria-hidden />
               <p className="min-w-0 flex-1 sm:flex sm:items-baseline sm:gap-2.5">
                 <span className="font-medium sm:shrink-0">{alert.title}</span>
-                <span className="block min-w-0 text-muted sm:truncate" title={alert.text}>
+                <span className="block min-w-0 text-muted max-sm:line-clamp-3 sm:truncate" title={alert.text}>
                   {alert.text}
                 </span>
               </p>
+              {/* The link covers its row, so that a thumb need not aim. */}
               <Link
                 to={alert.action.to}
                 search={alert.action.search as never}
-                className={buttonClass("secondary", "sm")}
+                className="inline-flex shrink-0 items-center gap-1 rounded-sm text-xs font-medium text-muted after:absolute after:inset-0 hover:text-fg"
               >
-                {alert.action.label}
+                <span className="max-sm:sr-only">{alert.action.label}</span>
+                <ChevronRight className="size-4" aria-hidden />
               </Link>
             </li>
           );

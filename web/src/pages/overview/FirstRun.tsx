@@ -110,8 +110,9 @@ export function FirstRun() {
     void navigate({ to: "/chat", search: { model: worker?.model ?? STARTER } as never });
   };
   return (
-    <Card>
-      <div className="px-2 py-6 sm:px-6 sm:py-10">
+    <Card padded={false}>
+      <div className="relative overflow-hidden rounded-lg px-5 py-8 sm:px-9 sm:py-11">
+        <CombDrawing />
         <h2 className="text-2xl font-semibold tracking-tight">
           {models.size === 0 ? "No model yet" : "No model runs"}
         </h2>
@@ -142,6 +143,40 @@ export function FirstRun() {
         )}
       </div>
     </Card>
+  );
+}
+
+/** The comb that waits to be filled; only for the eye. */
+function CombDrawing() {
+  const cells: [number, number, string?][] = [
+    [0, 0],
+    [1, 0],
+    [2, 0, "var(--accent-soft)"],
+    [-0.5, 1],
+    [0.5, 1, "var(--accent)"],
+    [1.5, 1, "var(--accent-soft)"],
+    [2.5, 1],
+    [0, 2, "var(--accent-soft)"],
+    [1, 2],
+    [2, 2],
+  ];
+  return (
+    <svg
+      viewBox="-60 -42 300 190"
+      className="pointer-events-none absolute -right-6 top-1/2 hidden h-[112%] -translate-y-1/2 lg:block"
+      aria-hidden
+    >
+      {cells.map(([column, row, fill]) => (
+        <path
+          key={`${column} ${row}`}
+          d="M0-31 26.8-15.5v31L0 31l-26.8-15.5v-31Z"
+          transform={`translate(${column * 60} ${row * 52})`}
+          fill={fill ?? "none"}
+          stroke={fill === "var(--accent)" ? "none" : "var(--line-strong)"}
+          strokeLinejoin="round"
+        />
+      ))}
+    </svg>
   );
 }
 

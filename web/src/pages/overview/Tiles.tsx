@@ -24,7 +24,7 @@ function Tile({ to, icon, label, value, note, tone, children }: TileProps) {
   return (
     <Link
       to={to}
-      className="group flex min-w-0 flex-col bg-surface p-3.5 transition-colors hover:bg-hover focus-visible:z-[1] focus-visible:-outline-offset-2"
+      className="group flex min-w-0 flex-col bg-surface px-3.5 py-2.5 sm:p-3.5 transition-colors hover:bg-hover focus-visible:z-[1] focus-visible:-outline-offset-2"
     >
       <span className="flex items-center gap-1.5 text-xs text-muted [&_svg]:size-3.5 [&_svg]:text-faint">
         {icon}
@@ -42,7 +42,7 @@ function Tile({ to, icon, label, value, note, tone, children }: TileProps) {
       >
         {note}
       </span>
-      <span className="mt-2.5 flex h-6 items-end">{children}</span>
+      <span className="mt-1.5 flex h-6 items-end sm:mt-2.5">{children}</span>
     </Link>
   );
 }

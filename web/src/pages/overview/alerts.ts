@@ -44,13 +44,49 @@ const ORDER = { bad: 0, warn: 1, info: 2 };
 
 export function findAlerts(known: Known): Alert[] {
   const found = [
-    ...hiveAlerts(known),
-    ...workerAlerts(known.workers),
+    ...gathered(
+      [...hiveAlerts(known)],
+      "silent ",
+      (all) => `${format.plural(all.length, "hive")} have not been heard of`,
+      "/hives",
+    ),
+    ...gathered(
+      [...workerAlerts(known.workers)],
+      "worker ",
+      (all) => `${format.plural(all.length, "worker")} failed`,
+      "/workers",
+    ),
     ...downloadAlerts(known.downloads),
     ...joinAlerts(known.joins),
     ...waitingAlerts(known.requests, known.now),
   ];
   return found.sort((a, b) => ORDER[a.tone] - ORDER[b.tone]);
+}
+
+/** More than these of one kind are told in one line: the list stays a list of things to do. */
+const ALIKE_MAX = 3;
+
+/** Alerts whose ids begin with `prefix`, as one where there are many; the others as they are. */
+function gathered(
+  alerts: Alert[],
+  prefix: string,
+  title: (all: Alert[]) => string,
+  to: Alert["action"]["to"],
+): Alert[] {
+  const alike = alerts.filter((alert) => alert.id.startsWith(prefix));
+  const [first] = alike;
+  if (first === undefined || alike.length <= ALIKE_MAX) return alerts;
+  const names = alike.map((alert) => alert.id.slice(prefix.length)).join(", ");
+  return [
+    {
+      ...first,
+      id: `many ${prefix}`,
+      title: title(alike),
+      text: `${names}. ${first.text}`,
+      action: { label: "Open them", to, search: {} },
+    },
+    ...alerts.filter((alert) => !alike.includes(alert)),
+  ];
 }
 
 function* hiveAlerts({ hives, nodes, now }: Known): Generator<Alert> {

@@ -57,6 +57,56 @@ function Header({ alerts }: { alerts: number }) {
   );
 }
 
+/** From here on the comb takes the whole width, and the graphs stand beside the topology. */
+const MANY_HIVES = 24;
+/** So few cells that a comb says nothing: one machine with a GPU or two. */
+const FEW_CELLS = 2;
+
+/** Comb, topology, graphs and events, arranged by how large the colony is. */
+function Places({ hives, isEmpty }: { hives: number; isEmpty: boolean }) {
+  const cells = useColony()?.gpus || hives;
+  const topology = (className: string) => (
+    <Card title="Colony" className={className}>
+      <Topology heightMax={430} />
+    </Card>
+  );
+  const graphs = (className: string) =>
+    isEmpty ? null : <div className={`grid gap-4 md:grid-cols-2 ${className}`}>{<Graphs />}</div>;
+  if (hives > MANY_HIVES) {
+    return (
+      <>
+        <CombCard />
+        <div className="grid gap-4 xl:grid-cols-12">
+          {topology("xl:col-span-5")}
+          {graphs("xl:col-span-7")}
+        </div>
+        <Recent />
+      </>
+    );
+  }
+  if (cells <= FEW_CELLS) {
+    return (
+      <>
+        <div className="grid gap-4 xl:grid-cols-12">
+          {topology("xl:col-span-7")}
+          <Recent className="xl:col-span-5" />
+        </div>
+        {graphs("xl:grid-cols-4")}
+      </>
+    );
+  }
+  return (
+    <>
+      <div className="grid gap-4 xl:grid-cols-12">
+        <CombCard className="xl:col-span-6" />
+        {topology("xl:col-span-6")}
+      </div>
+      {graphs("xl:grid-cols-4")}
+      <Recent />
+    </>
+  );
+}
+
 export function Page() {
   const known = useColony() !== undefined;
   const { state } = useConnection();
@@ -79,24 +129,11 @@ export function Page() {
   }
   return (
     <PageBody>
-      <Header alerts={alerts.filter((alert) => alert.tone !== "info").length} />
+      <Header alerts={alerts.length} />
       {isEmpty ? <FirstRun /> : null}
       {hives > 0 ? <Tiles /> : null}
       <AlertList alerts={alerts} />
-      {hives > 0 ? (
-        <div className="grid gap-4 xl:grid-cols-12">
-          <CombCard className="xl:col-span-7" />
-          <Card title="Colony" className="xl:col-span-5">
-            <Topology heightMax={420} />
-          </Card>
-        </div>
-      ) : null}
-      {isEmpty ? null : (
-        <div className="grid gap-4 md:grid-cols-2 2xl:grid-cols-4">
-          <Graphs />
-        </div>
-      )}
-      {hives > 0 ? <Recent /> : null}
+      {hives > 0 ? <Places hives={hives} isEmpty={isEmpty} /> : null}
     </PageBody>
   );
 }

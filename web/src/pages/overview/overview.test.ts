@@ -70,6 +70,12 @@ describe("findAlerts", () => {
     );
     expect(found.map((alert) => alert.id)).toEqual(["silent dead", "hot warm"]);
   });
+  it("tells of many silent hives in one line", () => {
+    const hives = ["a", "b", "c", "d", "e"].map((id) => hive(id, { state: "down" }));
+    expect(findAlerts(known({ hives })).map((alert) => alert.title)).toEqual([
+      "5 hives have not been heard of",
+    ]);
+  });
   it("gathers those who wait long for one model", () => {
     const waiting = { state: "waiting", model: "m", since: NOW - 300, reason: null };
     const found = findAlerts(
