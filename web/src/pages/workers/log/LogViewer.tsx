@@ -6,7 +6,7 @@ import { toast } from "@/app";
 import { copyText, format, IconButton, Loading, Notice, SearchInput, Select, StatusDot } from "@/ui";
 import { LogBody } from "./LogBody";
 import type { Level } from "./lines";
-import { useLog } from "./useLog";
+import { useLog, workerLogPath } from "./useLog";
 
 const LEVELS: Record<string, ReadonlySet<Level> | null> = {
   all: null,
@@ -14,8 +14,14 @@ const LEVELS: Record<string, ReadonlySet<Level> | null> = {
   error: new Set<Level>(["error", "mark"]),
 };
 
+/** A worker's log. */
 export function LogViewer({ hiveId, workerId }: { hiveId: string; workerId: string }) {
-  const log = useLog(hiveId, workerId);
+  return <LogView path={workerLogPath(hiveId, workerId)} name={workerId} from={hiveId} />;
+}
+
+/** The log at `path`; `name` is whose it is, `from` whom it comes from. Give it `path` as its key. */
+export function LogView({ path, name, from }: { path: string; name: string; from: string }) {
+  const log = useLog(path);
   const [filter, setFilter] = useState("");
   const [level, setLevel] = useState("all");
   const [following, setFollowing] = useState(true);
@@ -29,7 +35,7 @@ export function LogViewer({ hiveId, workerId }: { hiveId: string; workerId: stri
   );
   const total = shown?.length ?? lines.length;
 
-  if (log.state === "loading") return <Loading text={`Fetching the log from ${hiveId} …`} />;
+  if (log.state === "loading") return <Loading text={`Fetching the log from ${from} …`} />;
   if (log.state === "failed")
     return <Notice title={log.problem?.message ?? "The log cannot be read."}>{log.problem?.remedy}</Notice>;
   return (
@@ -70,7 +76,7 @@ export function LogViewer({ hiveId, workerId }: { hiveId: string; workerId: stri
             size="sm"
             label={`Save ${format.plural(total, "line")} as a file`}
             icon={<Download />}
-            onClick={() => save(`${workerId}.log`, lines.text(shown))}
+            onClick={() => save(`${name}.log`, lines.text(shown))}
           />
         </span>
       </div>
@@ -81,7 +87,7 @@ export function LogViewer({ hiveId, workerId }: { hiveId: string; workerId: stri
         version={version}
         following={following}
         onFollowing={setFollowing}
-        label={`Log of ${workerId}`}
+        label={`Log of ${name}`}
       />
       <div className="flex items-center gap-3 text-2xs text-faint num">
         <StatusDot

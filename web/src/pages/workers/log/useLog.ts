@@ -23,7 +23,13 @@ export interface Log {
   version: number;
 }
 
-export function useLog(hiveId: string, workerId: string): Log {
+/** The route of a worker's log. */
+export function workerLogPath(hiveId: string, workerId: string): string {
+  return `/v1/hives/${encodeURIComponent(hiveId)}/workers/${encodeURIComponent(workerId)}/logs`;
+}
+
+/** The log at `path`: a worker's, or a daemon's own (`/v1/logs`), which are served alike. */
+export function useLog(path: string): Log {
   const log = useRef<Log>(undefined);
   log.current ??= { lines: new LogLines(), state: "loading", problem: null, version: 0 };
   const held = log.current;
@@ -39,13 +45,12 @@ export function useLog(hiveId: string, workerId: string): Log {
         wake();
       });
     };
-    const path = `/v1/hives/${encodeURIComponent(hiveId)}/workers/${encodeURIComponent(workerId)}/logs`;
     void run(path, held, changed, aborter.signal);
     return () => {
       aborter.abort();
       cancelAnimationFrame(frame);
     };
-  }, [hiveId, workerId, held]);
+  }, [path, held]);
 
   return held;
 }
