@@ -1,5 +1,5 @@
 /** What can be done to the workers that are chosen; it stands at the foot of the page while some are. */
-import { RotateCw, Square, X } from "lucide-react";
+import { RotateCw, CircleStop, X } from "lucide-react";
 
 import { Button, format, IconButton } from "@/ui";
 import { restartWorkers, stopWorkers, whyNot } from "./actions";
@@ -33,7 +33,7 @@ export function BulkBar({ rows, operator, onNone }: BulkBarProps) {
       <Button
         size="sm"
         variant="danger"
-        icon={<Square />}
+        icon={<CircleStop />}
         disabled={stoppable.length === 0}
         onClick={() => void stopWorkers(stoppable)}
       >

@@ -1,5 +1,5 @@
 /** The buttons of a worker, always there; one that cannot be used now says why. */
-import { CopyPlus, RotateCw, ScrollText, Square } from "lucide-react";
+import { CopyPlus, RotateCw, ScrollText, CircleStop } from "lucide-react";
 
 import { useSession } from "@/api";
 import { IconButton } from "@/ui";
@@ -38,7 +38,7 @@ export function RowActions({ row, onLogs, onDuplicate }: RowActionsProps) {
       {button("logs", "Logs", <ScrollText />, () => onLogs(row))}
       {button("logs", "Start another one like it", <CopyPlus />, () => onDuplicate(row))}
       {button("restart", "Restart", <RotateCw />, () => void restartWorkers([row]))}
-      {button("stop", "Stop", <Square />, () => void stopWorkers([row]))}
+      {button("stop", "Stop", <CircleStop />, () => void stopWorkers([row]))}
     </span>
   );
 }

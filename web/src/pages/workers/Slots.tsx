@@ -3,6 +3,7 @@ import { cn, format, Meter } from "@/ui";
 import type { Row } from "./rows";
 
 const PIPS_MAX = 16;
+const WIDE_MAX = 8;
 
 export function Slots({ row }: { row: Row }) {
   const total = row.worker.slots_total;
@@ -23,12 +24,13 @@ export function Slots({ row }: { row: Row }) {
           text={`${busy ?? "–"}/${total}`}
         />
       ) : (
-        <span className="inline-flex flex-wrap gap-[3px]" role="img" aria-label={words}>
+        <span className="inline-flex gap-[2px]" role="img" aria-label={words}>
           {Array.from({ length: total }, (_, at) => (
             <span
               key={at}
               className={cn(
-                "h-3 w-1.5 rounded-[2px]",
+                "h-3 rounded-[1.5px]",
+                total > WIDE_MAX ? "w-[3px]" : "w-1.5",
                 busy !== null && at < busy ? "bg-accent" : "bg-line-strong",
               )}
             />

@@ -5,7 +5,7 @@ import { Field, format, Input, Notice, Select } from "@/ui";
 import { useTable, type HiveRow } from "@/state";
 import { PlanOptions } from "../models/fit/PlanOptions";
 import { bestOption, usePlan, type PlanOption } from "../models/fit/usePlan";
-import type { Wish } from "./start";
+import type { Wish } from "./wish";
 
 export interface StartFormProps {
   wish: Wish;

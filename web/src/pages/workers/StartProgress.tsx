@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { MessageSquareText, ScrollText } from "lucide-react";
 
 import { Button, buttonClass, format, Notice, Progress, useNow } from "@/ui";
-import type { Start } from "./start";
+import type { Start } from "./wish";
 
 /** A load that takes longer than last time must not look finished. */
 const ALMOST = 0.95;

@@ -4,9 +4,10 @@ import { useCallback, useState } from "react";
 import { useSession } from "@/api";
 import { Button, Sheet } from "@/ui";
 import type { PlanOption } from "../models/fit/usePlan";
-import { cancelStart, forgetStart, startWorker, useStart, type Wish } from "./start";
+import { cancelStart, forgetStart, startWorker, useStart } from "./start";
 import { StartForm } from "./StartForm";
 import { StartProgress } from "./StartProgress";
+import type { Wish } from "./wish";
 
 export const NO_WISH: Wish = {
   model: "",

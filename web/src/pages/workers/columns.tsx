@@ -1,7 +1,10 @@
 /** The columns of the workers' table. */
+import { Hand } from "lucide-react";
+
 import { Sparkline } from "@/charts/Sparkline";
 import { Badge, format, StatusDot, Time, type Column } from "@/ui";
-import { memoryMbOf, ROUTES, type Row } from "./rows";
+import { nameParts } from "../models/names";
+import { memoryMbOf, ROUTES, shortDevice, type Row } from "./rows";
 import { RowActions, type RowActionsProps } from "./RowActions";
 import { Slots } from "./Slots";
 
@@ -31,7 +34,7 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
     {
       id: "model",
       header: "Model",
-      width: "minmax(170px,2.2fr)",
+      width: "minmax(180px,2.4fr)",
       card: "title",
       sort: (row) => row.worker.model,
       text: (row) => `${row.worker.model} ${row.id} ${row.worker.engine}`,
@@ -49,14 +52,9 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
     {
       id: "place",
       header: "Hive · device",
-      width: "minmax(120px,1.3fr)",
+      width: "minmax(150px,1.5fr)",
       sort: (row) => `${row.worker.hive_id} ${row.worker.device}`,
-      cell: (row) => (
-        <span title={`${row.worker.hive_id}, ${row.worker.device}`}>
-          {row.worker.hive_id} <span className="text-faint">·</span>{" "}
-          <span className="text-muted">{row.worker.device.replaceAll(",", " + ")}</span>
-        </span>
-      ),
+      cell: (row) => <PlaceCell row={row} />,
     },
     {
       id: "slots",
@@ -121,18 +119,35 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
 function speed(row: Row): string {
   const value = row.load?.tokens_per_s;
   if (value === null || value === undefined) return format.UNKNOWN;
-  return value >= 10 ? format.count(value) : value.toFixed(1);
+  return value >= 10 || value === 0 ? format.count(value) : value.toFixed(1);
 }
 
 function ModelCell({ row }: { row: Row }) {
   const { model, task, engine, manual } = row.worker;
+  const { name, from } = nameParts(model);
   return (
-    <span className="flex min-w-0 items-center gap-1.5">
-      <span className="truncate font-medium" title={`${model} (${row.id}, ${engine})`}>
-        {model}
-      </span>
+    <span className="flex min-w-0 items-center gap-1.5" title={`${model} (${row.id}, ${engine})`}>
+      <span className="truncate font-medium">{name}</span>
       {task === "generate" ? null : <Badge>{task}</Badge>}
-      {manual ? <Badge title="Started by hand: never unloaded because it is idle">by hand</Badge> : null}
+      {manual ? (
+        <span
+          className="text-faint [&_svg]:size-3"
+          title="Started by hand: never unloaded because it is idle"
+        >
+          <Hand aria-label="started by hand" />
+        </span>
+      ) : null}
+      {from ? <span className="min-w-0 flex-1 truncate text-xs text-faint">{from}</span> : null}
+    </span>
+  );
+}
+
+function PlaceCell({ row }: { row: Row }) {
+  const { hive_id, device } = row.worker;
+  return (
+    <span className="flex min-w-0 items-center gap-1.5" title={`${hive_id}, ${device}`}>
+      <span className="truncate">{hive_id}</span>
+      <span className="shrink-0 text-xs text-muted num">{shortDevice(device)}</span>
     </span>
   );
 }

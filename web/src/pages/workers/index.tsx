@@ -15,8 +15,9 @@ import { Button, Card, Empty, format, Loading, PageBody, PageHeader, SearchInput
 import { BulkBar } from "./BulkBar";
 import { columnsOf } from "./columns";
 import { rowsOf, STATES, type Row } from "./rows";
-import { useStart, type Wish } from "./start";
+import { useStart } from "./start";
 import { NO_WISH, StartSheet } from "./StartSheet";
+import type { Wish } from "./wish";
 import { WorkerSheet } from "./WorkerSheet";
 
 const NEW = "new";
@@ -167,7 +168,7 @@ function noteOf(rows: readonly Row[]): string {
   if (rows.length === 0) return "";
   const serving = rows.filter((row) => row.status === "ready" || row.status === "busy").length;
   const speed = rows.reduce((sum, row) => sum + (row.load?.tokens_per_s ?? 0), 0);
-  return `${serving} of ${format.plural(rows.length, "worker")} serve · ${format.tokensPerS(speed)}`;
+  return `${format.count(serving)} of ${format.plural(rows.length, "worker")} serve · ${format.tokensPerS(speed)}`;
 }
 
 /** Another one like it: the same model and settings, its own place left open. */

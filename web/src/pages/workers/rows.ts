@@ -63,3 +63,12 @@ export const ROUTES: Record<string, { label: string; about: string }> = {
   plain: { label: "plain", about: "Straight to the worker without TLS, on a network declared trusted." },
   tunnel: { label: "tunnel", about: "Through its hive's link: slower, and it works behind NAT." },
 };
+
+/** "GPU-0,GPU-1" as "GPU 0+1", "CPU-0" as "CPU": what tells them apart, and no more. */
+export function shortDevice(device: string): string {
+  const names = device.split(",");
+  const kind = names[0]?.replace(/-\d+$/, "") ?? device;
+  if (kind === "CPU") return "CPU";
+  const alike = names.every((name) => name.startsWith(`${kind}-`));
+  return alike ? `${kind} ${names.map((name) => name.slice(kind.length + 1)).join("+")}` : names.join(" + ");
+}

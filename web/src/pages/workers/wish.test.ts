@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { JobEvent } from "@/api";
-import { heard, operationOf, type Start, type Wish } from "./start";
+import { heard, operationOf, type Start, type Wish } from "./wish";
 
 const WISH: Wish = { model: " m ", hive: "h", device: "", engine: "", context: "", slots: "", gpuLayers: "" };
 const START = { said: [], phase: "asking" } as unknown as Start;
