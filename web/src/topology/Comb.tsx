@@ -17,7 +17,10 @@ const ROOT3 = Math.sqrt(3);
 const NAME_FROM = 27;
 const FIGURE_FROM = 36;
 const DOTS_MAX = 6;
-const CHAR_PX = 5.6;
+/** Width of a letter, as a share of its size; half a pixel too much is better than a name over the rim. */
+const CHAR_SHARE = 0.59;
+/** From this radius on names are in larger type. */
+const LARGE_FROM = 54;
 const GLOW = [0, 1.25, 1.5, 2] as const;
 
 export interface CombProps {
@@ -103,7 +106,7 @@ function HiveCell({ hive, radius, clip }: { hive: HiveSpot; radius: number; clip
         y={radius - 2 * radius * level}
         height={2 * radius * level}
         fill="var(--accent)"
-        opacity={radius >= NAME_FROM ? 0.3 : 0.75}
+        opacity={radius >= NAME_FROM ? 0.3 : 0.5}
       />
       <path
         d={hexagon(radius - 1)}
@@ -126,7 +129,8 @@ function HiveCell({ hive, radius, clip }: { hive: HiveSpot; radius: number; clip
 }
 
 function CellText({ hive, radius }: { hive: HiveSpot; radius: number }) {
-  const chars = Math.floor((ROOT3 * radius - 12) / CHAR_PX);
+  const size = radius >= LARGE_FROM ? 11.5 : 10;
+  const chars = Math.floor((ROOT3 * radius - 8) / (size * CHAR_SHARE));
   const two = radius >= FIGURE_FROM;
   const figure =
     hive.state === "down"
@@ -138,7 +142,7 @@ function CellText({ hive, radius }: { hive: HiveSpot; radius: number }) {
           : `${Math.round(hive.honey * 100)} %`;
   return (
     <g textAnchor="middle" className="num">
-      <text y={two ? -3 : 3} fontSize={radius >= 44 ? 11.5 : 10} fontWeight={600} fill="var(--fg)">
+      <text y={two ? -3 : 3} fontSize={size} fontWeight={600} fill="var(--fg)">
         {cut(hive.id, chars)}
       </text>
       {two ? (
@@ -185,9 +189,20 @@ function QueenCell({ picture, at, radius }: { picture: Picture; at: Cell; radius
   return (
     <g transform={`translate(${at.x} ${at.y})`} role="img" aria-label={words}>
       <path d={hexagon(radius)} fill="var(--accent)" />
+      <path
+        d={hexagon(radius * 0.86)}
+        fill="none"
+        stroke="var(--accent-ink)"
+        strokeOpacity={0.5}
+        strokeWidth={1.25}
+      />
       {radius >= NAME_FROM ? (
         <g textAnchor="middle" fill="var(--accent-ink)" className="num">
-          <text y={radius >= FIGURE_FROM ? -3 : 3} fontSize={radius >= 44 ? 12 : 10} fontWeight={700}>
+          <text
+            y={radius >= FIGURE_FROM ? -3 : 3}
+            fontSize={radius >= LARGE_FROM ? 12 : 10.5}
+            fontWeight={700}
+          >
             Queen
           </text>
           {radius >= FIGURE_FROM ? (

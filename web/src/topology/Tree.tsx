@@ -36,7 +36,7 @@ export function Tree({ picture, layout, open }: { picture: Picture; layout: Tree
               <Flow
                 key={spot.worker.id}
                 d={linkPath(node, spot, layout.narrow)}
-                flow={node.hive.stale ? 0 : flowOf(spot.worker.tokensPerS)}
+                flow={node.hive.stale || spot.worker.health === "bad" ? 0 : flowOf(spot.worker.tokensPerS)}
                 dashed={spot.worker.route === "tunnel"}
                 broken={spot.worker.health === "bad"}
               />
@@ -131,7 +131,7 @@ function HiveCard({ hive, box, onOpen }: { hive: HiveSpot; box: Box; onOpen: (id
 function quietLine(hive: HiveSpot): string {
   const what = hive.gpus > 0 ? format.plural(hive.gpus, "GPU") : "CPU only";
   const rate = hive.tokensPerS ? ` · ${format.tokensPerS(hive.tokensPerS)}` : "";
-  return `${what}${hive.local ? " · this machine" : hive.outboundOnly ? " · outbound only" : ""}${rate}`;
+  return `${what}${rate}${hive.local ? " · queen’s machine" : hive.outboundOnly ? " · outbound only" : ""}`;
 }
 
 function Pill({ worker, box, onOpen }: { worker: WorkerSpot; box: Box; onOpen: (id: string) => void }) {

@@ -140,13 +140,15 @@ export function hiveHealth(
   const failed = workers.find((worker) => worker.health === "bad");
   if (row.state === "degraded") return ["warn", "beats come late"];
   if (failed) return ["bad", `${failed.short} failed`];
-  if (row.health_status === "degraded") return ["warn", "it says it is degraded"];
   if (row.operational_status === "stopping") return ["warn", "stopping"];
   if (row.operational_status === "starting") return ["new", "starting"];
   const broken = row.devices.find((device) => device.reason !== null && device.device_type !== "cpu");
   if (broken) return ["warn", `${broken.name} cannot be used`];
+  const blind = row.device_problems[0];
+  if (blind) return ["warn", `${blind.vendor}: ${blind.reason}`];
   if (row.version !== null && queenVersion !== null && row.version !== queenVersion)
     return ["warn", `version ${row.version}, the queen has ${queenVersion}`];
+  if (row.health_status === "degraded") return ["warn", "it says it is degraded"];
   return ["ok", null];
 }
 
@@ -163,10 +165,13 @@ function clamp(value: number): number {
   return Math.min(1, Math.max(0, value));
 }
 
-/** "org/Model-7B:Q4_K_M" as "Model-7B". */
+/** "org/Model-7B-GGUF:Q4_K_M" as "Model-7B". */
 export function shortName(model: string): string {
   const name = model.slice(model.lastIndexOf("/") + 1);
-  return name.replace(/:.*$/, "").replace(/\.gguf$/i, "");
+  return name
+    .replace(/:.*$/, "")
+    .replace(/\.gguf$/i, "")
+    .replace(/-GGUF$/i, "");
 }
 
 /** How strongly something flows, in four steps: an animation that changed every second would jump. */

@@ -70,7 +70,7 @@ describe("what the picture says", () => {
     expect(picture.hives.map((each) => each.id).slice(0, 3)).toEqual(["h-0", "h-1", "h-2"]);
     expect(picture.hives.at(-1)?.id).toBe("h-11");
     expect(sentenceOf(picture)).toBe("The colony: 12 hives, 12 workers.");
-    expect(shortName("org/Model-7B-GGUF:Q4_K_M")).toBe("Model-7B-GGUF");
+    expect(shortName("org/Model-7B-GGUF:Q4_K_M")).toBe("Model-7B");
   });
 });
 

@@ -62,7 +62,7 @@ function shownWorkers(hive: HiveSpot, pills: number): { shown: WorkerSpot[]; mor
 }
 
 function layoutColumns(picture: Picture, width: number, pillsMax: number): TreeLayout {
-  const hiveW = Math.min(260, Math.max(190, width * 0.26));
+  const hiveW = Math.min(290, Math.max(190, width * 0.27));
   const pillW = Math.min(300, Math.max(180, width * 0.27));
   const pillX = width - pillW;
   const hiveX = QUEEN.w + (pillX - QUEEN.w - hiveW) / 2;

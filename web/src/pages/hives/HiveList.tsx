@@ -89,6 +89,7 @@ function passes(hive: HiveRow, shown: Shown): boolean {
     case "trouble":
       return troublesOf(hive, {
         beatAt: getRow("nodes", hive.hive_id)?.beat_at ?? null,
+        diskFreeMb: getRow("nodes", hive.hive_id)?.disk_free_mb ?? null,
         queenVersion: getRow("colony", "queen")?.version ?? null,
         now: serverNow(),
         workers: workersOf(hive.hive_id),

@@ -6,6 +6,7 @@ import { honeyOf, HoneyHex, type Health } from "@/topology";
 import { getRow, useRow, useStale, useTick, type HiveRow } from "@/state";
 import { cn, format, Meter, StatusDot, Time } from "@/ui";
 
+import { memoryPair } from "./groups";
 import { stateOf, troublesOf } from "./troubles";
 import { workersOf } from "./workersOf";
 
@@ -31,6 +32,7 @@ export function useHiveState(hive: HiveRow) {
   const node = useRow("nodes", hive.hive_id);
   const found = troublesOf(hive, {
     beatAt: node?.beat_at ?? null,
+    diskFreeMb: node?.disk_free_mb ?? null,
     queenVersion: queen?.version ?? null,
     now: Date.now() / 1000,
     workers: workersOf(hive.hive_id),
@@ -40,10 +42,11 @@ export function useHiveState(hive: HiveRow) {
 
 export function StateCell({ hive }: { hive: HiveRow }) {
   const state = useHiveState(hive);
-  const why = state.troubles[0]?.title;
+  const why = state.troubles.find((each) => each.tone !== "info");
   return (
-    <span title={why}>
+    <span className="flex min-w-0 items-center gap-2" title={why?.reason ?? why?.title}>
       <StatusDot state={state.word} tone={state.tone} />
+      {why ? <span className="min-w-0 truncate text-xs text-muted max-sm:hidden">{why.title}</span> : null}
     </span>
   );
 }
@@ -91,7 +94,7 @@ export function VramCell({ hive }: { hive: HiveRow }) {
       used={used}
       total={total}
       label={`Video memory of ${hive.hive_id}`}
-      text={`${format.memoryMb(used)} / ${format.memoryMb(total)}`}
+      text={memoryPair(used, total)}
       alarm={false}
       className={stale ? "stale" : ""}
     />

@@ -36,7 +36,7 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     header: "State",
     cell: (hive) => <StateCell hive={hive} />,
     sort: (hive) => hive.state,
-    width: "92px",
+    width: "minmax(92px,1.5fr)",
     card: "corner",
   },
   {

@@ -1,5 +1,6 @@
 /** Which hives are shown, and under which headings: pure, so that a hundred of them stay in order. */
 import type { HiveRow } from "@/state";
+import { format } from "@/ui";
 
 export type Grouping = "" | "label" | "device" | "state";
 export type Shown = "all" | "trouble" | "gpu" | "idle";
@@ -55,4 +56,13 @@ export function shortDevice(name: string): string {
   return name
     .replace(/^(NVIDIA|AMD|Intel(\(R\))?)\s+/i, "")
     .replace(/^(GeForce|Radeon)\s+(?=RTX|GTX|RX)/i, "");
+}
+
+/** "465 / 640 GiB": the unit once, where both have the same. */
+export function memoryPair(used: number | null | undefined, total: number | null | undefined): string {
+  const [left, right] = [format.memoryMb(used), format.memoryMb(total)];
+  const unit = right.split(" ")[1];
+  return unit !== undefined && left.endsWith(` ${unit}`)
+    ? `${left.slice(0, -unit.length - 1)} / ${right}`
+    : `${left} / ${right}`;
 }

@@ -19,6 +19,7 @@ export interface Trouble {
 
 export interface Seen {
   beatAt: number | null;
+  diskFreeMb: number | null;
   queenVersion: string | null;
   now: number;
   workers: readonly WorkerRow[];
@@ -36,7 +37,19 @@ export function troublesOf(hive: HiveRow, seen: Seen): Trouble[] {
     ...deviceTroubles(hive),
     ...versionTroubles(hive, seen.queenVersion),
     ...certificateTroubles(hive, seen.now),
+    ...diskTroubles(seen.diskFreeMb),
   ];
+  // It says so itself, but not why: worth a word only where nothing above explains it.
+  if (found.length === 0 && hive.health_status === "degraded")
+    found.push(
+      trouble({
+        key: "health",
+        tone: "warn",
+        title: "It says that it is not well",
+        remedy: "Its log says why.",
+        command: "rbee logs hive",
+      }),
+    );
   return found.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
 }
 
@@ -71,16 +84,6 @@ function lifeTroubles(hive: HiveRow, { beatAt, now }: Seen): Trouble[] {
       }),
     ];
   const found: Trouble[] = [];
-  if (hive.health_status === "degraded")
-    found.push(
-      trouble({
-        key: "health",
-        tone: "warn",
-        title: "It says that it is not well",
-        remedy: "Its log says why.",
-        command: "rbee logs hive",
-      }),
-    );
   if (hive.operational_status === "stopping")
     found.push(
       trouble({
@@ -106,6 +109,22 @@ function workerTroubles(workers: readonly WorkerRow[]): Trouble[] {
         remedy: "Its log says more; restart it from the page Workers.",
       }),
     );
+}
+
+/** A small model has 1 GB: with less than two of those nothing more can be fetched. */
+const DISK_LOW_MB = 2048;
+
+function diskTroubles(free: number | null): Trouble[] {
+  if (free === null || free >= DISK_LOW_MB) return [];
+  return [
+    trouble({
+      key: "disk",
+      tone: "warn",
+      title: `Its disk is nearly full: ${format.bytes(free * 1024 * 1024)} left`,
+      reason: "Models are kept there; a download that does not fit is refused.",
+      remedy: "Delete a model that nobody uses there (page Models), or move its models to a larger disk.",
+    }),
+  ];
 }
 
 function deviceTroubles(hive: HiveRow): Trouble[] {

@@ -3,7 +3,7 @@ import { Sparkline } from "@/charts";
 import { useRow, useStale, type DeviceFacts, type Figure, type GpuFigures, type HiveRow } from "@/state";
 import { Badge, cn, format, Meter } from "@/ui";
 
-import { shortDevice } from "../groups";
+import { memoryPair, shortDevice } from "../groups";
 import { Section } from "./Section";
 import { useSpan } from "./span";
 
@@ -69,7 +69,7 @@ function GpuCard({
         used={used}
         total={total}
         label={`Video memory of ${device.id}`}
-        text={`${format.memoryMb(used)} / ${format.memoryMb(total)}`}
+        text={memoryPair(used, total)}
         alarm={false}
       />
       <div className="grid grid-cols-2 gap-x-3 gap-y-2">

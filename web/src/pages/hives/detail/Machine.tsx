@@ -2,6 +2,7 @@
 import { useRow, useStale, type HiveRow } from "@/state";
 import { cn, format } from "@/ui";
 
+import { memoryPair } from "../groups";
 import { Reading } from "./Gpus";
 import { Section } from "./Section";
 
@@ -39,7 +40,7 @@ export function Machine({ hive }: { hive: HiveRow }) {
             name="RAM"
             max={node?.ram_total_mb ?? undefined}
             color={2}
-            value={`${format.memoryMb(node?.ram_used_mb)} / ${format.memoryMb(node?.ram_total_mb)}`}
+            value={memoryPair(node?.ram_used_mb, node?.ram_total_mb)}
           />
         </div>
         <p className="text-xs text-muted num">
