@@ -1,7 +1,7 @@
 /**
  * The cache of what pages ask for (settings, keys, searches), apart from the live data of the stream.
  *
- * Not around the whole console: the overview and the chat ask for nothing this way, and so need not load it.
+ * Not around the whole console: the overview asks for nothing this way, and so need not load it.
  */
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import type { ReactNode } from "react";

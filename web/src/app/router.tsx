@@ -45,7 +45,7 @@ const tree = root.addChildren([
   page("/hives", () => asking(() => import("../pages/hives"))),
   page("/workers", () => asking(() => import("../pages/workers"))),
   page("/models", () => asking(() => import("../pages/models"))),
-  page("/chat", () => import("../pages/chat")),
+  page("/chat", () => asking(() => import("../pages/chat"))),
   page("/requests", () => asking(() => import("../pages/requests"))),
   page("/events", () => asking(() => import("../pages/events"))),
   page("/keys", () => asking(() => import("../pages/keys"))),
