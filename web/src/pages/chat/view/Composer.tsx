@@ -125,8 +125,7 @@ export function Composer(props: ComposerProps) {
           type="file"
           multiple
           accept={ACCEPTED}
-          className="sr-only"
-          tabIndex={-1}
+          hidden
           aria-label="Pictures and sounds"
           onChange={(event) => {
             void attach([...(event.target.files ?? [])]);

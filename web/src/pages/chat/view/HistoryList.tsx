@@ -136,8 +136,7 @@ function AllMenu({ rows }: { rows: readonly Chat[] }) {
         ref={picker}
         type="file"
         accept="application/json,.json"
-        className="sr-only"
-        tabIndex={-1}
+        hidden
         aria-label="A file of exported chats"
         onChange={(event) => {
           const [file] = event.target.files ?? [];
