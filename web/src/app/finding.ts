@@ -1,5 +1,6 @@
 /** What of the colony goes by the words in the palette. Pure; few of each kind, since one reads them all. */
 import type { HiveRow, ModelRow, WorkerRow } from "@/state";
+import { shortName } from "@/topology/model";
 
 export interface Thing {
   id: string;
@@ -52,7 +53,7 @@ export function findThings(
   const inWorkers = [...take(workers, (row) => fits(row.worker_id, row.model, row.hive_id))].map(
     (row): Thing => ({
       id: `worker ${row.worker_id}`,
-      title: row.model,
+      title: shortName(row.model),
       note: `${row.hive_id} · ${row.device} · ${row.status}`,
       to: "/workers",
       search: { worker: row.worker_id },

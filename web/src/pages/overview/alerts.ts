@@ -4,6 +4,7 @@
  * Pure: takes rows and the time, returns alerts, the worst first; the same thing is never told twice.
  */
 import type { ColonyRow, DownloadRow, HiveRow, JoinRow, NodeRow, RequestRow, WorkerRow } from "@/state";
+import { shortName } from "@/topology/model";
 import { format } from "@/ui";
 
 export interface Alert {
@@ -153,7 +154,7 @@ function* workerAlerts(workers: Iterable<WorkerRow>): Generator<Alert> {
     yield {
       id: `worker ${worker.worker_id}`,
       tone: "bad",
-      title: `A worker of ${worker.model} failed on ${worker.hive_id}`,
+      title: `A worker of ${shortName(worker.model)} failed on ${worker.hive_id}`,
       text: worker.reason ?? "It left without saying why. Its log says more.",
       action: { label: "Open worker", to: "/workers", search: { worker: worker.worker_id } },
     };
@@ -166,7 +167,7 @@ function* downloadAlerts(downloads: Iterable<DownloadRow>): Generator<Alert> {
     yield {
       id: `download ${row.hive_id} ${row.model}`,
       tone: "bad",
-      title: `${row.model} could not be fetched to ${row.hive_id}`,
+      title: `${shortName(row.model)} could not be fetched to ${row.hive_id}`,
       text: [row.reason, row.remedy].filter(Boolean).join(" ") || "Open the downloads for more.",
       action: { label: "Open downloads", to: "/models", search: { tab: "downloads" } },
     };
@@ -200,7 +201,7 @@ function* waitingAlerts(requests: Iterable<RequestRow>, now: number): Generator<
     yield {
       id: `waiting ${model}`,
       tone: "warn",
-      title: `${format.plural(count, "request")} for ${model} wait${count === 1 ? "s" : ""} since ${format.duration(longest)}`,
+      title: `${format.plural(count, "request")} for ${shortName(model)} wait${count === 1 ? "s" : ""} since ${format.duration(longest)}`,
       text: reason ?? "Start another worker of that model, or see why they wait.",
       action: { label: "Open requests", to: "/requests", search: { q: model } },
     };

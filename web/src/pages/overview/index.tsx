@@ -13,6 +13,7 @@ import { buttonClass, Card, format, Loading, PageBody, PageHeader, StatusDot, Ti
 
 import { AlertList, useAlerts } from "./AlertList";
 import { CombCard } from "./CombCard";
+import { DeviceRows } from "./DeviceRows";
 import { FirstRun } from "./FirstRun";
 import { Graphs } from "./Graphs";
 import { Recent } from "./Recent";
@@ -59,8 +60,10 @@ function Header({ alerts }: { alerts: number }) {
 
 /** From here on the comb takes the whole width, and the graphs stand beside the topology. */
 const MANY_HIVES = 24;
-/** So few cells that a comb says nothing: one machine with a GPU or two. */
-const FEW_CELLS = 2;
+/** So few devices are better read as rows than seen as a comb. */
+const FEW_DEVICES = 12;
+/** Rows that leave room for the events below them, beside the topology. */
+const VERY_FEW_DEVICES = 4;
 
 /** Comb, topology, graphs and events, arranged by how large the colony is. */
 function Places({ hives, isEmpty }: { hives: number; isEmpty: boolean }) {
@@ -84,14 +87,19 @@ function Places({ hives, isEmpty }: { hives: number; isEmpty: boolean }) {
       </>
     );
   }
-  if (cells <= FEW_CELLS) {
+  if (cells <= FEW_DEVICES) {
+    const isVeryFew = cells <= VERY_FEW_DEVICES;
     return (
       <>
         <div className="grid gap-4 xl:grid-cols-12">
-          {topology("xl:col-span-7")}
-          <Recent className="xl:col-span-5" />
+          <div className="flex min-w-0 flex-col gap-4 xl:col-span-7">
+            <DeviceRows className={isVeryFew ? "" : "flex-1"} />
+            {isVeryFew ? <Recent className="flex-1" /> : null}
+          </div>
+          {topology("xl:col-span-5")}
         </div>
         {graphs("xl:grid-cols-4")}
+        {isVeryFew ? null : <Recent />}
       </>
     );
   }
