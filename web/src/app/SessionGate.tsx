@@ -1,12 +1,13 @@
 /**
  * Between the address bar and the pages: asks who this browser is, and shows the sign-in where the
  * server wants a key and this browser has shown none. The router is not touched by it, so whoever
- * signs in is where he was going.
+ * signs in is where he was going. Pages of one principal are taken down before another's come up.
  */
 import { type ReactNode, useEffect } from "react";
 
 import { loadSession, useSession } from "@/api";
 
+import { Mark } from "./Mark";
 import { SignIn } from "./SignIn";
 
 const ASK_AGAIN_MS = 2_000; // a queen that starts is there within a second or two
@@ -29,11 +30,19 @@ export function SessionGate({ children }: { children: ReactNode }) {
   if (state === "out") return <SignIn />;
   return (
     <main className="grid min-h-dvh place-items-center p-6 text-center" aria-busy="true">
-      <p role="status">
-        {state === "checking"
-          ? "Asking the queen who this browser is …"
-          : "The queen does not answer. Asked again every two seconds; `rbee status` says more."}
-      </p>
+      <div className="flex flex-col items-center gap-3">
+        <Mark className="size-10 animate-breathe" />
+        <p role="status" className="text-muted">
+          {state === "checking"
+            ? "Asking the queen who this browser is …"
+            : "The queen does not answer. She is asked again every two seconds."}
+        </p>
+        {state === "unreachable" ? (
+          <p className="text-xs text-faint">
+            <code className="font-mono">rbee status</code> on her machine says more.
+          </p>
+        ) : null}
+      </div>
     </main>
   );
 }

@@ -6,8 +6,15 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 
+import { useSession } from "@/api";
+
 const queries = new QueryClient({
   defaultOptions: { queries: { staleTime: 10_000, retry: 1, refetchOnWindowFocus: false } },
+});
+
+// What one principal was told is not shown to the next one.
+useSession.subscribe((now, before) => {
+  if (now.name !== before.name) queries.clear();
 });
 
 export function WithQueries({ children }: { children: ReactNode }) {
