@@ -186,7 +186,7 @@ function Subject({ event, onSubject }: { event: EventRow; onSubject: (subject: s
         <Link
           to={target.to}
           search={target.search as never}
-          className="truncate text-accent-text hover:underline"
+          className="truncate underline decoration-line-strong underline-offset-2 hover:text-accent-text"
           title={`Show ${event.subject}`}
         >
           {event.subject}

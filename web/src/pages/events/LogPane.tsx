@@ -39,7 +39,7 @@ export function LogPane() {
       ) : (
         <Sources sources={sources} chosen={source.key} onChoose={setChosen} />
       )}
-      <div className="h-[calc(100dvh-11.5rem)] min-w-0 flex-1">
+      <div className="h-[calc(100dvh-6.5rem)] min-w-0 flex-1 max-md:h-[calc(100dvh-16rem)]">
         <LogView
           key={source.key}
           path={pathOf(source)}
@@ -68,7 +68,7 @@ function Sources({
   onChoose: (key: string) => void;
 }) {
   return (
-    <nav aria-label="Whose log" className="max-h-[calc(100dvh-11.5rem)] w-56 shrink-0 overflow-y-auto pr-1">
+    <nav aria-label="Whose log" className="max-h-[calc(100dvh-6.5rem)] w-56 shrink-0 overflow-y-auto pr-1">
       <ul className="flex flex-col gap-px">
         {sources.map((source) => (
           <li key={source.key}>
@@ -85,9 +85,7 @@ function Sources({
               title={source.about}
             >
               <StatusDot state={source.state} label="" />
-              <span className="min-w-0 flex-1 truncate">
-                {source.kind === "worker" ? source.about : source.name}
-              </span>
+              <span className="min-w-0 flex-1 truncate">{source.label}</span>
             </button>
           </li>
         ))}

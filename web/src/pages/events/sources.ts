@@ -1,5 +1,6 @@
 /** Whose logs there are: the queen's, and below each hive those of its workers. Pure. */
 import type { HiveRow, WorkerRow } from "@/state";
+import { shortName } from "@/topology/model";
 
 export interface Source {
   /** As it stands in the URL: `queen`, `hive:ID`, `worker:ID`. */
@@ -9,6 +10,8 @@ export interface Source {
   /** Null for the queen. */
   hiveId: string | null;
   state: string;
+  /** As the list calls it. */
+  label: string;
   about: string;
 }
 
@@ -18,6 +21,7 @@ const QUEEN: Source = {
   name: "queen",
   hiveId: null,
   state: "ready",
+  label: "queen",
   about: "The queen",
 };
 const collator = new Intl.Collator("en", { numeric: true });
@@ -40,7 +44,8 @@ export function sourcesOf(
       kind: "hive",
       name: id,
       hiveId: id,
-      state: hive.state,
+      state: hive.state === "fresh" ? "live" : hive.state,
+      label: id,
       about: `The hive ${id}`,
     });
     const mine = (byHive.get(id) ?? []).toSorted((a, b) => collator.compare(a.model, b.model));
@@ -51,6 +56,7 @@ export function sourcesOf(
         name: worker.worker_id,
         hiveId: id,
         state: worker.status,
+        label: shortName(worker.model),
         about: `${worker.model} · ${worker.worker_id}`,
       });
     }

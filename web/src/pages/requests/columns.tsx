@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { X } from "lucide-react";
 
 import { serverNow, type RequestRow } from "@/state";
+import { shortName } from "@/topology/model";
 import { Badge, format, IconButton, StatusDot, useNow, type Column } from "@/ui";
 import { cancelRequest } from "./cancel";
 import { doorOf, isOpen, tookS, turnOf, waitedS } from "./rows";
@@ -28,7 +29,7 @@ export function columnsOf(operator: boolean): Column<RequestRow>[] {
       cell: (row) => (
         <span className="flex min-w-0 items-center gap-1.5">
           <span className="truncate font-medium" title={`${row.model} (${row.job_id})`}>
-            {row.model}
+            {shortName(row.model)}
           </span>
           {doorOf(row.door) === null || doorOf(row.door) === "chat" ? null : (
             <Badge>{doorOf(row.door)}</Badge>
@@ -72,7 +73,9 @@ export function columnsOf(operator: boolean): Column<RequestRow>[] {
             {format.duration(row.eta_s)}
           </span>
         ) : (
-          ""
+          <span className="text-faint" aria-hidden>
+            –
+          </span>
         ),
     },
     {
@@ -86,7 +89,7 @@ export function columnsOf(operator: boolean): Column<RequestRow>[] {
     {
       id: "worker",
       header: "Worker · hive",
-      width: "minmax(130px,1.4fr)",
+      width: "minmax(170px,1.9fr)",
       hideBelow: "lg",
       sort: (row) => row.worker_id,
       text: (row) => `${row.worker_id ?? ""} ${row.hive_id ?? ""}`,

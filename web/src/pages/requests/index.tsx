@@ -86,15 +86,7 @@ export function Page() {
           </>
         }
       />
-      <Card className="mb-4">
-        <LiveChart
-          label="Running and waiting, the last ten minutes"
-          series={SERIES}
-          format={format.count}
-          atLeast={4}
-          height={110}
-        />
-      </Card>
+      <Traffic />
       <Card padded={false}>
         <Table
           label="Requests"
@@ -107,8 +99,9 @@ export function Page() {
           defaultSort={{ id: "turn", desc: false }}
           empty={
             <Nothing
+              show={shows}
               total={rows.length}
-              filtered={shows !== "open" || !!filter || !!model || !!client}
+              filtered={!["open", "waiting"].includes(shows) || !!filter || !!model || !!client}
               onAll={() => setShow("all")}
             />
           }
@@ -130,6 +123,39 @@ function isShows(text: string): text is Shows {
 function Summary({ rows }: { rows: readonly RequestRow[] }) {
   useTick();
   return <>{summaryOf(rows, serverNow(), format.duration)}</>;
+}
+
+/** The last ten minutes at a glance, with a legend. */
+function Traffic() {
+  return (
+    <Card
+      title="Running and waiting"
+      padded={false}
+      actions={
+        <ul className="flex gap-4 text-2xs text-muted">
+          {SERIES.map((one) => (
+            <li key={one.name} className="flex items-center gap-1.5">
+              <span
+                className="h-0.5 w-3 rounded-full"
+                style={{ background: `var(--series-${one.color})` }}
+                aria-hidden
+              />
+              {one.name}
+            </li>
+          ))}
+        </ul>
+      }
+    >
+      <LiveChart
+        label="Running and waiting, the last ten minutes"
+        className="m-2"
+        series={SERIES}
+        format={format.count}
+        atLeast={4}
+        height={110}
+      />
+    </Card>
+  );
 }
 
 function Choice({
@@ -162,10 +188,22 @@ function Choice({
   );
 }
 
-function Nothing({ total, filtered, onAll }: { total: number; filtered: boolean; onAll: () => void }) {
+function Nothing({
+  show,
+  total,
+  filtered,
+  onAll,
+}: {
+  show: Shows;
+  total: number;
+  filtered: boolean;
+  onAll: () => void;
+}) {
   const { state } = useConnection();
   const models = useTable("models");
   if (state === "connecting") return <Loading text="Fetching the colony's state …" />;
+  if (show === "waiting" && total > 0 && !filtered)
+    return <Empty icon={<ListOrdered />} title="Nothing waits" text="Every request has a worker at once." />;
   if (filtered && total > 0)
     return (
       <Empty

@@ -117,6 +117,8 @@ const DOTS: Record<Tone, string> = {
   info: "bg-info",
 };
 
+const takenFirst = (a: Candidate, b: Candidate) => Number(b.taken) - Number(a.taken);
+
 function Candidates({ decision }: { decision: NonNullable<Step["decision"]> }) {
   return (
     <div className="mt-2 overflow-x-auto">
@@ -134,7 +136,7 @@ function Candidates({ decision }: { decision: NonNullable<Step["decision"]> }) {
           </tr>
         </thead>
         <tbody>
-          {decision.candidates.map((row) => (
+          {decision.candidates.toSorted(takenFirst).map((row) => (
             <tr
               key={row.worker_id}
               className={cn("border-t [&>td]:py-1 [&>td]:pr-3", row.taken && "font-medium")}
