@@ -79,7 +79,9 @@ ENTRY_SAMPLES: list[msgspec.Struct] = [
     JOIN_TOKEN,
     joining.JoinTokens(tokens=[JOIN_TOKEN]),
     JOIN_REQUEST,
-    joining.JoinRequests(requests=[JOIN_REQUEST], ca_fingerprint="5f" * 32),
+    joining.JoinRequests(
+        requests=[JOIN_REQUEST], ca_fingerprint="5f" * 32, urls=["https://10.0.0.2:7833"]
+    ),
     joining.JoinDecision(code="ABCDEF-GHIJKL-MNOPQR-STUVWX"),
     MEMBER,
     joining.Members(hives=[MEMBER]),

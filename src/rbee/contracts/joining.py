@@ -115,10 +115,11 @@ class JoinRequestRow(msgspec.Struct, kw_only=True):
 
 
 class JoinRequests(msgspec.Struct, kw_only=True):
-    """``GET /v1/join-requests``. ``ca_fingerprint`` is the colony's."""
+    """``GET /v1/join-requests``. ``ca_fingerprint`` is the colony's; ``urls`` as of a new token."""
 
     requests: list[JoinRequestRow]
     ca_fingerprint: str
+    urls: list[str] = msgspec.field(default_factory=list[str])
 
 
 class JoinDecision(msgspec.Struct, kw_only=True):

@@ -71,7 +71,6 @@ export function Comb({ picture, layout, onOpen, onPoint }: CombProps) {
             data-cell={at}
             role="button"
             tabIndex={at === Math.min(active, picture.hives.length - 1) ? 0 : -1}
-            aria-label={hiveWords(hive)}
             transform={`translate(${cell.x} ${cell.y})`}
             className="group cursor-pointer outline-none"
             opacity={hive.stale ? 0.55 : 1}
@@ -85,6 +84,7 @@ export function Comb({ picture, layout, onOpen, onPoint }: CombProps) {
             onPointerEnter={() => onPoint(hive)}
             onPointerLeave={() => onPoint(null)}
           >
+            <title>{hiveWords(hive)}</title>
             <HiveCell hive={hive} radius={radius} clip={clip} />
           </g>
         );

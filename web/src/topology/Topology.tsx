@@ -104,7 +104,11 @@ function useOpen(): Open {
     (id: string) => void navigate({ to: "/workers", search: { worker: id } as never }),
     [navigate],
   );
-  return useMemo(() => ({ hive, worker }), [hive, worker]);
+  const start = useCallback(
+    (id: string) => void navigate({ to: "/workers", search: { start: "new", hive: id } as never }),
+    [navigate],
+  );
+  return useMemo(() => ({ hive, worker, start }), [hive, worker, start]);
 }
 
 /** The room that there is; whole pixels, so that nothing is laid out anew for a fraction. */
@@ -126,7 +130,7 @@ function useWidth() {
 function Legend() {
   return (
     <span className="flex flex-wrap items-center gap-x-4 gap-y-0.5">
-      <span>Honey: load of the GPUs</span>
+      <span>Honey: load of the GPUs, else of the CPU</span>
       <span className="flex items-center gap-1.5">
         <span className="h-0 w-4 border-t-2 border-accent" aria-hidden /> tokens flow
       </span>

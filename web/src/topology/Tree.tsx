@@ -4,11 +4,13 @@ import { cn, format } from "@/ui";
 import { Flow } from "./Flow";
 import { HoneyHex } from "./HoneyHex";
 import { flowOf, type HiveSpot, type Picture, type WorkerSpot } from "./model";
-import { linkPath, type Box, type TreeLayout } from "./tree";
+import { linkPath, type Box, type HiveNode, type TreeLayout } from "./tree";
 
 export interface Open {
   hive: (id: string) => void;
   worker: (id: string) => void;
+  /** The form that starts a worker on this hive. */
+  start: (hiveId: string) => void;
 }
 
 const DOT = { ok: "bg-ok", warn: "bg-warn", bad: "bg-bad", new: "bg-info animate-breathe" };
@@ -57,21 +59,39 @@ export function Tree({ picture, layout, open }: { picture: Picture; layout: Tree
           {node.workers.map((spot) => (
             <Pill key={spot.worker.id} worker={spot.worker} box={spot} onOpen={open.worker} />
           ))}
-          {node.moreBox ? (
-            <button
-              type="button"
-              style={place(node.moreBox)}
-              className={cn(CARD, "rounded-full border border-dashed px-3 text-xs text-muted")}
-              onClick={() => open.hive(node.hive.id)}
-            >
-              {node.workers.length > 0
-                ? `${node.more} more on ${node.hive.id}`
-                : `${node.more} workers, ${node.hive.busy} requests`}
-            </button>
-          ) : null}
+          <MorePill node={node} open={open} />
         </div>
       ))}
     </div>
+  );
+}
+
+/** How many more there are; where there are none, the way to start one. */
+function MorePill({ node, open }: { node: HiveNode; open: Open }) {
+  const { hive, more, moreBox } = node;
+  if (!moreBox) return null;
+  const isUp = hive.state === "fresh";
+  const words =
+    more === 0
+      ? isUp
+        ? "No worker: start one"
+        : "No worker"
+      : node.workers.length > 0
+        ? `${more} more on ${hive.id}`
+        : `${format.plural(more, "worker")}, ${hive.busy} requests`;
+  return (
+    <button
+      type="button"
+      style={place(moreBox)}
+      disabled={more === 0 && !isUp}
+      className={cn(
+        CARD,
+        "rounded-full border border-dashed px-3 text-xs text-muted disabled:cursor-default",
+      )}
+      onClick={() => (more === 0 ? open.start(hive.id) : open.hive(hive.id))}
+    >
+      {words}
+    </button>
   );
 }
 
@@ -107,7 +127,7 @@ function HiveCard({ hive, box, onOpen }: { hive: HiveSpot; box: Box; onOpen: (id
         hive.health === "warn" && "border-[color-mix(in_srgb,var(--warn)_50%,var(--line))]",
       )}
       onClick={() => onOpen(hive.id)}
-      aria-label={hiveWords(hive)}
+      title={hiveWords(hive)}
     >
       <HoneyHex level={hive.honey} health={hive.health} size={30} />
       <span className="min-w-0 flex-1">
@@ -122,7 +142,9 @@ function HiveCard({ hive, box, onOpen }: { hive: HiveSpot; box: Box; onOpen: (id
         </span>
       </span>
       {hive.honey === null ? null : (
-        <span className="text-xs text-muted num">{Math.round(hive.honey * 100)} %</span>
+        <span className="text-xs text-muted num">
+          {Math.round(hive.honey * 100)} %<span className="sr-only"> loaded</span>
+        </span>
       )}
     </button>
   );
@@ -147,9 +169,9 @@ function Pill({ worker, box, onOpen }: { worker: WorkerSpot; box: Box; onOpen: (
       style={place(box)}
       className={cn(CARD, "gap-2 rounded-full border bg-surface px-3")}
       onClick={() => onOpen(worker.id)}
-      aria-label={workerWords(worker)}
-      title={worker.reason ?? worker.model}
+      title={`${workerWords(worker)} (${worker.model})`}
     >
+      <span className="sr-only">Worker of</span>
       <span
         className={cn("size-2 shrink-0 rounded-full", worker.busy > 0 ? "bg-accent" : DOT[worker.health])}
         aria-hidden

@@ -16,6 +16,7 @@ export interface HiveNode extends Box {
   workers: WorkerNode[];
   /** Workers that there is no room for; 0: all are shown. */
   more: number;
+  /** Where that is said, or that there are none. */
   moreBox: Box | null;
 }
 
@@ -69,7 +70,8 @@ function layoutColumns(picture: Picture, width: number, pillsMax: number): TreeL
   let y = 0;
   const hives = picture.hives.map((hive): HiveNode => {
     const { shown, more } = shownWorkers(hive, pillsMax);
-    const pills = shown.length + (more > 0 ? 1 : 0);
+    const isMore = more > 0 || shown.length === 0;
+    const pills = shown.length + (isMore ? 1 : 0);
     const pillsH = pills * (PILL_H + PILL_GAP) - (pills > 0 ? PILL_GAP : 0);
     const h = Math.max(HIVE_H, pillsH);
     const top = y;
@@ -113,7 +115,7 @@ function layoutTrunk(picture: Picture, width: number, pillsMax: number): TreeLay
       return node;
     });
     let moreBox: Box | null = null;
-    if (more > 0) {
+    if (more > 0 || shown.length === 0) {
       moreBox = { x: pillX, y, w: width - pillX, h: PILL_H };
       y += PILL_H + PILL_GAP;
     }

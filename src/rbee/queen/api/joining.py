@@ -87,7 +87,9 @@ def _operator_routes(office: Office) -> list[Route]:
 
     async def requests(_request: Request) -> Response:
         found = JoinRequests(
-            requests=office.requests(), ca_fingerprint=office.authority.fingerprint
+            requests=office.requests(),
+            ca_fingerprint=office.authority.fingerprint,
+            urls=office.urls,
         )
         return answer(found)
 

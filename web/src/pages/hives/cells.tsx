@@ -2,6 +2,8 @@
  * The cells of the list that change each second. Each listens to its own row alone, so that a beat
  * of one hive re-renders a few cells and not the list.
  */
+import { House } from "lucide-react";
+
 import { honeyOf, HoneyHex, type Health } from "@/topology";
 import { getRow, useRow, useStale, useTick, type HiveRow } from "@/state";
 import { cn, format, Meter, StatusDot, Time } from "@/ui";
@@ -15,13 +17,29 @@ const HEALTH = { bad: "bad", warn: "warn", info: "new", ok: "ok", neutral: "ok",
 export function NameCell({ hive }: { hive: HiveRow }) {
   const node = useRow("nodes", hive.hive_id);
   const state = useHiveState(hive);
+  const worst = state.troubles.find((each) => each.tone !== "info");
   return (
     <span className="flex min-w-0 items-center gap-2.5">
       <HoneyHex level={honeyOf(node)} health={HEALTH[state.tone] satisfies Health} size={24} />
       <span className="min-w-0">
         <span className="block truncate font-medium">{hive.hive_id}</span>
+        {worst ? (
+          <span
+            className={cn(
+              "block text-xs font-normal sm:hidden",
+              worst.tone === "bad" ? "text-bad" : "text-warn",
+            )}
+          >
+            {worst.title}
+          </span>
+        ) : null}
       </span>
-      {hive.local ? <span className="shrink-0 text-2xs text-faint">queen&rsquo;s machine</span> : null}
+      {hive.local ? (
+        <span className="shrink-0 text-faint" title="On the queen’s machine">
+          <House className="size-3.5" aria-hidden />
+          <span className="sr-only">on the queen&rsquo;s machine</span>
+        </span>
+      ) : null}
     </span>
   );
 }

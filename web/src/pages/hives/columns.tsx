@@ -56,6 +56,13 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     hideBelow: "lg",
   },
   {
+    id: "labels",
+    header: "Labels",
+    cell: (hive) => <Labels labels={hive.labels} />,
+    width: "minmax(80px,0.8fr)",
+    hideBelow: "xl",
+  },
+  {
     id: "cpu",
     header: "CPU",
     cell: (hive) => <CpuCell hive={hive} />,
@@ -86,13 +93,6 @@ export const COLUMNS: readonly Column<HiveRow>[] = [
     sort: (hive) => rateOf(hive.hive_id),
     width: "92px",
     align: "right",
-  },
-  {
-    id: "labels",
-    header: "Labels",
-    cell: (hive) => <Labels labels={hive.labels} />,
-    width: "minmax(80px,0.8fr)",
-    hideBelow: "xl",
   },
   {
     id: "beat",

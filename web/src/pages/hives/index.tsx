@@ -164,7 +164,8 @@ function Counts() {
   const down = [...hives.values()].filter((hive) => hive.state !== "fresh").length;
   return (
     <>
-      {format.plural(hives.size, "hive")} · {format.plural(colony?.gpus ?? 0, "GPU")}
+      {format.plural(hives.size, "hive")}
+      {colony?.gpus ? ` · ${format.plural(colony.gpus, "GPU")}` : ""}
       {down > 0 ? <span className="text-bad"> · {down} not up</span> : null}
     </>
   );
@@ -207,7 +208,7 @@ function OnlyOne() {
       <Link
         to="/hives"
         search={{ add: "token" } as never}
-        className="text-accent-text underline-offset-2 hover:underline"
+        className="text-accent-text underline underline-offset-2"
       >
         add a hive
       </Link>{" "}

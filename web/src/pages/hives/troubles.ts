@@ -234,6 +234,6 @@ export function stateOf(hive: HiveRow, troubles: readonly Trouble[]): { word: st
   if (hive.operational_status === "starting") return { word: "starting", tone: "info" };
   if (hive.operational_status === "stopping") return { word: "stopping", tone: "warn" };
   if (troubles.some((each) => each.tone === "bad")) return { word: "trouble", tone: "bad" };
-  if (troubles.some((each) => each.tone === "warn")) return { word: "up", tone: "warn" };
+  if (troubles.some((each) => each.tone === "warn")) return { word: "warning", tone: "warn" };
   return { word: "up", tone: "ok" };
 }

@@ -1,5 +1,7 @@
 /** Machines that ask by themselves: found on the network, or told the queen's address. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
+
+import { api, call } from "@/api";
 
 import { useTable } from "@/state";
 import { CodeBlock, Loading, Notice } from "@/ui";
@@ -9,6 +11,7 @@ import { JoinRequest } from "./JoinRequest";
 import { Steps } from "./Steps";
 
 export function ApproveWay({ onDone }: { onDone: () => void }) {
+  const queenUrl = useQueenUrl();
   const joins = useTable("joins");
   const hives = useTable("hives");
   const [approved, setApproved] = useState<string | null>(null);
@@ -23,7 +26,7 @@ export function ApproveWay({ onDone }: { onDone: () => void }) {
         <code className="font-mono text-xs">rbee hive start</code>. From elsewhere, name her. Either way it
         shows a code and waits for you.
       </p>
-      <CodeBlock code={`rbee hive join ${queenUrl()}`} label="Line for the new machine" wrap />
+      <CodeBlock code={`rbee hive join ${queenUrl}`} label="Line for the new machine" wrap />
       {rows.map((row) => (
         <JoinRequest key={row.code} row={row} onApproved={setApproved} />
       ))}
@@ -51,8 +54,20 @@ export function ApproveWay({ onDone }: { onDone: () => void }) {
   );
 }
 
-/** Where this page came from is where a machine of the same network reaches her, unless that is loopback. */
-function queenUrl(): string {
+/** Her address for others, as she knows it herself; else where this page came from, unless that is loopback. */
+function useQueenUrl(): string {
+  const [known, setKnown] = useState<string | null>(null);
+  useEffect(() => {
+    let over = false;
+    call(api.GET("/v1/join-requests"))
+      .then((found) => over || setKnown(found.urls[0] ?? null))
+      // The line still says what to fill in.
+      .catch(() => over || setKnown(null));
+    return () => {
+      over = true;
+    };
+  }, []);
+  if (known !== null) return known;
   const { hostname, port } = window.location;
   const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
   return `https://${isHere ? "QUEENS-ADDRESS" : hostname}:${port || "443"}`;

@@ -33,7 +33,7 @@ export function JoinRequest({ row, onApproved }: { row: JoinRow; onApproved?: (h
       </header>
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <PairingCode code={row.code} />
-        <div className="ml-auto flex gap-2">
+        <div className="ml-auto flex flex-wrap justify-end gap-2 max-sm:w-full max-sm:[&>button]:flex-1">
           <Button
             variant="danger"
             icon={<X aria-hidden />}

@@ -1,9 +1,22 @@
 /** One hive in detail: what is wrong, its machine, its GPUs, engines, workers, models, and its way to the queen. */
-import { Ban, CircleStop, Ellipsis, RefreshCw, Trash2 } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { Ban, CircleStop, Ellipsis, RefreshCw, ScrollText, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { useRow, useTable, useTick, type HiveRow } from "@/state";
-import { Badge, Button, CopyButton, Empty, IconButton, Menu, Notice, Sheet, StatusDot } from "@/ui";
+import {
+  Badge,
+  Button,
+  buttonClass,
+  cn,
+  CopyButton,
+  Empty,
+  IconButton,
+  Menu,
+  Notice,
+  Sheet,
+  StatusDot,
+} from "@/ui";
 
 import { forgetHive, lookAgain, mayOperate, revokeHive, stopHive } from "../actions";
 import { useHiveState } from "../cells";
@@ -72,6 +85,13 @@ function Actions({ hive, onChanged, onGone }: { hive: HiveRow; onChanged: () => 
   };
   return (
     <span className="flex items-center gap-1.5">
+      <Link
+        to="/events"
+        search={{ tab: "logs", log: `hive:${hive.hive_id}` } as never}
+        className={cn(buttonClass("secondary", "sm"), "max-sm:hidden")}
+      >
+        <ScrollText aria-hidden /> Log
+      </Link>
       <Button
         size="sm"
         icon={<RefreshCw aria-hidden />}

@@ -20,8 +20,8 @@ export function WorkersOf({ hiveId }: { hiveId: string }) {
           None. The first request for a model that lies here starts one;{" "}
           <Link
             to="/workers"
-            search={{ start: "1", on: hiveId } as never}
-            className="text-accent-text hover:underline"
+            search={{ start: "new", hive: hiveId } as never}
+            className="text-accent-text underline underline-offset-2"
           >
             or start one by hand
           </Link>
@@ -78,7 +78,7 @@ export function ModelsOf({ hiveId }: { hiveId: string }) {
       {models.length === 0 ? (
         <p className="text-muted">
           None on its disk.{" "}
-          <Link to="/models" className="text-accent-text hover:underline">
+          <Link to="/models" className="text-accent-text underline underline-offset-2">
             Find one
           </Link>{" "}
           and the page says whether it fits here.
