@@ -11,13 +11,15 @@ import { memo, useCallback, useRef, useState, type KeyboardEvent } from "react";
 import type { HiveRow } from "@/state";
 import { Badge, cn, format, useNarrow } from "@/ui";
 import { CellMark } from "./CellMark";
+import { nameParts } from "./names";
 import { cellAt, shareOf, sizeOf, wordOf, type Cell, type ModelLine } from "./rows";
 
 const ROW_PX = 38;
 const HEAD_PX = 34;
 const HEAD_TALL_PX = 108; // names of many hives stand upright
 const WIDE_MAX = 8; // hives with words in their cells
-const NAME_PX = 320;
+const MANY = 24; // more hives than these stand close together
+const NAME_PX = 400;
 const NAME_NARROW_PX = 172;
 
 export interface MatrixProps {
@@ -34,7 +36,7 @@ export function Matrix({ lines, hives, selected, onOpen, onBring }: MatrixProps)
   const wide = !narrow && hives.length <= WIDE_MAX;
   const nameWidth = narrow ? NAME_NARROW_PX : NAME_PX;
   const head = wide ? HEAD_PX : HEAD_TALL_PX;
-  const columns = `${nameWidth}px ${wide ? "" : ""}repeat(${hives.length}, ${wide ? "minmax(120px, 1fr)" : "34px"}) ${wide ? "" : "1fr"}`;
+  const columns = `${nameWidth}px ${wide ? "" : ""}repeat(${hives.length}, ${wide ? "minmax(120px, 1fr)" : hives.length > MANY ? "24px" : "34px"}) ${wide ? "" : "1fr"}`;
   const [active, setActive] = useState<[row: number, column: number]>([0, 0]);
   const virtual = useVirtualizer({
     count: lines.length,
@@ -179,7 +181,7 @@ const LineRow = memo(function LineRow(props: LineRowProps) {
         )}
         title={line.id}
       >
-        <Name line={line} />
+        <Name line={line} hives={wide ? null : hives.length} />
       </button>
       {hives.map((hive, index) => (
         <HiveCell
@@ -198,14 +200,25 @@ const LineRow = memo(function LineRow(props: LineRowProps) {
   );
 });
 
-function Name({ line }: { line: ModelLine }) {
+function Name({ line, hives }: { line: ModelLine; hives: number | null }) {
   return (
     <>
-      <span className="min-w-0 flex-1 truncate font-medium">{line.name}</span>
+      <span className="max-w-full truncate font-medium">{line.name}</span>
+      <span className="min-w-0 flex-1 truncate text-xs text-faint max-sm:hidden">
+        {nameParts(line.id).from}
+      </span>
       {line.facts?.quantization ? <Badge className="max-sm:hidden">{line.facts.quantization}</Badge> : null}
       <span className="w-16 text-right text-xs text-muted num max-sm:hidden">
         {format.bytes(sizeOf(line))}
       </span>
+      {hives === null ? null : (
+        <span
+          className="w-14 text-right text-xs text-faint num max-sm:hidden"
+          title={`${line.onDisk} of ${hives} hives have it`}
+        >
+          {format.count(line.onDisk)}/{format.count(hives)}
+        </span>
+      )}
     </>
   );
 }

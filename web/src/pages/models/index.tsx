@@ -29,7 +29,7 @@ import { FindModels } from "./find/FindModels";
 import { Legend } from "./Legend";
 import { Matrix } from "./Matrix";
 import { ModelSheet } from "./ModelSheet";
-import { linesOf, type ModelLine } from "./rows";
+import { heldBy, linesOf, type ModelLine } from "./rows";
 
 type View = "disk" | "downloads" | "find";
 const SORTS = [
@@ -148,7 +148,9 @@ export function Page() {
 function useLines(): readonly ModelLine[] {
   const models = useTable("models");
   const downloads = useTable("downloads");
-  return useMemo(() => linesOf(models, downloads), [models, downloads]);
+  const workers = useTable("workers");
+  const held = useMemo(() => heldBy(workers), [workers]);
+  return useMemo(() => linesOf(models, downloads, held), [models, downloads, held]);
 }
 
 function DownloadsLabel({ count }: { count: number }) {

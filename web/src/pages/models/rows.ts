@@ -4,7 +4,7 @@
  * Pure. A row is a model's id; its cells are what hives hold (`models`), what is on its way to them
  * (`downloads`), and nothing where neither knows it. The facts are those of a hive that has it whole.
  */
-import type { DownloadRow, HiveRow, ModelRow } from "@/state";
+import type { DownloadRow, HiveRow, ModelRow, WorkerRow } from "@/state";
 import { shortName } from "./names";
 
 export interface Cell {
@@ -27,12 +27,21 @@ export interface ModelLine {
 
 const ABSENT: Cell = { kind: "absent", model: undefined, download: undefined };
 
-export function cellOf(model: ModelRow | undefined, download: DownloadRow | undefined): Cell {
+export function cellOf(model: ModelRow | undefined, download: DownloadRow | undefined, held = false): Cell {
   if (model === undefined && download === undefined) return ABSENT;
-  if (model?.loaded) return { kind: "loaded", model, download };
+  if (model?.loaded || (held && model?.status === "available")) return { kind: "loaded", model, download };
   if (model?.status === "available") return { kind: "disk", model, download };
   if (download) return { kind: download.state, model, download };
   return { kind: model?.status === "downloading" ? "stopped" : "damaged", model, download };
+}
+
+/** Which models workers hold, as `hive/model`: sooner than the catalogue says it. */
+export function heldBy(workers: ReadonlyMap<string, WorkerRow>): ReadonlySet<string> {
+  const held = new Set<string>();
+  for (const worker of workers.values())
+    if (worker.status !== "stopped" && worker.status !== "error")
+      held.add(`${worker.hive_id}/${worker.model}`);
+  return held;
 }
 
 /** The cell of a hive; absent where nothing is known of the model there. */
@@ -43,6 +52,7 @@ export function cellAt(line: ModelLine, hiveId: string): Cell {
 export function linesOf(
   models: ReadonlyMap<string, ModelRow>,
   downloads: ReadonlyMap<string, DownloadRow>,
+  held: ReadonlySet<string> = new Set(),
 ): ModelLine[] {
   const found = new Map<string, { models: Map<string, ModelRow>; downloads: Map<string, DownloadRow> }>();
   const of = (id: string) => {
@@ -52,17 +62,18 @@ export function linesOf(
   };
   for (const row of models.values()) of(row.model_id).models.set(row.hive_id, row);
   for (const row of downloads.values()) of(row.model).downloads.set(row.hive_id, row);
-  return [...found].map(([id, entry]) => lineOf(id, entry.models, entry.downloads));
+  return [...found].map(([id, entry]) => lineOf(id, entry.models, entry.downloads, held));
 }
 
 function lineOf(
   id: string,
   models: ReadonlyMap<string, ModelRow>,
   downloads: ReadonlyMap<string, DownloadRow>,
+  held: ReadonlySet<string>,
 ): ModelLine {
   const cells = new Map<string, Cell>();
   for (const hive of new Set([...models.keys(), ...downloads.keys()]))
-    cells.set(hive, cellOf(models.get(hive), downloads.get(hive)));
+    cells.set(hive, cellOf(models.get(hive), downloads.get(hive), held.has(`${hive}/${id}`)));
   const rows = [...models.values()];
   const whole = rows.filter((row) => row.status === "available");
   const facts = whole[0] ?? rows[0];
@@ -72,7 +83,7 @@ function lineOf(
     facts,
     cells,
     onDisk: whole.length,
-    loaded: rows.filter((row) => row.loaded).length,
+    loaded: [...cells.values()].filter((cell) => cell.kind === "loaded").length,
     pinned: rows.some((row) => row.pinned),
     coming: downloads.size > 0,
   };
@@ -82,7 +93,7 @@ function lineOf(
 export function sizeOf(line: ModelLine): number | null {
   if (line.facts?.size_bytes) return line.facts.size_bytes;
   for (const cell of line.cells.values()) if (cell.download?.total) return cell.download.total;
-  return line.facts?.size_bytes ?? null;
+  return null; // a script's model has 0 bytes: no size that means anything
 }
 
 /** What a cell is, in words. */

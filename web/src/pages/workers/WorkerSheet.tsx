@@ -2,9 +2,10 @@
 import { Link } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
 import { MessageSquareText } from "lucide-react";
+import type { ReactNode } from "react";
 
 import { runJob, useSession } from "@/api";
-import { LiveChart } from "@/charts/LiveChart";
+import { LiveChart } from "@/charts";
 import {
   buttonClass,
   Button,
@@ -139,6 +140,15 @@ function useMore(row: Row) {
   return data;
 }
 
+function Chart({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <figure className="m-0 min-w-0">
+      <figcaption className="mb-1 text-xs text-muted">{title}</figcaption>
+      {children}
+    </figure>
+  );
+}
+
 function Details({ row }: { row: Row }) {
   const { worker, load } = row;
   const more = useMore(row);
@@ -147,19 +157,23 @@ function Details({ row }: { row: Row }) {
     <div className="flex flex-col gap-5">
       {worker.reason ? <Notice tone={row.status === "error" ? "bad" : "warn"} title={worker.reason} /> : null}
       <div className="grid gap-4 sm:grid-cols-2">
-        <LiveChart
-          label="Tokens a second"
-          series={[{ figure: "worker.tokens_per_s", id: row.id, name: "tokens/s" }]}
-          format={format.tokensPerS}
-          height={120}
-        />
-        <LiveChart
-          label="Slots in use"
-          series={[{ figure: "worker.slots_busy", id: row.id, name: "slots" }]}
-          format={format.count}
-          {...(worker.slots_total === null ? {} : { max: worker.slots_total })}
-          height={120}
-        />
+        <Chart title="Tokens a second">
+          <LiveChart
+            label="Tokens a second"
+            series={[{ figure: "worker.tokens_per_s", id: row.id, name: "tokens/s" }]}
+            format={format.tokensPerS}
+            height={120}
+          />
+        </Chart>
+        <Chart title="Slots in use">
+          <LiveChart
+            label="Slots in use"
+            series={[{ figure: "worker.slots_busy", id: row.id, name: "slots" }]}
+            format={format.count}
+            {...(worker.slots_total === null ? {} : { max: worker.slots_total })}
+            height={120}
+          />
+        </Chart>
       </div>
       <Facts
         items={[
@@ -187,7 +201,7 @@ function Details({ row }: { row: Row }) {
             "Process",
             `generation ${worker.generation}, pid ${worker.pid ?? format.UNKNOWN}, port ${worker.port}`,
           ],
-          ["Deaths", worker.restarts > 0 ? `${worker.restarts}, started again each time` : "none"],
+          worker.restarts > 0 ? ["Deaths", `${worker.restarts}, started again each time`] : null,
           ["Id", <Copyable key="c" text={row.id} />],
           more?.fit ? ["Placed so", more.fit] : null,
         ]}

@@ -1,7 +1,7 @@
 /** The columns of the workers' table. */
 import { Hand } from "lucide-react";
 
-import { Sparkline } from "@/charts/Sparkline";
+import { Sparkline } from "@/charts";
 import { Badge, format, StatusDot, Time, type Column } from "@/ui";
 import { nameParts } from "../models/names";
 import { memoryMbOf, ROUTES, shortDevice, type Row } from "./rows";
@@ -59,7 +59,7 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
     {
       id: "slots",
       header: "Slots",
-      width: "minmax(84px,1fr)",
+      width: "minmax(112px,1fr)",
       sort: (row) => row.load?.running ?? row.load?.slots_busy,
       cell: (row) => <Slots row={row} />,
     },

@@ -97,12 +97,15 @@ function FileRow({ repository, file, hive }: { repository: string; file: Offered
   return (
     <div className="border-b last:border-b-0">
       <div className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1.5 px-3.5 py-2">
-        <span className="min-w-0 flex-1 basis-52 truncate font-mono text-xs" title={file.path}>
+        <span
+          className="min-w-0 basis-full truncate font-mono text-xs sm:flex-1 sm:basis-52"
+          title={file.path}
+        >
           {file.path}
         </span>
-        <span className="w-20 text-xs text-muted">{format.text(file.quantization)}</span>
-        <span className="w-20 text-right text-xs text-muted num">{format.bytes(file.size_bytes)}</span>
-        <span className="w-20">
+        <span className="text-xs text-muted sm:w-20">{format.text(file.quantization)}</span>
+        <span className="text-xs text-muted num sm:w-20 sm:text-right">{format.bytes(file.size_bytes)}</span>
+        <span className="sm:w-20">
           <FitBadge fits={file.fits} reason={file.reason ?? null} />
         </span>
         <span className="flex w-52 justify-end gap-2 max-sm:w-full max-sm:justify-start">

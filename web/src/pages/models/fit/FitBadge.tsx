@@ -30,7 +30,7 @@ export function OptionBadge({ option }: { option: PlanOption }) {
   if (option.able)
     return (
       <Badge tone="ok" title={option.reason}>
-        {option.chosen ? "chosen" : "fits"}
+        {option.chosen ? "best" : "fits"}
       </Badge>
     );
   const isMemory = needed !== null && free !== null && needed > free;
