@@ -1,10 +1,11 @@
 """A worker's own page: llama.cpp's, at its hive and through the queen, and nothing more by it."""
 
-import httpx2
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.kit import Here
+from browser.kit import Faults, Here
 from rbee.testing.real_kills import run_job
 
 pytestmark = pytest.mark.system
@@ -65,3 +66,19 @@ def test_a_hives_own_page_stops_and_starts_a_worker(
     page.get_by_role("button", name="Start starter", exact=True).click()
     expect(page.get_by_text("starter is ready")).to_be_visible(timeout=60_000)
     assert worker
+
+
+def test_who_is_signed_in_at_the_queen_is_so_there_and_others_read_why_not(
+    page: Page, make_colony: Callable[..., Here], page_faults: Faults
+) -> None:
+    key = "a-made-up-key-of-this-test-alone"
+    here = make_colony(key=key)
+    address = f"{here.url}/workers/nobody/ui/"
+    page.goto(address)
+    expect(page.get_by_role("heading")).to_have_text("Sign in first")
+    signed = page.context.request.post(f"{here.url}/v1/session", data={"key": key})
+    assert signed.ok
+    page.goto(address)
+    expect(page.get_by_role("heading")).to_have_text("No page here")
+    expect(page.get_by_text("There is no worker 'nobody'")).to_be_visible()
+    assert page_faults.left() == []

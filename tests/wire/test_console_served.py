@@ -86,7 +86,8 @@ async def test_a_deep_link_is_the_page_for_a_browser_alone(both: dict[Server, AS
     ],
 )
 async def test_an_apis_path_is_never_the_page(both: dict[Server, ASGIApp], path: str) -> None:
-    assert (await ask(both["queen"], "GET", path, headers=HTML)).status == 401
+    server: Server = "hive" if "/ui/" in path else "queen"  # hers are on a port of their own
+    assert (await ask(both[server], "GET", path, headers=HTML)).status == 401
     posted = await ask(both["queen"], "POST", "/chat", headers=HTML)
     assert posted.status == 401
 

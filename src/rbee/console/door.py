@@ -14,6 +14,7 @@ from typing import Final
 import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rbee.console.explaining import OWN_PAGES_POLICY, explaining
 from rbee.console.fallback import FORBIDDEN, NOT_BUILT
 from rbee.console.site import INDEX, Answer, Site
 
@@ -31,12 +32,6 @@ _COMMON: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
-)
-
-_OWN_PAGES_POLICY: Final = (
-    # They bring everything with them; whatever slips in may load or run nothing.
-    b"default-src 'none'; style-src 'unsafe-inline'; "
-    b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 Origins = Callable[[str, str], list[str]]
@@ -73,6 +68,8 @@ class ConsoleDoor:
         """Serve, or pass on untouched."""
         headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         if not _is_ours(scope, headers):
+            if _is_shown_worker(scope, headers):
+                send = explaining(send, self._base_url(), self._framing(scope, headers))
             await self._app(scope, receive, send)
             return
         known = self._knows(headers)
@@ -99,9 +96,7 @@ class ConsoleDoor:
 
     def _policy(self, scope: Scope, headers: Headers) -> str:
         """What the page may load, and who may frame it."""
-        host = headers.get(b"host", b"").decode("latin-1")
-        name = _without_port(host)
-        framing = " ".join(self._ancestors(scope["scheme"], name))
+        name = _host_in(headers)
         return (
             "default-src 'none'; script-src 'self'; connect-src 'self'; manifest-src 'self'; "
             # Libraries of the page place things by style elements; a style runs nothing.
@@ -109,9 +104,12 @@ class ConsoleDoor:
             "img-src 'self' data: blob:; media-src 'self' data: blob:; "
             # The panes: pages of a hive and of workers, on other ports of the same machine.
             f"frame-src 'self' http://{name}:* https://{name}:*; "
-            f"frame-ancestors 'self' {framing}".rstrip()
-            + "; base-uri 'none'; form-action 'none'; object-src 'none'"
+            f"frame-ancestors {self._framing(scope, headers)}; "
+            "base-uri 'none'; form-action 'none'; object-src 'none'"
         )
+
+    def _framing(self, scope: Scope, headers: Headers) -> str:
+        return " ".join(["'self'", *self._ancestors(scope["scheme"], _host_in(headers))])
 
     async def _say(self, scope: Scope, send: Send, status: int, page: str) -> None:
         text = page.replace("{base_url}", html.escape(self._base_url()))
@@ -121,7 +119,7 @@ class ConsoleDoor:
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-length", str(len(body)).encode()),
             (b"cache-control", b"no-store"),
-            (b"content-security-policy", _OWN_PAGES_POLICY),
+            (b"content-security-policy", OWN_PAGES_POLICY.replace(b"{framing}", b"'none'")),
         ]
         await send({"type": "http.response.start", "status": status, "headers": head})
         body = b"" if scope["method"] == "HEAD" else body
@@ -136,6 +134,12 @@ def _is_ours(scope: Scope, headers: Headers) -> bool:
     if path in _API_PATHS or path.startswith(APIS) or _WORKERS_OWN.match(path):
         return False
     return "." in path.rpartition("/")[2] or _wants_page(path, headers)
+
+
+def _is_shown_worker(scope: Scope, headers: Headers) -> bool:
+    """Whether a person opens a worker's own page, so that an error should be one, too."""
+    is_http = scope["type"] == "http" and scope["method"] in _SAFE
+    return is_http and _WORKERS_OWN.match(scope["path"]) is not None and _takes_html(headers)
 
 
 def _wants_page(path: str, headers: Headers) -> bool:
@@ -156,8 +160,9 @@ def _is_foreign(headers: Headers) -> bool:
     return site == b"cross-site" and headers.get(b"sec-fetch-mode") != b"navigate"
 
 
-def _without_port(host: str) -> str:
+def _host_in(headers: Headers) -> str:
     """The name in a Host header, brackets kept; nothing odd gets into a policy."""
+    host = headers.get(b"host", b"").decode("latin-1")
     name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
     good = all(letter.isalnum() or letter in ".-[]:" for letter in name) and name.isascii()
     return name if good and name else "localhost"

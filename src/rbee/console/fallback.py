@@ -69,3 +69,10 @@ FORBIDDEN: Final = f"""{_HEAD}  <h1>Not under this name</h1>
   <p>Use <a href="{{base_url}}/">{{base_url}}</a> or an address of the machine. If the name is
   right, let its operator add it to <code>allowed_hosts</code> in <code>config.toml</code>.</p>
 {_END}"""
+
+NO_PAGE: Final = f"""{_HEAD}  <h1>{{title}}</h1>
+  <p>{{message}}</p>
+  <p class="soft">{{remedy}}</p>
+  <p><a href="{{base_url}}/" target="_top">The console</a></p>
+{_END}"""
+"""For a worker's own page that cannot be shown."""

@@ -1,15 +1,21 @@
 """Which window a machine has for the console, and what is started for it."""
 
+import json
+import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from rbee.keeper.window import (
     FLAGS_VARIABLE,
+    Way,
     app_argv,
     find_browser,
     has_display,
+    open_window,
+    until_closed,
     ways,
     window_environment,
 )
@@ -40,6 +46,57 @@ def test_a_browser_of_the_family_makes_an_app_window_before_a_tab(
 def test_without_a_browser_there_is_a_tab(tmp_path: Path) -> None:
     assert find_browser({"PATH": str(tmp_path)}, platform="linux") is None
     assert ways(URL, {"PATH": str(tmp_path)}, platform="linux")[-1].kind == "tab"
+
+
+STAND_IN = """
+import json, os, pathlib
+def create_window(title, url, **more):
+    global asked
+    asked = {"title": title, "url": url, "locale": os.environ.get("LC_ALL"), **more}
+def start(**more):
+    pathlib.Path(os.environ["SHOWN"]).write_text(json.dumps({**asked, **more}))
+"""
+"""pywebview as far as it is called; its own needs a desktop's libraries."""
+
+
+@pytest.mark.anyio
+async def test_pywebview_comes_first_and_gets_what_its_web_view_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "webview.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(str(tmp_path))  # pyright: ignore[reportUnknownMemberType]  untyped there
+    environment = {"PATH": "", "PYTHONPATH": str(tmp_path), "SHOWN": str(tmp_path / "shown")}
+    found = ways(URL, environment, platform="linux")
+    assert found[0].kind == "pywebview"
+    opened = await open_window(found[:1], URL, environment)
+    assert opened is not None
+    way, process = opened
+    if process is not None:
+        await until_closed(process)
+    shown = json.loads((tmp_path / "shown").read_text())
+    assert (way.kind, shown["url"], shown["title"]) == ("pywebview", URL, "rbee")
+    assert shown["private_mode"] is False  # who signed in stays signed in
+    if sys.platform.startswith("linux"):
+        assert shown["locale"] == "C.UTF-8"
+
+
+@pytest.mark.anyio
+async def test_what_does_not_start_is_passed_over(tmp_path: Path) -> None:
+    broken = program(tmp_path, "broken")
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    lasting = program(tmp_path, "lasting")
+    lasting.write_text("#!/bin/sh\nexec sleep 60\n")
+    found = [
+        Way(kind="app", said=name, argv=(str(tmp_path / name),))
+        for name in ("missing", "broken", "lasting")
+    ]
+    opened = await open_window(found, URL, {"PATH": os.environ["PATH"]})
+    assert opened is not None
+    way, process = opened
+    assert way.said == "lasting"
+    assert process is not None
+    process.terminate()
+    await until_closed(process)
 
 
 def test_windows_keeps_browsers_in_its_program_folders(tmp_path: Path) -> None:

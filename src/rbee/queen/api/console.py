@@ -24,12 +24,17 @@ _WEB: Final = ("http", "https")
 
 def with_console(gated: ASGIApp, policy: Policy, daemon: Daemon, colony: Colony) -> ASGIApp:
     """The console's files here, everything else behind the gate; workers' pages apart."""
+
+    def framing(scheme: str, host: str) -> list[str]:
+        # Named although it is 'self' too: on the port of workers' pages it is not.
+        return [f"{scheme}://{host}:{daemon.port}", *_hives_at(colony, host)]
+
     console = ConsoleDoor(
         gated,
         Site("queen"),
         knows=partial(is_known_host, policy),
         base_url=lambda: daemon.base_url,
-        ancestors=lambda _scheme, host: _hives_at(colony, host),
+        ancestors=framing,
     )
     return PagesDoor(console, daemon)
 

@@ -119,7 +119,7 @@ function Actions({
       <IconButton
         size="sm"
         label={`Stop ${worker.model}`}
-        icon={<Square />}
+        icon={<Square className="fill-current" />}
         disabled={over}
         onClick={() => void stop(worker, look)}
       />
