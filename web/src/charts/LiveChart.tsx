@@ -12,7 +12,7 @@ import { history, onTick, type Figure } from "@/state";
 import { cn } from "@/ui";
 
 import { useDrawing } from "./canvas";
-import { columnsOf, describe, span } from "./live";
+import { clock, columnsOf, describe, span } from "./live";
 import { usePalette, type Palette } from "./palette";
 
 export interface LiveSeries {
@@ -33,14 +33,19 @@ export interface LiveChartProps {
   max?: number;
   /** The scale never gets smaller than this, so that idle noise looks idle. */
   atLeast?: number;
+  /** Memory: the grid lies at powers of two, so that its words are round. */
+  binary?: boolean;
   height?: number;
   className?: string;
 }
 
+/** From 1 MiB to 4 PiB in MiB. */
+const POWERS = Array.from({ length: 32 }, (_, at) => 2 ** at);
+
 const FONT = "11px Inter, system-ui, sans-serif";
 
 function options(props: LiveChartProps, palette: Palette, width: number, tip: HTMLElement): uPlot.Options {
-  const { series, format, max, atLeast = 1, height = 150 } = props;
+  const { series, format, max, atLeast = 1, height = 150, binary } = props;
   const axis = { stroke: palette.faint, font: FONT, ticks: { show: false } };
   return {
     width,
@@ -58,12 +63,19 @@ function options(props: LiveChartProps, palette: Palette, width: number, tip: HT
       y: { range: (_, __, top) => [0, max ?? Math.max(atLeast, top * 1.08)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 22, space: 90 },
+      {
+        ...axis,
+        grid: { show: false },
+        size: 22,
+        space: 64,
+        values: (_, splits) => splits.map((at) => clock(at, splits)),
+      },
       {
         ...axis,
         size: 58,
         space: 40,
         gap: 6,
+        ...(binary ? { incrs: POWERS } : {}),
         grid: { stroke: palette.line, width: 1 },
         values: (_, values) => values.map((value) => format(value)),
       },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { sharedStart } from "./drawComb";
 import { layoutComb, neighbour, placeAt } from "./comb";
 
 describe("layoutComb", () => {
@@ -42,5 +43,15 @@ describe("the cells", () => {
     expect(neighbour(comb, 3, "ArrowRight")).toBe(8);
     expect(neighbour(comb, 0, "ArrowLeft")).toBe(0);
     expect([4, 5]).toContain(neighbour(comb, 1, "ArrowDown"));
+  });
+});
+
+describe("sharedStart", () => {
+  it("counts what all names begin with, up to the first digit", () => {
+    expect(sharedStart(["rack1-node01", "rack1-node02", "rack10-node01"])).toBe(4);
+  });
+  it("drops nothing from names that differ, and of two", () => {
+    expect(sharedStart(["atlas", "cedar", "dune"])).toBe(0);
+    expect(sharedStart(["node1", "node2"])).toBe(0);
   });
 });

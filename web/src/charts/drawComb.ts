@@ -100,19 +100,36 @@ function drawNames(
   context.font = "11px Inter, system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
+  const dropped = sharedStart(groups.map((group) => group.label));
   for (const label of comb.labels) {
     const group = groups[label.group];
     if (!group) continue;
     context.fillStyle = group.stale ? palette.bad : palette.muted;
-    context.fillText(fitted(context, group.label, label.width), label.x, label.y);
+    context.fillText(fitted(context, group.label, label.width, dropped), label.x, label.y);
   }
+}
+
+/** How many letters all names begin with: they tell nothing apart, and go first where room is short. */
+export function sharedStart(names: readonly string[]): number {
+  const [first = ""] = names;
+  if (names.length < 3) return 0;
+  let length = 0;
+  while (
+    length < first.length - 1 &&
+    names.every((name) => name[length] === first[length] && !/\d/.test(name[length] ?? ""))
+  ) {
+    length += 1;
+  }
+  return length;
 }
 
 /** How many of a name's last letters stay: machines are told apart by their ends. */
 const TAIL = 3;
 
 /** The text, with "…" before its last letters where it is wider than there is room. */
-function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
+function fitted(context: CanvasRenderingContext2D, name: string, width: number, dropped: number): string {
+  if (context.measureText(name).width <= width) return name;
+  const text = name.slice(dropped);
   if (context.measureText(text).width <= width) return text;
   const tail = text.slice(-TAIL);
   let head = text.slice(0, -TAIL);

@@ -1,6 +1,6 @@
 import { describe as group, expect, it } from "vitest";
 
-import { columnsOf, describe, span } from "./live";
+import { clock, columnsOf, describe, span } from "./live";
 import { isLight, mix, ramp } from "./scale";
 
 const ring = (values: number[]) => ({
@@ -38,6 +38,13 @@ group("span", () => {
   it("shows a minute at least", () => {
     expect(span(95, 100)).toEqual([40, 100]);
     expect(span(0, 600)).toEqual([0, 600]);
+  });
+});
+
+group("clock", () => {
+  it("tells seconds only where they differ", () => {
+    expect(clock(90, [60, 120])).toMatch(/^\d\d:\d\d$/);
+    expect(clock(90, [75, 90])).toMatch(/^\d\d:\d\d:30$/);
   });
 });
 

@@ -25,6 +25,13 @@ export function columnsOf(rings: readonly Series[]): [Float64Array, ...Column[]]
   ];
 }
 
+/** The words of a moment on the axis: seconds only where the marks lie closer than a minute. */
+export function clock(at: number, splits: readonly number[]): string {
+  const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+  const text = new Date(at * 1000).toLocaleTimeString("en-GB");
+  return step >= 60 ? text.slice(0, 5) : text;
+}
+
 /** From when to when: at least a minute, ending now. */
 export function span(from: number | null, to: number | null): [number, number] {
   const end = to ?? Date.now() / 1000;

@@ -131,14 +131,6 @@ export function FirstRun() {
             <Link to="/models" search={{ add: "search" } as never} className={cn(buttonClass(), "h-9 px-4")}>
               Look for another model
             </Link>
-            <Link
-              to="/hives"
-              search={{ add: "token" } as never}
-              className={cn(buttonClass("ghost"), "h-9 px-4")}
-            >
-              <Plus aria-hidden />
-              Add a hive
-            </Link>
           </div>
         )}
       </div>

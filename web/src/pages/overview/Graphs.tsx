@@ -19,6 +19,7 @@ interface GraphProps {
   format: (value: number | null) => string;
   max?: number;
   atLeast?: number;
+  binary?: boolean;
 }
 
 function Graph({ title, now, ...chart }: GraphProps) {
@@ -88,6 +89,7 @@ export function Graphs() {
             now={`${format.memoryMb(colony?.vram_used_mb)} of ${format.memoryMb(colony?.vram_total_mb)}`}
             series={VRAM}
             format={format.memoryMb}
+            binary
             {...(colony?.vram_total_mb ? { max: colony.vram_total_mb } : {})}
           />
         </>
@@ -115,6 +117,7 @@ function ProcessorGraphs({ hive }: { hive: string }) {
         now={`${format.memoryMb(node?.ram_used_mb)} of ${format.memoryMb(node?.ram_total_mb)}`}
         series={[{ figure: "node.ram_used_mb", id: hive, name: "Memory", color: 4 }]}
         format={format.memoryMb}
+        binary
         {...(node?.ram_total_mb ? { max: node.ram_total_mb } : {})}
       />
     </>
