@@ -32,10 +32,22 @@ from rbee.foundation import config, config_file
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+OTHER: Final = "Other"
+"""The group of a setting that nobody gave one; a test finds it."""
+
 MASK: Final = "…"
 """Stands where a password was."""
 
 _PASSWORD: Final = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]+)(?=@)")
+_WORDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
 _UNITS: Final = (
     ("_mb_s", "MB/s"),
     ("_s", "s"),
@@ -186,7 +198,7 @@ class SettingsBook(Generic[T]):
         shown, masked = _shown(value)
         return Setting(
             name=name,
-            group=self._room.groups[name.partition(".")[0]],
+            group=self._room.groups.get(name.partition(".")[0], OTHER),
             about=leaf.about,
             value=shown,
             default=_shown(leaf.default)[0],
@@ -333,8 +345,11 @@ def _nulls(wish: SettingsChange) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Msgspec's words for a person: ``Expected `int`, got `str` ``."""
-    return text.partition(" - at `")[0].strip() + "."
+    """msgspec's words in those of people: ``Expected `int`, got `str` - at `$` ``."""
+    found = text.partition(" - at `")[0].strip()
+    for theirs, ours in _WORDS.items():
+        found = found.replace(f"`{theirs}`", ours)
+    return f"{found.replace('>=', 'of at least').replace('<=', 'of at most')}."
 
 
 def _refusal(rows: list[RefusedSetting], cause: RbeeError | None = None) -> InvalidRequest:

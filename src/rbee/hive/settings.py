@@ -21,7 +21,9 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     bind: str = "127.0.0.1"
     """Loopback: nobody else reaches it until somebody decides so (and sets a key)."""
     port: int = PORT_DEFAULT
+    """The port to listen on."""
     queen_url: str = QUEEN_URL_DEFAULT
+    """The queen that it belongs to: her address."""
     hive_id: str | None = None
     """Null: kept in the data directory, at first made from the host's name."""
     advertise: str | None = None
@@ -39,6 +41,7 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str] = msgspec.field(default_factory=list[str])
     """Words of the operator's for this machine; models and requests may be kept to them."""
     first_worker_port: int = FIRST_WORKER_PORT_DEFAULT
+    """The first port of workers; each takes the next free one."""
     restarts_max: int = 3
     """A fourth early death within the window is no accident."""
     restart_window_s: float = 60.0
@@ -81,6 +84,7 @@ class HiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes_max: int = 4 * 1024 * 1024
     """One worker's log before it is rotated: some 40,000 lines, one rotation is kept."""
     log_level: str = "info"
+    """What is worth a line in its log: debug, info, warning, error."""
     scripted_engine: bool = False
     """Offer the scripted engine: for tests and drills only."""
     scripted_models: list[str] = msgspec.field(default_factory=list[str])

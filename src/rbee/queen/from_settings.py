@@ -25,6 +25,7 @@ from rbee.queen.store.choice import SCHEMES
 GROUPS: Final = {
     "bind": "Network",
     "port": "Network",
+    "pages_port": "Network",
     "allowed_hosts": "Network",
     "allowed_origins": "Network",
     "trusted_networks": "Network",

@@ -87,7 +87,9 @@ export function SignIn() {
             </span>
             <p id="key-note" role="alert" className={problem ? "text-xs text-bad" : "text-xs text-faint"}>
               {problem
-                ? `${problem.message} ${problem.remedy}`
+                ? problem.code === "invalid_api_key"
+                  ? "This key is not valid here. Was it copied whole, and is it still in force?"
+                  : `${problem.message} ${problem.remedy}`
                 : "The colony’s key, or one that an operator made for you."}
             </p>
           </div>

@@ -102,7 +102,7 @@ function columnsAt(now: number, onRevoke: (key: ApiKey) => void): Column<ApiKey>
     },
     {
       id: "use",
-      header: "Today",
+      header: "Tokens today",
       width: "minmax(120px,1.2fr)",
       hideBelow: "lg",
       sort: (key) => key.tokens_today,
@@ -116,7 +116,7 @@ function columnsAt(now: number, onRevoke: (key: ApiKey) => void): Column<ApiKey>
             used={key.tokens_today}
             total={key.tokens_per_day}
             label={`Tokens of ${key.name} today`}
-            text={`${format.short(key.tokens_today)} of ${format.short(key.tokens_per_day)} tokens`}
+            text={`${format.short(key.tokens_today)} / ${format.short(key.tokens_per_day)}`}
           />
         ),
     },
@@ -186,9 +186,9 @@ function Expires({ apiKey, now }: { apiKey: ApiKey; now: number }) {
 
 function limits(key: ApiKey): string {
   return [
-    key.requests_per_min === null ? "" : `${format.short(key.requests_per_min)} requests`,
-    key.tokens_per_min === null ? "" : `${format.short(key.tokens_per_min)} tokens`,
+    key.requests_per_min === null ? "" : `${format.short(key.requests_per_min)} req`,
+    key.tokens_per_min === null ? "" : `${format.short(key.tokens_per_min)} tok`,
   ]
     .filter(Boolean)
-    .join(", ");
+    .join(" · ");
 }

@@ -6,6 +6,7 @@ import { asProblem, type Problem, readProblem, sessionFetch, sseMessages } from 
 import { Button, Card, Field, format, Notice, Textarea } from "@/ui";
 
 const PROMPT = "Say hello, and tell me in one sentence what a bee colony is.";
+const MEASURABLE_S = 0.05; // below that the figure is of the network's packets, not of the model
 const ANSWER_TOKENS_MAX = 200; // a trial ends soon, whatever the model has to say
 
 interface Answer {
@@ -92,7 +93,7 @@ export function TryIt({ model }: { model: string }) {
 function Figures({ answer }: { answer: Answer }) {
   const { firstS, tookS, tokens } = answer;
   const writingS = firstS !== null && tookS !== null ? tookS - firstS : null;
-  const speed = writingS !== null && writingS > 0 && tokens > 1 ? (tokens - 1) / writingS : null;
+  const speed = writingS !== null && writingS > MEASURABLE_S && tokens > 1 ? (tokens - 1) / writingS : null;
   return (
     <p className="flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted num">
       <span>first word: {format.latency(firstS)}</span>

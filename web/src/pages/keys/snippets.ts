@@ -37,16 +37,16 @@ export function snippets(place: Place): Snippet[] {
 function curl({ origin, model, locked }: Place): Snippet {
   const ca = secure(origin) ? " --cacert colony-ca.pem" : "";
   const key = locked ? ` \\\n  -H "Authorization: Bearer $${KEY}"` : "";
-  const body = JSON.stringify(
-    { model, messages: [{ role: "user", content: "Say hello." }], stream: true },
-    null,
-    2,
-  );
+  const body = `{
+    "model": ${quoted(model)},
+    "messages": [{"role": "user", "content": "Say hello."}],
+    "stream": true
+  }`;
   return {
     id: "curl",
     title: "curl",
     note: "In a shell; the answer comes as it is written.",
-    code: `curl${ca} ${origin}/v1/chat/completions${key} \\\n  -H "Content-Type: application/json" \\\n  -d '${body.replaceAll("'", "'\\''")}'`,
+    code: `curl -N${ca} ${origin}/v1/chat/completions${key} \\\n  -H "Content-Type: application/json" \\\n  -d '${body.replaceAll("'", "'\\''")}'`,
   };
 }
 

@@ -120,7 +120,8 @@ function TextEditor({ kind, value, disabled, onValue, onTrouble }: EditorProps) 
   return (
     <Textarea
       mono
-      rows={Math.min(12, Math.max(lines ? 2 : 3, text.split("\n").length))}
+      className="min-h-8"
+      rows={Math.min(12, text.split("\n").length)}
       value={text}
       disabled={disabled}
       placeholder={lines ? "one a line" : ""}

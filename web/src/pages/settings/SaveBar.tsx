@@ -30,7 +30,7 @@ export function SaveBar({ draft, saving, onSave, onDiscard }: SaveBarProps) {
     <div
       role="region"
       aria-label="Unsaved changes"
-      className="sticky bottom-3 z-20 flex flex-wrap items-center gap-2 rounded-lg border border-line-strong bg-overlay px-3.5 py-2 shadow-pop animate-rise"
+      className="sticky bottom-3 z-20 flex w-full max-w-2xl flex-wrap items-center gap-2 rounded-lg border border-line-strong bg-overlay px-3.5 py-2 shadow-pop animate-rise"
     >
       <p className="min-w-0 flex-1 truncate">
         <span className="font-medium">{format.plural(names.length, "change")}</span>{" "}

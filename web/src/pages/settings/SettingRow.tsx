@@ -33,27 +33,23 @@ export function SettingRow({ setting, edit, error, readOnly, onEdit, onUndo }: S
     <li
       id={`setting-${setting.name}`}
       className={cn(
-        "grid gap-x-6 gap-y-2 border-b px-3.5 py-3 last:border-b-0 lg:grid-cols-[minmax(0,1fr)_minmax(0,22rem)]",
+        "grid gap-x-6 gap-y-2 border-b scroll-m-4 px-3.5 py-3 last:border-b-0 lg:grid-cols-[minmax(0,1fr)_minmax(0,24rem)]",
         edit && "bg-accent-soft",
       )}
     >
       <div className="min-w-0">
         <div className="flex flex-wrap items-center gap-1.5">
           <code className="break-all font-mono text-xs font-medium">{setting.name}</code>
-          <SourceBadge setting={setting} />
+          {setting.source === "default" ? null : <SourceBadge setting={setting} />}
           {setting.waits ? <Badge tone="warn">waits for a restart</Badge> : null}
-          {!setting.live && !locked && !setting.waits ? (
-            <Tooltip text="It is read when the server starts: a change waits for that.">
-              <span>
-                <Badge>needs a restart</Badge>
-              </span>
-            </Tooltip>
-          ) : null}
         </div>
-        <p className="mt-1 max-w-prose text-muted">{setting.about}</p>
+        <p className="mt-1 max-w-prose text-muted">
+          <Marked text={setting.about} />
+        </p>
         <p className="mt-1 text-xs text-faint">
           Default: {inWords(setting.default, setting.unit)}
           {setting.waits ? <> · In force now: {inWords(setting.value, setting.unit)}</> : null}
+          {setting.live || setting.waits || locked ? null : " · Read at the start: a change waits for that."}
           {setting.masked ? " · The password in it is not shown." : null}
         </p>
       </div>
@@ -101,11 +97,26 @@ export function SettingRow({ setting, edit, error, readOnly, onEdit, onUndo }: S
         {setting.locked !== null && !readOnly ? (
           <p className="mt-1 flex items-start gap-1.5 text-xs text-faint">
             <Lock className="mt-0.5 size-3 shrink-0" aria-hidden />
-            {setting.locked}
+            <span>
+              <Marked text={setting.locked} />
+            </span>
           </p>
         ) : null}
       </div>
     </li>
+  );
+}
+
+/** Words in `backticks` as code, as the docstrings have them. */
+function Marked({ text }: { text: string }) {
+  return text.split("`").map((part, at) =>
+    at % 2 === 0 ? (
+      part
+    ) : (
+      <code key={at} className="break-words rounded-sm bg-raised px-1 font-mono text-xs text-fg">
+        {part}
+      </code>
+    ),
   );
 }
 

@@ -118,7 +118,10 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
       );
     } catch (error) {
       const problem = asProblem(error);
-      setErrors(refusedIn(problem));
+      const refused = refusedIn(problem);
+      setErrors(refused);
+      const [first] = Object.keys(refused);
+      if (first !== undefined) goTo(`setting-${first}`);
       const again =
         problem.code === "conflict"
           ? { label: "Look at them now", run: () => void found.refetch() }
@@ -156,9 +159,23 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
           text={filter ? "No name and no description holds these words." : "Nothing of this kind is set."}
         />
       ) : null}
+      {groups.length > 1 ? (
+        <nav aria-label="Groups of settings" className="-mt-1 flex flex-wrap gap-1.5">
+          {groups.map(([group, settings]) => (
+            <button
+              key={group}
+              type="button"
+              className="rounded-md border bg-surface px-2 py-0.5 text-xs text-muted hover:border-line-strong hover:text-fg"
+              onClick={() => goTo(groupId(group))}
+            >
+              {group} <span className="text-faint num">{settings.length}</span>
+            </button>
+          ))}
+        </nav>
+      ) : null}
       {groups.map(([group, settings]) => (
-        <Card key={group} title={group} padded={false}>
-          <ul>
+        <Card key={group} title={group} note={String(settings.length)} padded={false}>
+          <ul id={groupId(group)} className="scroll-mt-14">
             {settings.map((setting) => (
               <SettingRow
                 key={setting.name}
@@ -195,6 +212,14 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
       />
     </>
   );
+}
+
+function groupId(group: string): string {
+  return `group-${group.replaceAll(/\W+/g, "-").toLowerCase()}`;
+}
+
+function goTo(id: string): void {
+  document.getElementById(id)?.scrollIntoView({ block: id.startsWith("group") ? "start" : "center" });
 }
 
 function refusedIn(problem: Problem): Record<string, string> {
