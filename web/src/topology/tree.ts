@@ -91,8 +91,9 @@ function layoutColumns(picture: Picture, width: number, pillsMax: number): TreeL
         h: PILL_H,
       })),
       more,
-      moreBox:
-        more > 0 ? { x: pillX, y: first + shown.length * (PILL_H + PILL_GAP), w: pillW, h: PILL_H } : null,
+      moreBox: isMore
+        ? { x: pillX, y: first + shown.length * (PILL_H + PILL_GAP), w: pillW, h: PILL_H }
+        : null,
     };
   });
   const height = Math.max(QUEEN.h, y - HIVE_GAP);

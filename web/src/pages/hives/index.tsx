@@ -33,6 +33,9 @@ import { HiveList } from "./HiveList";
 import { useMembers } from "./members";
 import { OthersCard } from "./OthersCard";
 
+/** So few leave room for the picture under the list. */
+const FEW = 4;
+
 export function Page() {
   const hives = useTable("hives");
   const connection = useConnection();
@@ -142,6 +145,11 @@ export function Page() {
               }}
             />
           )}
+          {hives.size <= FEW && view !== "map" ? (
+            <Card title="The colony">
+              <Topology />
+            </Card>
+          ) : null}
           {hives.size === 1 && operator ? <OnlyOne /> : null}
         </>
       )}

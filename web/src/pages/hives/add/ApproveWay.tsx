@@ -6,6 +6,7 @@ import { api, call } from "@/api";
 import { useTable } from "@/state";
 import { CodeBlock, Loading, Notice } from "@/ui";
 
+import { Words } from "../Words";
 import { Joined } from "./Joined";
 import { JoinRequest } from "./JoinRequest";
 import { Steps } from "./Steps";
@@ -38,7 +39,7 @@ export function ApproveWay({ onDone }: { onDone: () => void }) {
             {
               state: "now",
               title: "It fetches its certificate and sends its first beat",
-              note: "Within a few seconds. If nothing comes: `rbee hive start` there.",
+              note: <Words text="Within a few seconds. If nothing comes: `rbee hive start` there." />,
             },
           ]}
         />

@@ -9,6 +9,7 @@ import { Button, CodeBlock, cn, Field, Input, Notice, Progress, Segmented, Selec
 import { useArrival } from "./arrivals";
 import { Joined } from "./Joined";
 import { clock, hostOf, joinLine, type Shell } from "./line";
+import { Words } from "../Words";
 import { Steps, type Step } from "./Steps";
 
 export interface MadeLine {
@@ -160,7 +161,10 @@ function Line({
             tone={left < 60 ? "warn" : "accent"}
             className="max-w-40"
           />
-          <span className={cn("text-xs num", left < 60 ? "text-warn" : "text-muted")} role="timer">
+          <span
+            className={cn("whitespace-nowrap text-xs num", left < 60 ? "text-warn" : "text-muted")}
+            role="timer"
+          >
             {isOver ? "Its time is over" : `good for ${clock(left)}`}
           </span>
           {isOver ? (
@@ -206,7 +210,8 @@ function stepsOf(line: MadeLine, member: string | null): Step[] {
     {
       state: member === null ? "next" : "now",
       title: member === null ? "It sends its first beat" : "Waiting for its first beat",
-      note: member === null ? undefined : "If nothing comes: `rbee hive start` on that machine.",
+      note:
+        member === null ? undefined : <Words text="If nothing comes: `rbee hive start` on that machine." />,
     },
   ];
 }

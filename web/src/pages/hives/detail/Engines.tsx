@@ -5,6 +5,7 @@ import type { EngineFacts, HiveRow } from "@/state";
 import { Badge, format } from "@/ui";
 
 import { sentence } from "../troubles";
+import { Words } from "../Words";
 import { Section } from "./Section";
 
 export function Engines({ hive }: { hive: HiveRow }) {
@@ -37,7 +38,11 @@ function Engine({ engine }: { engine: EngineFacts }) {
             {engine.version ?? (engine.usable ? format.UNKNOWN : "")}
           </span>
         </p>
-        {engine.reason ? <p className="text-xs text-muted">{sentence(engine.reason)}</p> : null}
+        {engine.reason ? (
+          <p className="text-xs text-muted">
+            <Words text={sentence(engine.reason) ?? ""} />
+          </p>
+        ) : null}
       </div>
       <span className="flex shrink-0 gap-1">
         {engine.device_types.map((kind) => (

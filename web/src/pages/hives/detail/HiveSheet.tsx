@@ -22,6 +22,7 @@ import { forgetHive, lookAgain, mayOperate, revokeHive, stopHive } from "../acti
 import { useHiveState } from "../cells";
 import type { Member } from "../members";
 import type { Trouble } from "../troubles";
+import { Words } from "../Words";
 import { Engines } from "./Engines";
 import { FactsOf } from "./FactsOf";
 import { Gpus } from "./Gpus";
@@ -171,8 +172,14 @@ function Body({ hive, member }: { hive: HiveRow; member: Member | undefined }) {
 function TroubleNotice({ trouble }: { trouble: Trouble }) {
   return (
     <Notice tone={trouble.tone} title={trouble.title}>
-      {trouble.reason ? <p className="text-muted">{trouble.reason}</p> : null}
-      <p>{trouble.remedy}</p>
+      {trouble.reason ? (
+        <p className="text-muted">
+          <Words text={trouble.reason} />
+        </p>
+      ) : null}
+      <p>
+        <Words text={trouble.remedy} />
+      </p>
       {trouble.command ? (
         <p className="mt-1 flex items-center gap-1">
           <code className="rounded-sm bg-surface px-1.5 py-0.5 font-mono text-xs">{trouble.command}</code>
