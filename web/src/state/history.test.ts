@@ -1,5 +1,5 @@
 /** Ten minutes of figures: one a second, gaps where nothing was known. */
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { forgetHistory, history, latest, onTick, POINTS_MAX, record } from "./history";
 import { clear, take } from "./store";
@@ -38,11 +38,16 @@ describe("history", () => {
     expect(latest("colony.temp_max_c", "queen")).toBeNaN();
   });
 
-  it("counts a second once, however many messages come in it", () => {
+  it("counts a second once, however many messages come in it", async () => {
+    vi.useFakeTimers();
     let ticks = 0;
     const stop = onTick(() => (ticks += 1));
-    for (const at of [100, 100.1, 100.5, 101]) second(at, at);
+    for (const at of [100, 100.1, 100.5, 101]) {
+      second(at, at);
+      await vi.runAllTimersAsync();
+    }
     stop();
+    vi.useRealTimers();
     expect(history("node.cpu_pct", "h").length).toBe(2);
     expect(ticks).toBe(2);
   });

@@ -4,6 +4,7 @@
  * All series share one ring of times; a series is a Float32Array of its own. A value that was not
  * known is NaN, and so is one second after a gap, so that charts draw a gap and no bridge.
  */
+import { spread } from "./spread";
 import { getTable, onMessage } from "./store";
 import type { Figure, NodeRow, Series } from "./types";
 
@@ -85,7 +86,7 @@ export function record(at: number): void {
   }
   if (count > 0 && at - lastAt > GAP_S) advance(lastAt + 1, true);
   advance(at, false);
-  for (const listener of [...listeners]) listener();
+  spread(listeners);
 }
 
 /** Forget all figures. */

@@ -30,9 +30,9 @@ beforeAll(() => {
   vi.useFakeTimers();
 });
 
-beforeEach(() => {
+beforeEach(async () => {
   clear();
-  vi.runAllTimers();
+  await vi.runAllTimersAsync();
 });
 
 describe("tables", () => {
@@ -61,23 +61,40 @@ describe("tables", () => {
 });
 
 describe("listeners", () => {
-  it("hear once of several messages, and only of their tables", () => {
+  it("hear once of several messages, and only of their tables", async () => {
     const workers = vi.fn();
     const loads = vi.fn();
     take(snapshot({}));
-    vi.runAllTimers();
+    await vi.runAllTimersAsync();
     const stop = subscribe("workers", workers);
     subscribe("loads", loads);
     take(delta({ workers: { set: { a: worker("a") } } }));
     take(delta({ workers: { set: { b: worker("b") } } }));
     expect(workers).not.toHaveBeenCalled();
-    vi.runAllTimers();
+    await vi.runAllTimersAsync();
     expect(workers).toHaveBeenCalledTimes(1);
     expect(loads).not.toHaveBeenCalled();
     stop();
     take(delta({ workers: { del: ["a"] } }));
-    vi.runAllTimers();
+    await vi.runAllTimersAsync();
     expect(workers).toHaveBeenCalledTimes(1);
+  });
+
+  it("that left before their turn are not woken, and one that fails stops no other", async () => {
+    const reported = vi.fn();
+    vi.stubGlobal("reportError", reported);
+    const [gone, last] = [vi.fn(), vi.fn()];
+    const mend = subscribe("jobs", () => {
+      throw new Error("a chart that fails");
+    });
+    const leave = subscribe("jobs", gone);
+    subscribe("jobs", last);
+    take(delta({ jobs: { del: ["j"] } }));
+    leave();
+    await vi.runAllTimersAsync();
+    expect([gone, last, reported].map((one) => one.mock.calls.length)).toEqual([0, 1, 1]);
+    mend();
+    vi.unstubAllGlobals();
   });
 });
 

@@ -1,15 +1,13 @@
 /**
  * The colony as the browser knows it: one map a table, changed by snapshots and deltas.
  *
- * It lives outside React. A message changes the maps at once and marks their tables; listeners hear
- * of it at most once an animation frame, and only of tables that changed. A changed table is a new
+ * It lives outside React. A message changes the maps at once; listeners hear of it in the next frames
+ * (`spread`), and only of tables that changed. A changed table is a new
  * Map, so that memoised work on it notices; a row that did not change keeps its identity.
  */
+import { spread } from "./spread";
 import { TABLE_NAMES } from "./types";
 import type { Connection, Message, TableName, Tables } from "./types";
-
-/** Listeners hear of a message within this, also where no frame is drawn. */
-const FLUSH_MS_MAX = 250;
 
 type TableMaps = { [Name in TableName]: ReadonlyMap<string, Tables[Name]> };
 type Listener = () => void;
@@ -28,7 +26,7 @@ const messageListeners = new Set<(at: number) => void>();
 const connectionListeners = new Set<Listener>();
 let connection: Connection = { state: "connecting", ageS: null, lastAt: null, reason: null };
 let clockOffsetS = 0;
-let flushing = false;
+const NOBODY: ReadonlySet<Listener> = new Set();
 
 /** The rows of a table, by id. A new Map after every change. */
 export function getTable<Name extends TableName>(name: Name): ReadonlyMap<string, Tables[Name]> {
@@ -91,14 +89,14 @@ export function take(message: Message): void {
   }
   setConnection({ state: "live", ageS: 0, lastAt: Date.now(), reason: null });
   for (const listener of messageListeners) listener(message.at);
-  scheduleFlush();
+  tellChanged();
 }
 
 /** Forget everything, as after signing out: nobody else may see it on this screen. */
 export function clear(): void {
   tables = emptyTables();
   for (const name of TABLE_NAMES) dirty.add(name);
-  scheduleFlush();
+  tellChanged();
 }
 
 // TypeScript cannot relate the map's row type to a name that is only known at run time.
@@ -106,21 +104,9 @@ function replace(into: TableMaps, name: TableName, rows: ReadonlyMap<string, unk
   (into as Record<TableName, ReadonlyMap<string, unknown>>)[name] = rows;
 }
 
-function scheduleFlush(): void {
-  if (flushing) return;
-  flushing = true;
-  // Frames do not come to a hidden page; the tab's title still wants to know of downloads. A page
-  // may also be hidden between here and the next frame, so the timer is set in any case.
-  if (typeof document !== "undefined" && !document.hidden) requestAnimationFrame(flush);
-  setTimeout(flush, FLUSH_MS_MAX);
-}
-
-function flush(): void {
-  if (!flushing) return;
-  flushing = false;
-  const names = [...dirty];
+function tellChanged(): void {
+  for (const name of dirty) spread(listeners.get(name) ?? NOBODY);
   dirty.clear();
-  for (const name of names) for (const listener of [...(listeners.get(name) ?? [])]) listener();
 }
 
 // ── the connection ───────────────────────────────────────────────────────────

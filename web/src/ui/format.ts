@@ -8,6 +8,9 @@ export const UNKNOWN = "–";
 
 type Figure = number | null | undefined;
 
+/** The places between groups of three digits. toLocaleString makes a formatter anew for each figure. */
+const THOUSANDS = /\B(?=(\d{3})+$)/g;
+
 function known(value: Figure): value is number {
   return typeof value === "number" && Number.isFinite(value);
 }
@@ -61,7 +64,7 @@ export function percent(value: Figure): string {
 
 /** A whole number with thin groups: 12 345. */
 export function count(value: Figure): string {
-  return known(value) ? Math.round(value).toLocaleString("en-US").replaceAll(",", "\u202f") : UNKNOWN;
+  return known(value) ? String(Math.round(value)).replace(THOUSANDS, "\u202f") : UNKNOWN;
 }
 
 /** A large number, short: 1.2k, 34M. */
