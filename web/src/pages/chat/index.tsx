@@ -40,7 +40,9 @@ export function Page() {
 function ChatPage() {
   const chat = useChats((state) => state.chat);
   const ready = useChats((state) => state.ready);
-  const running = useChats((state) => [...state.runs.values()].some((run) => run.parts.chat === state.chat.id));
+  const running = useChats((state) =>
+    [...state.runs.values()].some((run) => run.parts.chat === state.chat.id),
+  );
   const [settings, setSettings] = useState(false);
   const [why, setWhy] = useState<string | null>(null);
   const [editing, setEditing] = useState<{ pane: number; turn: string } | null>(null);
@@ -58,9 +60,9 @@ function ChatPage() {
     open(chat.id);
   };
   const editLast = () => {
-    const last = pathOf(chats().trees[0] ?? { turns: new Map(), children: new Map(), chosen: new Map() }).findLast(
-      (turn) => turn.role === "user",
-    );
+    const last = pathOf(
+      chats().trees[0] ?? { turns: new Map(), children: new Map(), chosen: new Map() },
+    ).findLast((turn) => turn.role === "user");
     if (last) setEditing({ pane: 0, turn: last.id });
   };
   const media = chat.panes.map((pane) => talkerOf(all, pane.model)?.media ?? null);
@@ -75,8 +77,19 @@ function ChatPage() {
     >
       {two ? (
         <div className="flex h-11 items-center gap-1 border-b px-3">
-          <ModelPicker value={pane.model} onChange={(model) => setModel(index, model)} label={`Model of column ${index + 1}`} />
-          <Button size="sm" variant="ghost" icon={<Check />} className="ml-auto" disabled={running} onClick={() => keepPane(index)}>
+          <ModelPicker
+            value={pane.model}
+            onChange={(model) => setModel(index, model)}
+            label={`Model of column ${index + 1}`}
+          />
+          <Button
+            size="sm"
+            variant="ghost"
+            icon={<Check />}
+            className="ml-auto"
+            disabled={running}
+            onClick={() => keepPane(index)}
+          >
             Keep this one
           </Button>
         </div>
@@ -86,7 +99,15 @@ function ChatPage() {
         onWhy={onWhy}
         editing={editing?.pane === index ? editing.turn : null}
         onEditing={(turn) => setEditing(turn === null ? null : { pane: index, turn })}
-        empty={two ? null : <Welcome model={pane.model} onIdea={(idea) => ask(idea)} onModel={(model) => setModel(0, model)} />}
+        empty={
+          two ? null : (
+            <Welcome
+              model={pane.model}
+              onIdea={(idea) => ask(idea)}
+              onModel={(model) => setModel(0, model)}
+            />
+          )
+        }
       />
     </section>
   ));
@@ -111,18 +132,30 @@ function ChatPage() {
               ) : (
                 <ModelPicker value={chat.panes[0]?.model ?? ""} onChange={(model) => setModel(0, model)} />
               )}
+              {two && wide ? (
+                <span className="min-w-0 truncate px-1 text-sm text-muted">{chat.title}</span>
+              ) : null}
               <span className="ml-auto" />
               {two ? null : (
                 <IconButton
                   label="Compare with a second model"
                   icon={<Columns2 />}
                   disabled={running || chat.panes[0]?.model === ""}
-                  onClick={() => compare(otherThan(all.map((each) => each.id), chat.panes[0]?.model ?? ""))}
+                  onClick={() =>
+                    compare(
+                      otherThan(
+                        all.map((each) => each.id),
+                        chat.panes[0]?.model ?? "",
+                      ),
+                    )
+                  }
                 />
               )}
               <IconButton label="New chat" keys="n" icon={<SquarePen />} onClick={begin} />
             </header>
-            <div className="flex min-h-0 min-w-0 flex-1">{wide || !two ? panes : panes[Number(shownPane)]}</div>
+            <div className="flex min-h-0 min-w-0 flex-1">
+              {wide || !two ? panes : panes[Number(shownPane)]}
+            </div>
             <div className="mx-auto w-full max-w-[780px] px-3 pb-3 sm:px-6 sm:pb-4">
               <Composer
                 key={chat.id}
@@ -252,7 +285,12 @@ function useChatKeys(begin: () => void, running: boolean): void {
   useShortcut("n", "New chat", begin);
   useShortcut("escape", "Stop the answer", () => stop(), { enabled: running });
   useCommands(
-    useMemo(() => [{ id: "chat-new", title: "New chat", group: "Chat", keys: "n", icon: <SquarePen />, run: begin }], [begin]),
+    useMemo(
+      () => [
+        { id: "chat-new", title: "New chat", group: "Chat", keys: "n", icon: <SquarePen />, run: begin },
+      ],
+      [begin],
+    ),
   );
 }
 

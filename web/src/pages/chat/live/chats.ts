@@ -8,7 +8,7 @@ import { create } from "zustand";
 
 import { History } from "../core/history";
 import { EMPTY, type Tree } from "../core/tree";
-import { type Chat, PLAIN, type Sampling } from "../core/types";
+import { type Chat, PLAIN } from "../core/types";
 import type { Run } from "./run";
 
 export interface Chats {
@@ -49,7 +49,7 @@ export function newId(): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export function newChat(model: string, sampling: Sampling = PLAIN): Chat {
+export function newChat(model: string): Chat {
   const now = Date.now();
   return {
     id: newId(),
@@ -58,7 +58,7 @@ export function newChat(model: string, sampling: Sampling = PLAIN): Chat {
     createdAt: now,
     updatedAt: now,
     panes: [{ model }],
-    sampling,
+    sampling: PLAIN,
     pinned: false,
   };
 }

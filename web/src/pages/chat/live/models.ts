@@ -74,7 +74,11 @@ export function useTalkers(): Talkers {
     () => talkers(query.data ?? [], [...models.values()], [...workers.values()], [...downloads.values()]),
     [query.data, models, workers, downloads],
   );
-  return { all, loaded: query.data !== undefined, problem: query.error ? asProblem(query.error).message : null };
+  return {
+    all,
+    loaded: query.data !== undefined,
+    problem: query.error ? asProblem(query.error).message : null,
+  };
 }
 
 async function fetchModels(): Promise<ModelObject[]> {
@@ -117,7 +121,11 @@ export function talkers(
   );
 }
 
-function readinessOf(object: ModelObject, own: readonly WorkerRow[], downloads: readonly DownloadRow[]): Readiness {
+function readinessOf(
+  object: ModelObject,
+  own: readonly WorkerRow[],
+  downloads: readonly DownloadRow[],
+): Readiness {
   if (own.some((row) => row.serving)) return "ready";
   if (own.some((row) => row.status === "starting")) return "loading";
   const told = STATES[object.rbee.state];

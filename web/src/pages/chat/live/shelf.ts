@@ -16,10 +16,9 @@ export async function openChat(id: string): Promise<boolean> {
   return true;
 }
 
-/** An empty chat, with the model and the settings of the open one. */
+/** An empty chat with the model of the open one; how to ask begins anew. */
 export function freshChat(model?: string): Chat {
-  const before = chats().chat;
-  const chat = newChat(model ?? before.panes[0]?.model ?? "", before.sampling);
+  const chat = newChat(model ?? chats().chat.panes[0]?.model ?? "");
   useChats.setState({ chat, trees: [EMPTY] });
   return chat;
 }
@@ -88,7 +87,12 @@ export async function importJson(file: File): Promise<number> {
 }
 
 function fileName(title: string): string {
-  return title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "chat";
+  return (
+    title
+      .replace(/[^\p{L}\p{N}]+/gu, "-")
+      .replace(/^-+|-+$/g, "")
+      .slice(0, 60) || "chat"
+  );
 }
 
 function download(name: string, type: string, text: string): void {

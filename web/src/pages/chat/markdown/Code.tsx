@@ -21,8 +21,8 @@ const LIVE_MS = 250;
 /** Beyond it colours are left off: a second of work for a file that nobody reads here. */
 const CHARS_MAX = 200_000;
 
-type Highlighter = typeof import("./highlight");
-let loading: Promise<Highlighter> | null = null;
+const load = () => import("./highlight");
+let loading: ReturnType<typeof load> | null = null;
 
 interface Coloured {
   /** The text that the pieces are of: what came since is shown plain behind it. */
@@ -40,7 +40,7 @@ function useColours(code: string, language: string, open: boolean): Coloured | n
     // One that is on its way takes the latest text.
     if (!wanted || timer.current !== undefined) return;
     const colour = async () => {
-      loading ??= import("./highlight");
+      loading ??= load();
       const { highlight } = await loading;
       timer.current = undefined;
       const text = latest.current;
@@ -65,7 +65,9 @@ const Slice = memo(function Slice({ text }: { text: string }) {
 
 const Coloured = memo(function Coloured({ pieces }: { pieces: Piece[] }) {
   return pieces.map(([text, kind], index) =>
-    kind === "" ? text : (
+    kind === "" ? (
+      text
+    ) : (
       <span key={index} className={kind}>
         {text}
       </span>
@@ -73,7 +75,15 @@ const Coloured = memo(function Coloured({ pieces }: { pieces: Piece[] }) {
   );
 });
 
-export const Code = memo(function Code({ code, language, open }: { code: string; language: string; open: boolean }) {
+export const Code = memo(function Code({
+  code,
+  language,
+  open,
+}: {
+  code: string;
+  language: string;
+  open: boolean;
+}) {
   const [wrap, setWrap] = useState(false);
   const coloured = useColours(code, language, open);
   return (

@@ -4,15 +4,15 @@
  */
 import { memo, useEffect, useRef, useState } from "react";
 
-type Katex = typeof import("./katex");
-let loading: Promise<Katex> | null = null;
+const load = () => import("./katex");
+let loading: ReturnType<typeof load> | null = null;
 
 export const Maths = memo(function Maths({ tex, display }: { tex: string; display: boolean }) {
   const place = useRef<HTMLSpanElement>(null);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
     let left = false;
-    loading ??= import("./katex");
+    loading ??= load();
     loading.then(
       ({ draw }) => {
         if (!left && place.current) setFailed(!draw(tex, place.current, display));

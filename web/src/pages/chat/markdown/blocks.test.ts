@@ -49,9 +49,22 @@ describe("a text that comes in pieces", () => {
 
   it("is what it is when it comes at once", () => {
     expect(whole.map(({ token }) => token.type)).toEqual([
-      "heading", "paragraph", "list", "list", "code", "table", "maths", "heading", "blockquote", "paragraph",
+      "heading",
+      "paragraph",
+      "list",
+      "list",
+      "code",
+      "table",
+      "maths",
+      "heading",
+      "blockquote",
+      "paragraph",
     ]);
-    expect(lex(TEXT).map((token) => token.raw).join("")).toBe(TEXT);
+    expect(
+      lex(TEXT)
+        .map((token) => token.raw)
+        .join(""),
+    ).toBe(TEXT);
   });
 
   it.each([1, 3, 7, 50])("gives the same blocks in steps of %i characters", (step) => {
@@ -77,15 +90,25 @@ describe("a text that comes in pieces", () => {
     const blocks = new Blocks();
     const [block] = blocks.feed("```js\nconst a = 1;\n``", false);
     expect(block?.token).toMatchObject({ type: "code", lang: "js", text: "const a = 1;" });
-    expect(blocks.feed("```js\nconst a = 1;\n```\n\nNext", false).map(({ token }) => token.type)).toEqual(["code", "paragraph"]);
+    expect(blocks.feed("```js\nconst a = 1;\n```\n\nNext", false).map(({ token }) => token.type)).toEqual([
+      "code",
+      "paragraph",
+    ]);
   });
 
   it("closes marks whose end is still to come", () => {
-    const shown = (text: string) => new Blocks().feed(text, false)[0]?.token as unknown as { tokens: { type: string }[] };
+    const shown = (text: string) =>
+      new Blocks().feed(text, false)[0]?.token as unknown as { tokens: { type: string }[] };
     expect(shown("It needs **three thi").tokens.map((each) => each.type)).toEqual(["text", "strong"]);
     expect(shown("It needs **").tokens.map((each) => each.type)).toEqual(["text"]);
     expect(shown("It needs `a ** b").tokens.map((each) => each.type)).toEqual(["text", "codespan"]);
     expect(shown("2 * 3").tokens.map((each) => each.type)).toEqual(["text"]);
+  });
+
+  it("shows a formula when it is whole", () => {
+    const kinds = (text: string) => new Blocks().feed(text, false).map(({ token }) => token.type);
+    expect(kinds("So it is\n\n$$\nx = 1")).toEqual(["paragraph"]);
+    expect(kinds("So it is\n\n$$\nx = 1\n$$")).toEqual(["paragraph", "maths"]);
   });
 
   it("waits with a line that may become a heading or a rule", () => {
@@ -104,13 +127,18 @@ describe("an answer that goes on after its end", () => {
   it("goes on in its last block", () => {
     const blocks = new Blocks();
     blocks.feed("one\n\ntwo is", true);
-    expect(blocks.feed("one\n\ntwo is more", false).map(({ token }) => token.raw.trim())).toEqual(["one", "two is more"]);
+    expect(blocks.feed("one\n\ntwo is more", false).map(({ token }) => token.raw.trim())).toEqual([
+      "one",
+      "two is more",
+    ]);
   });
 });
 
 describe("long tails", () => {
   it("cut a list between its items", () => {
-    const list = Array.from({ length: 400 }, (_, index) => `- item ${index} with some words in it\n`).join("");
+    const list = Array.from({ length: 400 }, (_, index) => `- item ${index} with some words in it\n`).join(
+      "",
+    );
     const blocks = new Blocks();
     let longest = 0;
     for (let end = 0; end < list.length; end += 60) {
@@ -124,7 +152,9 @@ describe("long tails", () => {
   });
 
   it("keep the numbers of a list that was cut", () => {
-    const list = Array.from({ length: 200 }, (_, index) => `${index + 1}. item with some words in it\n`).join("");
+    const list = Array.from({ length: 200 }, (_, index) => `${index + 1}. item with some words in it\n`).join(
+      "",
+    );
     const found = streamed(list, 97);
     const second = found[1]?.token as unknown as { start: number };
     expect(found.length).toBeGreaterThan(1);

@@ -122,6 +122,8 @@ export class Blocks {
   }
 }
 
+const FORMULA_CHARS_MAX = 800;
+
 /** Marks that open in a paragraph's last line and close in words that are still to come. */
 const OPEN_MARKS = ["**", "`", "~~"];
 
@@ -134,7 +136,12 @@ function mended(rest: string): string {
   const shown = rest.replace(UNDECIDED, "\n");
   const from = shown.lastIndexOf("\n\n") + 1;
   const block = shown.slice(from);
-  if (block.includes("```") || block.includes("$$")) return shown;
+  if (block.includes("```")) return shown;
+  // A formula is drawn when it is whole; a long one that never ends is shown as it is.
+  if (block.split("$$").length % 2 === 0) {
+    const begun = shown.lastIndexOf("$$");
+    return shown.length - begun < FORMULA_CHARS_MAX ? shown.slice(0, begun) : shown;
+  }
   const open = OPEN_MARKS.filter((mark) => block.split(mark).length % 2 === 0);
   // Stars in open code are no marks.
   const closing = open.includes("`") ? "`" : open.join("");

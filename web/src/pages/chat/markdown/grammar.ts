@@ -19,7 +19,8 @@ export interface MathToken {
 const BLOCK = /^ {0,3}(?:\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]) *(?:\n+|$)/;
 
 /** In a line: TeX's brackets, doubled dollars, or one dollar that is not a price. */
-const INLINE = /^(?:\\\(([^\n]+?)\\\)|\\\[([^\n]+?)\\\]|\$\$([^\n]+?)\$\$|\$(?![\s\d.,]*\s)((?:\\.|[^$\\\n])+?)(?<!\s)\$(?!\d))/;
+const INLINE =
+  /^(?:\\\(([^\n]+?)\\\)|\\\[([^\n]+?)\\\]|\$\$([^\n]+?)\$\$|\$(?![\s\d.,]*\s)((?:\\.|[^$\\\n])+?)(?<!\s)\$(?!\d))/;
 
 const blockMaths: TokenizerAndRendererExtension = {
   name: "maths",

@@ -34,8 +34,33 @@ import yaml from "highlight.js/lib/languages/yaml";
 import { createLowlight } from "lowlight";
 
 const low = createLowlight({
-  bash, c, cpp, csharp, css, diff, dockerfile, go, ini, java, javascript, json, kotlin, lua, makefile,
-  markdown, php, powershell, python, r, ruby, rust, sql, swift, typescript, xml, yaml,
+  bash,
+  c,
+  cpp,
+  csharp,
+  css,
+  diff,
+  dockerfile,
+  go,
+  ini,
+  java,
+  javascript,
+  json,
+  kotlin,
+  lua,
+  makefile,
+  markdown,
+  php,
+  powershell,
+  python,
+  r,
+  ruby,
+  rust,
+  sql,
+  swift,
+  typescript,
+  xml,
+  yaml,
 });
 low.registerAlias({ bash: ["shell", "console", "zsh"], typescript: ["tsx"], javascript: ["jsx"] });
 
@@ -60,6 +85,6 @@ export function highlight(code: string, language: string): Piece[] | null {
     const inner = node.properties?.className?.join(" ") ?? kind;
     for (const child of node.children ?? []) walk(child, inner);
   };
-  walk(low.highlight(name, code) as unknown as Node, "");
+  walk(low.highlight(name, code), "");
   return pieces;
 }

@@ -62,7 +62,13 @@ function listView(list: Tokens.List, key: number): ReactNode {
   const items = list.items.map((item, index) => (
     <li key={index} className={item.task ? "task" : undefined}>
       {item.task ? (
-        <input type="checkbox" checked={item.checked ?? false} readOnly disabled aria-label={item.checked ? "done" : "to do"} />
+        <input
+          type="checkbox"
+          checked={item.checked ?? false}
+          readOnly
+          disabled
+          aria-label={item.checked ? "done" : "to do"}
+        />
       ) : null}
       {blocks(item.tokens.filter((token) => token.type !== "checkbox"))}
     </li>
@@ -81,7 +87,7 @@ function tableView(table: Tokens.Table, key: number): ReactNode {
   return (
     // A wide table is scrolled, by keys too.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div key={key} className="md-table" tabIndex={0} role="region" aria-label="Table">
+    <div key={key} className="md-table" tabIndex={0} role="group" aria-label="Table">
       <table>
         <thead>
           <tr>{table.header.map((content, index) => cell(content, index, "th"))}</tr>

@@ -42,7 +42,11 @@ export const Answer = memo(function Answer({ pane, turn, place, run, last, onWhy
   const begun = shown.text !== "" || thought !== "" || (shown.toolCalls?.length ?? 0) > 0;
   const model = facts?.model ?? "";
   return (
-    <section className="turn group flex min-w-0 flex-col gap-2" aria-label={`Answer of ${model}`} aria-busy={live}>
+    <article
+      className="turn group flex min-w-0 flex-col gap-2"
+      aria-label={`Answer of ${model}`}
+      aria-busy={live}
+    >
       <p className="flex items-center gap-2 text-xs font-medium text-muted">
         {live ? <StatusDot state="running" tone="accent" pulse label="" /> : null}
         <span className="truncate">{model}</span>
@@ -55,14 +59,21 @@ export const Answer = memo(function Answer({ pane, turn, place, run, last, onWhy
       ) : null}
       {facts?.moves.map((move, index) => (
         <p key={index} className="text-xs text-warn">
-          {move.reason} {move.workerId ? `${move.workerId} on ${move.hiveId} went on with the answer.` : "It went on from there."}
+          {move.reason}{" "}
+          {move.workerId
+            ? `${move.workerId} on ${move.hiveId} went on with the answer.`
+            : "It went on from there."}
         </p>
       ))}
       {facts?.trouble && !live ? <TroubleCard trouble={facts.trouble} pane={pane} turn={shown} /> : null}
-      {live && run ? begun ? <LiveMeter run={run} /> : null : facts ? (
+      {live && run ? (
+        begun ? (
+          <LiveMeter run={run} />
+        ) : null
+      ) : facts ? (
         <Done pane={pane} turn={shown} place={place} last={last} onWhy={onWhy} />
       ) : null}
-    </section>
+    </article>
   );
 });
 

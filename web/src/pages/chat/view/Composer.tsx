@@ -46,7 +46,10 @@ export function Composer(props: ComposerProps) {
   const attach = useCallback(
     async (list: Iterable<File>) => {
       if (media === false) {
-        toast.problem({ message: "This model takes no pictures or sounds.", remedy: "Choose one that does: its engine must load the model's eyes or ears." });
+        toast.problem({
+          message: "This model takes no pictures or sounds.",
+          remedy: "Choose one that does: its engine must load the model's eyes or ears.",
+        });
         return;
       }
       for (const file of list) {
@@ -89,7 +92,7 @@ export function Composer(props: ComposerProps) {
 
   return (
     // Files can be dropped on it; the button does the same by keys.
-    // eslint-disable-next-line jsx-a11y/no-static-element-interactions
+     
     <div
       className={cn(
         "rounded-2xl border border-line-strong bg-surface transition-colors focus-within:border-faint",
@@ -138,10 +141,16 @@ export function Composer(props: ComposerProps) {
           aria-disabled={media === false || undefined}
           onClick={() => (media === false ? void attach([]) : picker.current?.click())}
         />
-        <IconButton label="Instructions and settings" icon={<SlidersHorizontal />} onClick={props.onSettings} />
+        <IconButton
+          label="Instructions and settings"
+          icon={<SlidersHorizontal />}
+          onClick={props.onSettings}
+        />
         <Chips sampling={props.sampling} onClick={props.onSettings} />
-        <span className="ml-auto hidden text-2xs text-faint sm:block">
-          {blocked ?? (running ? "Esc stops" : "Enter sends · Shift+Enter new line")}
+        <span className="ml-auto shrink-0 text-2xs text-faint">
+          <span className="hidden sm:inline">
+            {blocked ?? (running ? "Esc stops" : "Enter sends · Shift+Enter new line")}
+          </span>
         </span>
         {running ? (
           <Round label="Stop" onClick={onStop}>
@@ -163,7 +172,17 @@ const ATTACH: Record<string, string> = {
   null: "Attach pictures or sounds (whether this model takes them is not known)",
 };
 
-function Round({ label, onClick, off = false, children }: { label: string; onClick: () => void; off?: boolean; children: React.ReactNode }) {
+function Round({
+  label,
+  onClick,
+  off = false,
+  children,
+}: {
+  label: string;
+  onClick: () => void;
+  off?: boolean;
+  children: React.ReactNode;
+}) {
   return (
     <Tooltip text={label}>
       <button
@@ -210,8 +229,15 @@ function Attached({ files, onRemove }: { files: readonly Attachment[]; onRemove:
   return (
     <ul className="flex flex-wrap gap-2 px-3 pt-3" aria-label="Attached">
       {files.map((file, index) => (
-        <li key={index} className="relative flex items-center gap-2 overflow-hidden rounded-lg border bg-raised text-xs">
-          {file.kind === "image" ? <img src={file.url} alt={file.name} className="size-14 object-cover" /> : <span className="px-3 py-2">{file.name}</span>}
+        <li
+          key={index}
+          className="relative flex items-center gap-2 overflow-hidden rounded-lg border bg-raised text-xs"
+        >
+          {file.kind === "image" ? (
+            <img src={file.url} alt={file.name} className="size-14 object-cover" />
+          ) : (
+            <span className="px-3 py-2">{file.name}</span>
+          )}
           <button
             type="button"
             aria-label={`Remove ${file.name}`}

@@ -1,5 +1,15 @@
 /** The chats of this browser: found by words, by age, pinned ones first; and what can be done to each. */
-import { Download, FileText, MoreHorizontal, Pencil, Pin, PinOff, SquarePen, Trash2, Upload } from "lucide-react";
+import {
+  Download,
+  FileText,
+  MoreHorizontal,
+  Pencil,
+  Pin,
+  PinOff,
+  SquarePen,
+  Trash2,
+  Upload,
+} from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import { confirm, toast } from "@/app";
@@ -37,7 +47,13 @@ export function HistoryList({ onOpen, onNew }: HistoryListProps) {
             <h2 className="px-2 pb-1 text-2xs font-medium text-faint">{name}</h2>
             <ul>
               {chats.map((chat) => (
-                <Row key={chat.id} chat={chat} open={chat.id === open} where={found?.get(chat.id) ?? null} onOpen={onOpen} />
+                <Row
+                  key={chat.id}
+                  chat={chat}
+                  open={chat.id === open}
+                  where={found?.get(chat.id) ?? null}
+                  onOpen={onOpen}
+                />
               ))}
             </ul>
           </section>
@@ -55,7 +71,17 @@ export function HistoryList({ onOpen, onNew }: HistoryListProps) {
   );
 }
 
-function Row({ chat, open, where, onOpen }: { chat: Chat; open: boolean; where: string | null; onOpen: (id: string) => void }) {
+function Row({
+  chat,
+  open,
+  where,
+  onOpen,
+}: {
+  chat: Chat;
+  open: boolean;
+  where: string | null;
+  onOpen: (id: string) => void;
+}) {
   const [naming, setNaming] = useState(false);
   const busy = useChats((state) => [...state.runs.values()].some((run) => run.parts.chat === chat.id));
   if (naming) return <Naming chat={chat} onDone={() => setNaming(false)} />;
@@ -68,7 +94,13 @@ function Row({ chat, open, where, onOpen }: { chat: Chat; open: boolean; where: 
         className="min-w-0 flex-1 px-2 py-1.5 text-left text-sm"
       >
         <span className="flex items-center gap-2">
-          {busy ? <span className="size-1.5 shrink-0 rounded-full bg-accent animate-breathe" aria-label="is answered" role="img" /> : null}
+          {busy ? (
+            <span
+              className="size-1.5 shrink-0 rounded-full bg-accent animate-breathe"
+              aria-label="is answered"
+              role="img"
+            />
+          ) : null}
           <span className={cn("truncate", open ? "text-fg" : "text-muted")}>{chat.title}</span>
         </span>
         {where === null ? null : <span className="block truncate text-xs text-faint">{where}</span>}
@@ -148,9 +180,20 @@ function AllMenu({ rows }: { rows: readonly Chat[] }) {
         trigger={<IconButton label="All chats" icon={<MoreHorizontal />} />}
         items={[
           { label: "Import", icon: <Upload />, onSelect: () => picker.current?.click() },
-          { label: "Export all", icon: <Download />, disabled: rows.length === 0, onSelect: () => void exportJson(rows) },
+          {
+            label: "Export all",
+            icon: <Download />,
+            disabled: rows.length === 0,
+            onSelect: () => void exportJson(rows),
+          },
           "separator",
-          { label: "Delete all", icon: <Trash2 />, danger: true, disabled: rows.length === 0, onSelect: () => void askDeleteAll(rows.length) },
+          {
+            label: "Delete all",
+            icon: <Trash2 />,
+            danger: true,
+            disabled: rows.length === 0,
+            onSelect: () => void askDeleteAll(rows.length),
+          },
         ]}
       />
     </>

@@ -17,8 +17,14 @@ export function LiveMeter({ run }: { run: Run }) {
     <Figures
       items={[
         [perS === null ? null : `${perS.toFixed(1)} tok/s`, "Tokens a second, over the last two seconds"],
-        [meter.firstMs === null ? null : `first token ${seconds(meter.firstMs)}`, "From sending to the first token"],
-        [`${format.count(meter.tokens)} ${meter.tokens === 1 ? "token" : "tokens"}`, "Tokens of the answer so far"],
+        [
+          meter.firstMs === null ? null : `first token ${seconds(meter.firstMs)}`,
+          "From sending to the first token",
+        ],
+        [
+          `${format.count(meter.tokens)} ${meter.tokens === 1 ? "token" : "tokens"}`,
+          "Tokens of the answer so far",
+        ],
         [place(facts), "The worker that answers"],
       ]}
     />
@@ -30,7 +36,10 @@ export function MeterLine({ facts, onWhy }: { facts: Facts; onWhy: (() => void) 
   return (
     <Figures
       items={[
-        [facts.tokensPerS === null ? null : `${facts.tokensPerS.toFixed(1)} tok/s`, "Tokens a second of this answer"],
+        [
+          facts.tokensPerS === null ? null : `${facts.tokensPerS.toFixed(1)} tok/s`,
+          "Tokens a second of this answer",
+        ],
         [facts.firstMs === null ? null : `first token ${seconds(facts.firstMs)}`, firstTitle(facts)],
         [
           facts.completionTokens === null ? null : `${format.count(facts.completionTokens)} tokens`,
@@ -66,7 +75,8 @@ const ENDS: Record<string, string> = {
 
 function firstTitle(facts: Facts): string {
   const waited = facts.waitedMs === null ? "" : `; ${seconds(facts.waitedMs)} of it for a worker`;
-  const read = facts.prefillPerS === null ? "" : `; the prompt was read at ${facts.prefillPerS.toFixed(0)} tok/s`;
+  const read =
+    facts.prefillPerS === null ? "" : `; the prompt was read at ${facts.prefillPerS.toFixed(0)} tok/s`;
   return `From sending to the first token${waited}${read}`;
 }
 
@@ -110,5 +120,7 @@ function Dot() {
 }
 
 function seconds(ms: number): string {
-  return ms < 10_000 ? `${(ms / 1000).toFixed(ms < 1_000 ? 2 : 1)} s` : format.duration(Math.round(ms / 1000));
+  return ms < 10_000
+    ? `${(ms / 1000).toFixed(ms < 1_000 ? 2 : 1)} s`
+    : format.duration(Math.round(ms / 1000));
 }

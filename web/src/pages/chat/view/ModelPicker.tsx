@@ -61,7 +61,14 @@ export function ModelPicker({ value, onChange, label = "Model", align = "start" 
           aria-label={`${label}: ${value || "none chosen"}${value ? `, ${state.word}` : ""}`}
           className="flex h-8 min-w-0 max-w-full items-center gap-2 rounded-md px-2 text-base font-medium hover:bg-hover data-[state=open]:bg-hover"
         >
-          {value ? <StatusDot state={state.word} tone={state.tone} pulse={chosen?.readiness === "loading"} label="" /> : null}
+          {value ? (
+            <StatusDot
+              state={state.word}
+              tone={state.tone}
+              pulse={chosen?.readiness === "loading"}
+              label=""
+            />
+          ) : null}
           <span className="truncate">{value || "Choose a model"}</span>
           <ChevronDown className="size-4 shrink-0 text-faint" aria-hidden />
         </button>
@@ -80,7 +87,15 @@ export function ModelPicker({ value, onChange, label = "Model", align = "start" 
   );
 }
 
-function Choices({ all, value, pick }: { all: readonly Talker[]; value: string; pick: (model: string) => void }) {
+function Choices({
+  all,
+  value,
+  pick,
+}: {
+  all: readonly Talker[];
+  value: string;
+  pick: (model: string) => void;
+}) {
   const [search, setSearch] = useState("");
   const [pointed, setPointed] = useState(value);
   const typed = search.trim();
@@ -103,7 +118,12 @@ function Choices({ all, value, pick }: { all: readonly Talker[]; value: string; 
           <Choice key={each.id} talker={each} chosen={each.id === value} pick={pick} />
         ))}
         {known ? null : (
-          <Command.Item value={STARTER} keywords={["smollm2"]} onSelect={() => pick(STARTER)} className={ITEM}>
+          <Command.Item
+            value={STARTER}
+            keywords={["smollm2"]}
+            onSelect={() => pick(STARTER)}
+            className={ITEM}
+          >
             <Plus className="size-4 text-faint" aria-hidden />
             <span className="flex-1">{STARTER}</span>
             <span className="text-xs text-faint">93 MB, fetched when it is asked</span>
@@ -127,7 +147,15 @@ function Choices({ all, value, pick }: { all: readonly Talker[]; value: string; 
 const ITEM =
   "flex cursor-pointer items-center gap-2.5 rounded-md px-2.5 py-2 text-sm data-[selected=true]:bg-hover";
 
-function Choice({ talker, chosen, pick }: { talker: Talker; chosen: boolean; pick: (model: string) => void }) {
+function Choice({
+  talker,
+  chosen,
+  pick,
+}: {
+  talker: Talker;
+  chosen: boolean;
+  pick: (model: string) => void;
+}) {
   const { word, tone } = READINESS[talker.readiness];
   const facts = [
     talker.quantization,
@@ -135,13 +163,20 @@ function Choice({ talker, chosen, pick }: { talker: Talker; chosen: boolean; pic
     hivesOf(talker.hives),
   ];
   return (
-    <Command.Item value={talker.id} keywords={talker.aliases} onSelect={() => pick(talker.id)} className={ITEM}>
+    <Command.Item
+      value={talker.id}
+      keywords={talker.aliases}
+      onSelect={() => pick(talker.id)}
+      className={ITEM}
+    >
       <StatusDot state={word} tone={tone} pulse={talker.readiness === "loading"} label="" />
       <span className="min-w-0 flex-1">
         <span className="block truncate font-medium">{talker.id}</span>
         <span className="num block truncate text-xs text-faint">{facts.filter(Boolean).join(" · ")}</span>
       </span>
-      <span className={cn("text-xs", tone === "ok" ? "text-ok" : tone === "bad" ? "text-bad" : "text-muted")}>{word}</span>
+      <span className={cn("text-xs", tone === "ok" ? "text-ok" : tone === "bad" ? "text-bad" : "text-muted")}>
+        {word}
+      </span>
       <Check className={cn("size-4 shrink-0 text-accent-text", !chosen && "invisible")} aria-hidden />
     </Command.Item>
   );
@@ -173,5 +208,8 @@ function hivesOf(hives: readonly string[]): string | null {
 
 function matches(texts: readonly string[], query: string): boolean {
   const all = texts.join(" ").toLowerCase();
-  return query.toLowerCase().split(/\s+/).every((word) => all.includes(word));
+  return query
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => all.includes(word));
 }

@@ -52,35 +52,40 @@ export function Pane({ pane, onWhy, editing, onEditing, empty }: PaneProps) {
         aria-live="off"
         className="min-h-0 flex-1 overflow-y-auto overflow-x-hidden [overflow-anchor:auto] focus-visible:-outline-offset-2"
       >
-        <div ref={sticky.content} className="mx-auto flex w-full max-w-[780px] flex-col gap-3 px-4 pb-8 pt-5 sm:px-6">
+        <div
+          ref={sticky.content}
+          className="mx-auto flex w-full max-w-[780px] flex-col gap-3 px-4 pb-8 pt-5 sm:px-6"
+        >
           {path.length === 0 ? empty : null}
           {from > 0 ? (
             <p ref={top} className="text-center text-xs text-faint">
               Earlier turns …
             </p>
           ) : null}
-          {path.slice(from).map((turn, index) =>
-            turn.role === "user" ? (
-              <Question
-                key={turn.id}
-                pane={pane}
-                turn={turn}
-                place={placeOf(tree, turn.id)}
-                editing={editing === turn.id}
-                onEditing={onEditing}
-              />
-            ) : (
-              <Answer
-                key={turn.id}
-                pane={pane}
-                turn={turn}
-                place={placeOf(tree, turn.id)}
-                run={runs.get(turn.id) ?? null}
-                last={from + index === path.length - 1}
-                onWhy={onWhy}
-              />
-            ),
-          )}
+          {path
+            .slice(from)
+            .map((turn, index) =>
+              turn.role === "user" ? (
+                <Question
+                  key={turn.id}
+                  pane={pane}
+                  turn={turn}
+                  place={placeOf(tree, turn.id)}
+                  editing={editing === turn.id}
+                  onEditing={onEditing}
+                />
+              ) : (
+                <Answer
+                  key={turn.id}
+                  pane={pane}
+                  turn={turn}
+                  place={placeOf(tree, turn.id)}
+                  run={runs.get(turn.id) ?? null}
+                  last={from + index === path.length - 1}
+                  onWhy={onWhy}
+                />
+              ),
+            )}
         </div>
       </div>
       {sticky.atEnd ? null : (

@@ -20,7 +20,7 @@ export interface QuestionProps {
 export const Question = memo(function Question({ pane, turn, place, editing, onEditing }: QuestionProps) {
   if (editing) return <Editor pane={pane} turn={turn} onDone={() => onEditing(null)} />;
   return (
-    <section className="turn group mt-4 flex flex-col items-end gap-1 first:mt-0" aria-label="You">
+    <article className="turn group mt-4 flex flex-col items-end gap-1 first:mt-0" aria-label="You">
       {turn.attachments ? <Files turn={turn} /> : null}
       {turn.text === "" ? null : (
         <div className="max-w-[85%] whitespace-pre-wrap rounded-xl rounded-br-sm bg-raised px-3.5 py-2 text-[15px] leading-6 [overflow-wrap:anywhere]">
@@ -32,7 +32,7 @@ export const Question = memo(function Question({ pane, turn, place, editing, onE
         <IconButton label="Edit" icon={<Pencil />} size="sm" onClick={() => onEditing(turn.id)} />
         <CopyButton text={turn.text} label="Copy" />
       </div>
-    </section>
+    </article>
   );
 });
 
@@ -67,7 +67,7 @@ function Editor({ pane, turn, onDone }: { pane: number; turn: Turn; onDone: () =
     edit(pane, turn, text);
   };
   return (
-    <section className="turn flex flex-col gap-2" aria-label="Editing your question">
+    <article className="turn flex flex-col gap-2" aria-label="Editing your question">
       <textarea
         ref={box}
         aria-label="Your question"
@@ -91,6 +91,6 @@ function Editor({ pane, turn, onDone }: { pane: number; turn: Turn; onDone: () =
           Ask
         </Button>
       </div>
-    </section>
+    </article>
   );
 }

@@ -27,11 +27,39 @@ interface Figure {
 }
 
 const FIGURES: readonly Figure[] = [
-  { name: "temperature", label: "Temperature", hint: "0 always takes the likeliest word; above 1 it gets wild", min: 0, max: 2, step: "any" },
-  { name: "topP", label: "Top-p", hint: "Only the likeliest words that make up this share", min: 0, max: 1, step: "any" },
+  {
+    name: "temperature",
+    label: "Temperature",
+    hint: "0 always takes the likeliest word; above 1 it gets wild",
+    min: 0,
+    max: 2,
+    step: "any",
+  },
+  {
+    name: "topP",
+    label: "Top-p",
+    hint: "Only the likeliest words that make up this share",
+    min: 0,
+    max: 1,
+    step: "any",
+  },
   { name: "topK", label: "Top-k", hint: "Only so many of the likeliest words", min: 0, max: 1_000, step: 1 },
-  { name: "maxTokens", label: "Longest answer, tokens", hint: "Ends there; Continue goes on", min: 1, max: 1_000_000, step: 1 },
-  { name: "seed", label: "Seed", hint: "The same number gives the same answer, nearly always", min: 0, max: 2 ** 31 - 1, step: 1 },
+  {
+    name: "maxTokens",
+    label: "Longest answer, tokens",
+    hint: "Ends there; Continue goes on",
+    min: 1,
+    max: 1_000_000,
+    step: 1,
+  },
+  {
+    name: "seed",
+    label: "Seed",
+    hint: "The same number gives the same answer, nearly always",
+    min: 0,
+    max: 2 ** 31 - 1,
+    step: 1,
+  },
 ];
 
 export function SettingsSheet({ open, onClose, sampling, onChange }: SettingsSheetProps) {
@@ -68,7 +96,9 @@ export function SettingsSheet({ open, onClose, sampling, onChange }: SettingsShe
               mono
               rows={2}
               value={sampling.stop.join("\n")}
-              onChange={(event) => set({ stop: event.target.value.split("\n").filter((line) => line !== "") })}
+              onChange={(event) =>
+                set({ stop: event.target.value.split("\n").filter((line) => line !== "") })
+              }
             />
           </Field>
         </div>
@@ -92,13 +122,32 @@ export function SettingsSheet({ open, onClose, sampling, onChange }: SettingsShe
   );
 }
 
-function NumberField({ figure, value, onChange }: { figure: Figure; value: number | null; onChange: (value: number | null) => void }) {
+function NumberField({
+  figure,
+  value,
+  onChange,
+}: {
+  figure: Figure;
+  value: number | null;
+  onChange: (value: number | null) => void;
+}) {
   // What is typed stays as it is typed ("0." on the way to "0.5").
   const [text, setText] = useState(value === null ? "" : String(value));
-  const shown = text !== "" && Number(text) === value ? text : value === null ? (isBad(text, figure) ? text : "") : String(value);
+  const shown =
+    text !== "" && Number(text) === value
+      ? text
+      : value === null
+        ? isBad(text, figure)
+          ? text
+          : ""
+        : String(value);
   const bad = isBad(text, figure);
   return (
-    <Field label={figure.label} hint={figure.hint} error={bad ? `From ${figure.min} to ${figure.max}` : undefined}>
+    <Field
+      label={figure.label}
+      hint={figure.hint}
+      error={bad ? `From ${figure.min} to ${figure.max}` : undefined}
+    >
       <Input
         inputMode="decimal"
         value={shown}
@@ -134,7 +183,11 @@ function Presets({ sampling, onChange }: { sampling: Sampling; onChange: (sampli
       <div className="flex flex-wrap gap-1.5" role="group" aria-labelledby="presets">
         {BUILT_IN.map((preset) => (
           // One that says nothing of instructions leaves them.
-          <Button key={preset.name} size="sm" onClick={() => onChange({ ...preset.sampling, system: sampling.system, hiveId: sampling.hiveId })}>
+          <Button
+            key={preset.name}
+            size="sm"
+            onClick={() => onChange({ ...preset.sampling, system: sampling.system, hiveId: sampling.hiveId })}
+          >
             {preset.name}
           </Button>
         ))}
@@ -163,7 +216,12 @@ function Presets({ sampling, onChange }: { sampling: Sampling; onChange: (sampli
           setName("");
         }}
       >
-        <Input aria-label="Name of a new preset" placeholder="Keep these settings as …" value={name} onChange={(event) => setName(event.target.value)} />
+        <Input
+          aria-label="Name of a new preset"
+          placeholder="Keep these settings as …"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
         <Button type="submit" disabled={name.trim() === ""}>
           Keep
         </Button>

@@ -21,7 +21,10 @@ export function Thought({ name, text, growing }: { name: string; text: string; g
       >
         <Brain className={cn("size-3.5", growing && "animate-breathe text-accent-text")} aria-hidden />
         {growing ? "Thinking …" : "Thought"}
-        <ChevronRight className={cn("ml-auto size-3.5 transition-transform", shown && "rotate-90")} aria-hidden />
+        <ChevronRight
+          className={cn("ml-auto size-3.5 transition-transform", shown && "rotate-90")}
+          aria-hidden
+        />
       </button>
       {shown ? (
         <div className="max-h-80 overflow-y-auto border-t px-3 py-2 text-muted [&_.prose]:text-sm [&_.prose]:leading-6">
@@ -37,7 +40,8 @@ export function Tools({ calls }: { calls: readonly ToolCall[] }) {
     <div key={index} className="flex flex-col gap-1">
       <p className="flex items-center gap-2 text-xs text-muted">
         <Wrench className="size-3.5" aria-hidden />
-        Asks to call <span className="font-mono text-fg">{call.name}</span>. The console shows calls; it makes none.
+        Asks to call <span className="font-mono text-fg">{call.name}</span>. The console shows calls; it makes
+        none.
       </p>
       <CodeBlock code={pretty(call.arguments)} label={`Arguments of ${call.name}`} wrap />
     </div>

@@ -19,7 +19,10 @@ export function Waiting({ meter, model, hiveId }: { meter: Meter; model: string;
   if (meter.prefill && !meter.queue) return <Reading meter={meter} />;
   if (sinceMs < QUIET_MS && !meter.queue) return <Dots words="Thinking" />;
   return (
-    <div className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm" role="status">
+    <div
+      className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm"
+      role="status"
+    >
       <Steps model={model} hiveId={hiveId} queue={meter.queue} now={now} sinceMs={sinceMs} />
     </div>
   );
@@ -41,7 +44,8 @@ function Steps({ model, queue, now, sinceMs }: StepsProps) {
   const starting = workers.find((row) => row.status === "starting");
   const fetching = downloads.find((row) => row.state === "running" || row.state === "queued") ?? downloads[0];
   if (fetching && !ready) return <Fetching row={fetching} />;
-  if (starting && !ready) return <Loading row={starting} about={plan?.ready_in_s ?? null} fallbackS={sinceMs / 1000} />;
+  if (starting && !ready)
+    return <Loading row={starting} about={plan?.ready_in_s ?? null} fallbackS={sinceMs / 1000} />;
   if (ready && queue) return <InQueue queue={queue} now={now} />;
   return (
     <>
@@ -77,7 +81,12 @@ function Fetching({ row }: { row: DownloadRow }) {
     row.eta_s === null ? null : `${format.duration(row.eta_s)} left`,
     row.reason,
   ];
-  const word = row.state === "queued" ? "Waits to download" : row.state === "paused" ? "Download paused:" : "Downloading";
+  const word =
+    row.state === "queued"
+      ? "Waits to download"
+      : row.state === "paused"
+        ? "Download paused:"
+        : "Downloading";
   return (
     <>
       <Line words={`${word} ${row.model} to ${row.hive_id}`} timeS={null} />
@@ -109,10 +118,15 @@ function Reading({ meter }: { meter: Meter }) {
   const figures = [
     `${format.count(prefill.done)} of ${format.count(prefill.total)} tokens`,
     prefill.cached > 0 ? `${format.count(prefill.cached)} known already` : null,
-    prefill.etaS === null || prefill.share >= 1 ? null : `about ${format.duration(Math.ceil(prefill.etaS))} left`,
+    prefill.etaS === null || prefill.share >= 1
+      ? null
+      : `about ${format.duration(Math.ceil(prefill.etaS))} left`,
   ];
   return (
-    <div className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm" role="status">
+    <div
+      className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm"
+      role="status"
+    >
       <Line words="Reading the prompt" timeS={null} of={format.percent(prefill.share * 100)} />
       <Progress value={prefill.share} label="Reading the prompt" />
       <p className="num text-xs text-muted">{figures.filter(Boolean).join(" · ")}</p>

@@ -13,11 +13,19 @@ const IDEAS = [
   "Draft a polite reply that says no",
 ];
 
-export function Welcome({ model, onIdea, onModel }: { model: string; onIdea: (text: string) => void; onModel: (model: string) => void }) {
+export function Welcome({
+  model,
+  onIdea,
+  onModel,
+}: {
+  model: string;
+  onIdea: (text: string) => void;
+  onModel: (model: string) => void;
+}) {
   const { all, loaded, problem } = useTalkers();
   const talker = talkerOf(all, model);
   return (
-    <div className="flex min-h-[45dvh] flex-col items-center justify-center gap-6 py-8 text-center">
+    <div className="flex min-h-[50dvh] sm:min-h-[66dvh] flex-col items-center justify-center gap-6 py-8 text-center">
       <div className="flex flex-col gap-2">
         <h2 className="text-2xl font-semibold tracking-tight">What shall the colony think about?</h2>
         <p className="mx-auto max-w-md text-sm text-muted">
@@ -36,7 +44,10 @@ export function Welcome({ model, onIdea, onModel }: { model: string; onIdea: (te
           <Button variant="primary" onClick={() => onModel(STARTER)}>
             Use the starter
           </Button>
-          <Link to="/models" className="self-center text-sm text-muted underline underline-offset-2 hover:text-fg">
+          <Link
+            to="/models"
+            className="self-center text-sm text-muted underline underline-offset-2 hover:text-fg"
+          >
             Find another model
           </Link>
         </div>
