@@ -66,7 +66,8 @@ function options(props: LiveChartProps, palette: Palette, width: number, tip: HT
       {
         ...axis,
         grid: { show: false },
-        size: 22,
+        size: 26,
+        gap: 8,
         space: 64,
         values: (_, splits) => splits.map((at) => clock(at, splits)),
       },

@@ -16,7 +16,7 @@ describe("layoutComb", () => {
     expect(comb.radius).toBeGreaterThanOrEqual(8);
   });
   it("draws a few cells large", () => {
-    expect(layoutComb([2], 600, 300).radius).toBe(25);
+    expect(layoutComb([2], 600, 300).radius).toBe(34);
   });
   it("never lays two cells over each other", () => {
     const comb = layoutComb([8, 3, 1, 8, 4], 340, 300);

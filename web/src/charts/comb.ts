@@ -30,7 +30,7 @@ export interface Comb {
 }
 
 const SQRT3 = Math.sqrt(3);
-const RADIUS_MAX = 25;
+const RADIUS_MAX = 34;
 const RADIUS_MIN = 5.5;
 /** Space between groups, and the line of a name below its cells. */
 const GAP_X = 16;

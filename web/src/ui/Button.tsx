@@ -23,7 +23,7 @@ const LOOK = {
   danger:
     "text-bad border border-[color-mix(in_srgb,var(--bad)_40%,var(--line))] bg-surface hover:bg-bad-soft",
 };
-const SIZE = { sm: "h-7 px-2.5 text-xs", md: "h-8 px-3 text-sm" };
+const SIZE = { sm: "h-7 px-2.5 text-xs max-md:h-8", md: "h-8 px-3 text-sm max-md:h-9" };
 
 /** The classes of a button, for links that look like one. */
 export function buttonClass(
@@ -79,7 +79,12 @@ export function IconButton({
       <button
         type="button"
         aria-label={label}
-        className={cn(BASE, LOOK[variant], size === "sm" ? "size-7" : "size-8", className)}
+        className={cn(
+          BASE,
+          LOOK[variant],
+          size === "sm" ? "size-7 max-md:size-9" : "size-8 max-md:size-10",
+          className,
+        )}
         {...rest}
       >
         {icon}

@@ -65,7 +65,7 @@ export function Copyable({
       <code className="min-w-0 truncate font-mono text-xs" title={text}>
         {shown ?? text}
       </code>
-      <CopyButton text={text} label="Copy" className="size-6" />
+      <CopyButton text={text} label="Copy" className="size-6 max-md:size-8" />
     </span>
   );
 }

@@ -11,10 +11,14 @@ describe("cn", () => {
   });
   it("keeps what holds in different states apart", () => {
     expect(cn("bg-surface hover:bg-hover", "bg-raised")).toBe("hover:bg-hover bg-raised");
-    expect(cn("[&_svg]:size-4 size-8", "data-[state=on]:bg-ok")).toBe("[&_svg]:size-4 size-8 data-[state=on]:bg-ok");
+    expect(cn("[&_svg]:size-4 size-8", "data-[state=on]:bg-ok")).toBe(
+      "[&_svg]:size-4 size-8 data-[state=on]:bg-ok",
+    );
   });
   it("tells the widths of borders from their colours", () => {
-    expect(cn("border border-line-strong border-b-2", "border-accent")).toBe("border border-b-2 border-accent");
+    expect(cn("border border-line-strong border-b-2", "border-accent")).toBe(
+      "border border-b-2 border-accent",
+    );
   });
   it("leaves out what is false", () => {
     expect(cn("a", false, undefined, ["b", { c: true, d: false }])).toBe("a b c");

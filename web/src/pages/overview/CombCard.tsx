@@ -24,7 +24,10 @@ function Legend({ measure }: { measure: Measure }) {
   const { heat } = usePalette();
   const [from, to] = ENDS[measure];
   return (
-    <span className="hidden items-center gap-1.5 text-2xs text-faint num sm:flex" aria-hidden>
+    <span
+      className="hidden shrink-0 items-center gap-1.5 whitespace-nowrap text-2xs text-faint num sm:flex"
+      aria-hidden
+    >
       {from}
       <span
         className="h-1.5 w-20 rounded-full"

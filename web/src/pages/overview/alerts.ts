@@ -14,6 +14,8 @@ export interface Alert {
   title: string;
   /** Why, and what helps. */
   text: string;
+  /** The hive or the model it is about: what many alike are listed by. */
+  about?: string;
   action: {
     label: string;
     to: "/hives" | "/workers" | "/models" | "/requests";
@@ -77,7 +79,7 @@ function gathered(
   const alike = alerts.filter((alert) => alert.id.startsWith(prefix));
   const [first] = alike;
   if (first === undefined || alike.length <= ALIKE_MAX) return alerts;
-  const names = alike.map((alert) => alert.id.slice(prefix.length)).join(", ");
+  const names = [...new Set(alike.map((alert) => alert.about))].join(", ");
   return [
     {
       ...first,
@@ -100,6 +102,7 @@ function* hiveAlerts({ hives, nodes, now }: Known): Generator<Alert> {
       const since = node?.beat_at ? ` for ${format.duration(now - node.beat_at)}` : "";
       yield {
         id: `silent ${id}`,
+        about: id,
         tone: "bad",
         title: `${id} has not been heard of${since}`,
         text: "Its workers get no new requests. Look whether the machine is on and reaches the queen; it comes back by itself.",
@@ -153,6 +156,7 @@ function* workerAlerts(workers: Iterable<WorkerRow>): Generator<Alert> {
     if (worker.status !== "error") continue;
     yield {
       id: `worker ${worker.worker_id}`,
+      about: shortName(worker.model),
       tone: "bad",
       title: `A worker of ${shortName(worker.model)} failed on ${worker.hive_id}`,
       text: worker.reason ?? "It left without saying why. Its log says more.",
