@@ -34,12 +34,12 @@ export function LogPane() {
           label="Whose log"
           value={source.key}
           onChange={setChosen}
-          options={sources.map((one) => ({ value: one.key, label: `${one.kind}: ${one.name}` }))}
+          options={sources.map((one) => ({ value: one.key, label: one.about }))}
         />
       ) : (
         <Sources sources={sources} chosen={source.key} onChoose={setChosen} />
       )}
-      <div className="h-[calc(100dvh-6.5rem)] min-w-0 flex-1 max-md:h-[calc(100dvh-16rem)]">
+      <div className="h-[calc(100dvh-6.5rem)] min-w-0 flex-1 max-md:h-[calc(100dvh-17rem)] max-md:flex-none">
         <LogView
           key={source.key}
           path={pathOf(source)}
@@ -86,10 +86,18 @@ function Sources({
             >
               <StatusDot state={source.state} label="" />
               <span className="min-w-0 flex-1 truncate">{source.label}</span>
+              {source.kind === "worker" ? (
+                <span className="shrink-0 text-2xs text-faint">{tailOf(source.name)}</span>
+              ) : null}
             </button>
           </li>
         ))}
       </ul>
     </nav>
   );
+}
+
+/** What tells apart two workers of one model: the end of their ids. */
+function tailOf(id: string): string {
+  return id.slice(id.lastIndexOf("-") + 1).slice(-6);
 }

@@ -40,7 +40,7 @@ export function columnsOf(operator: boolean): Column<RequestRow>[] {
     {
       id: "client",
       header: "Client",
-      width: "minmax(80px,1fr)",
+      width: "minmax(72px,0.8fr)",
       sort: (row) => row.client,
       cell: (row) => (
         <span className="flex min-w-0 items-center gap-1.5">
@@ -89,7 +89,7 @@ export function columnsOf(operator: boolean): Column<RequestRow>[] {
     {
       id: "worker",
       header: "Worker · hive",
-      width: "minmax(170px,1.9fr)",
+      width: "minmax(190px,2.2fr)",
       hideBelow: "lg",
       sort: (row) => row.worker_id,
       text: (row) => `${row.worker_id ?? ""} ${row.hive_id ?? ""}`,
