@@ -12,7 +12,7 @@ PROMPT ?= What is a bee colony? Answer in two sentences.
 # Daemons start anew in many tests: without compiled files each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run console test check format bench screenshots constraints clean
+.PHONY: help run console test check lint web format bench screenshots constraints clean api
 .DEFAULT_GOAL := help
 
 help: ## List these targets
@@ -30,8 +30,12 @@ test: .venv/.dev ## Set up, then run all tests; those in a browser last, one by 
 	@status=0; $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal --ignore tests/browser || status=$$?; \
 	  $(BIN)/python -m pytest -q tests/browser || status=$$?; exit $$status
 
-check: .venv/.dev ## Lint, format, types, import contracts, house rules; then the console's
+check: lint web ## All checks but the tests: Python's and the console's; -j2 runs both at once
+
+lint: .venv/.dev ## Lint, format, types, import contracts, house rules of the Python (under 20 s)
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/lint-imports --no-logo && $(BIN)/basedpyright && $(BIN)/python -m pytest -q tests/house
+
+web: ## Types, lint, format and unit tests of the console, where make console has been
 	@if test -n "$(NODE)" -a -d web/node_modules; then cd web && $(WEB_CHECKS); \
 	  else echo "Left out: the console's own checks. They want its packages: make console"; fi
 
@@ -44,12 +48,16 @@ screenshots: .venv/.dev ## Take pictures of every page of the console, in every 
 bench: .venv/.dev ## Measure the queen's overhead against the worker directly
 	@$(BIN)/python benchmarks/overhead.py
 
+api: .venv/.dev ## Write the console's types anew, after a change of the API (wants Node)
+	@test -d web/node_modules || (cd web && npm ci)
+	@$(BIN)/python web/scripts/api_types.py
+
 constraints: ## Write constraints.txt anew, from what resolves today
 	@rm -rf build/fresh && $(PYTHON) -m venv build/fresh && build/fresh/bin/pip install -q '.[dev,fast]' hatchling editables
 	@{ echo "# Exact versions of everything, for reproducible set-ups. Made by: make constraints"; build/fresh/bin/pip freeze --exclude rbee; } >constraints.txt && rm -rf build/fresh
 
 clean: ## Remove what was built here (models and state in your home stay)
-	@rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	@rm -rf .venv build dist web/node_modules src/rbee/console/dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
 
 # pip of the system installs into .venv, so that neither ensurepip nor python3-venv is needed.
 .venv/.python:
