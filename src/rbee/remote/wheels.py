@@ -96,20 +96,26 @@ def gather(
         )
     others: list[Wheel] = []
     left: list[str] = []
-    seen = {canonicalize_name("rbee")}
+    taken: dict[str, Path | None] = {canonicalize_name("rbee"): None}
+    extras: set[tuple[str, str]] = set()  # of a package, each followed once
     waiting = _requirements(ourselves.requires or (), markers, frozenset())
     while waiting:
         requirement = waiting.pop(0)
         name = canonicalize_name(requirement.name)
-        if name in seen:
+        wanted = {(name, extra) for extra in requirement.extras}
+        if name in taken and wanted <= extras:
             continue
-        seen.add(name)
-        found = None if source == "index" else _take(requirement, tags, folder, fetch)
-        if found is None:
-            left.append(f"{requirement.name}{requirement.specifier}")
-            continue
-        others.append(_wheel(found))
-        waiting += _requirements(_requires_of(found), markers, frozenset(requirement.extras))
+        if name not in taken:
+            found = None if source == "index" else _take(requirement, tags, folder, fetch)
+            taken[name] = found
+            if found is None:
+                left.append(f"{requirement.name}{requirement.specifier}")
+            else:
+                others.append(_wheel(found))
+        extras |= wanted
+        # Two packages may want a third with different extras: what these add is followed as well.
+        if (wheel := taken[name]) is not None:
+            waiting += _requirements(_requires_of(wheel), markers, frozenset(requirement.extras))
     if left and source == "upload":
         raise StartError(
             f"No wheel for that machine can be had here of: {', '.join(left)}.",

@@ -73,6 +73,18 @@ def test_what_does_not_fit_is_left_to_the_other_machines_index() -> None:
         gather(ANYWHERE, PYTHON.markers, "upload", nobody)
 
 
+def test_extras_of_a_package_that_is_brought_already_are_followed_too() -> None:
+    # rich wants markdown-it-py, textual wants it with `linkify`: its requirement has to come as well.
+    wanted = [Requirement(line) for line in distribution("textual").requires or ()]
+    with_extras = [one for one in wanted if one.extras and one.marker is None]
+    assert [one.name for one in with_extras] == ["markdown-it-py"]
+    brought = {
+        wheel.file.split("-")[0]
+        for wheel in gather(ANYWHERE, PYTHON.markers, "auto", nobody).others
+    }
+    assert {"markdown_it_py", "linkify_it_py"} <= brought
+
+
 def test_only_ourselves_go_where_the_index_is_wished_for() -> None:
     brought = gather(tuple(sys_tags()), PYTHON.markers, "index", nobody)
     assert brought.others == ()
