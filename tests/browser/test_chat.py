@@ -178,7 +178,7 @@ def test_a_long_prompt_is_seen_being_read(page: Page, talking: Here) -> None:
     expect(page.get_by_text(re.compile(r"of 4.000 tokens"))).to_be_visible()
     expect(page.get_by_role("progressbar", name="Reading the prompt")).to_be_visible()
     ended(page)
-    for drawn in ("table", "pre", ".katex", "h4", "ol", "strong"):
+    for drawn in ("table", "pre", ".katex", "h3", "ol", "strong"):
         expect(answer(page).locator(drawn).first).to_be_attached()
 
 

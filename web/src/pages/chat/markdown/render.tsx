@@ -27,8 +27,12 @@ function block(token: Token, key: number, open: boolean): ReactNode {
   switch (token.type) {
     case "heading": {
       const { depth, tokens } = token as Tokens.Heading;
-      // The page has its own h1 and h2: a model's first heading is below them.
-      return createElement(`h${Math.min(6, depth + 2)}`, { key, "data-depth": depth }, inline(tokens));
+      // The page has an h1 and each answer an h2. Models begin with any level: none is left out.
+      return createElement(
+        `h${Math.max(3, Math.min(6, depth + 1))}`,
+        { key, "data-depth": depth },
+        inline(tokens),
+      );
     }
     case "paragraph":
       return <p key={key}>{inline((token as Tokens.Paragraph).tokens)}</p>;

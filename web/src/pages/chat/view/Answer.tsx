@@ -47,10 +47,10 @@ export const Answer = memo(function Answer({ pane, turn, place, run, last, onWhy
       aria-label={`Answer of ${model}`}
       aria-busy={live}
     >
-      <p className="flex items-center gap-2 text-xs font-medium text-muted">
+      <h2 className="flex items-center gap-2 text-xs font-medium text-muted">
         {live ? <StatusDot state="running" tone="accent" pulse label="" /> : null}
         <span className="truncate">{model}</span>
-      </p>
+      </h2>
       {thought === "" ? null : <Thought name={turn.id} text={thought} growing={live && apart.text === ""} />}
       {apart.text === "" ? null : <Markdown name={turn.id} text={apart.text} growing={live} />}
       {shown.toolCalls ? <Tools calls={shown.toolCalls} /> : null}

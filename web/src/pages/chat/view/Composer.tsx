@@ -92,7 +92,7 @@ export function Composer(props: ComposerProps) {
 
   return (
     // Files can be dropped on it; the button does the same by keys.
-     
+
     <div
       className={cn(
         "rounded-2xl border border-line-strong bg-surface transition-colors focus-within:border-faint",

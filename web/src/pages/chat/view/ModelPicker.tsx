@@ -58,7 +58,7 @@ export function ModelPicker({ value, onChange, label = "Model", align = "start" 
       <Popover.Trigger asChild>
         <button
           type="button"
-          aria-label={`${label}: ${value || "none chosen"}${value ? `, ${state.word}` : ""}`}
+          aria-label={`${label}: ${value ? `${value}, ${state.word}` : "Choose a model"}`}
           className="flex h-8 min-w-0 max-w-full items-center gap-2 rounded-md px-2 text-base font-medium hover:bg-hover data-[state=open]:bg-hover"
         >
           {value ? (
