@@ -15,6 +15,7 @@ NO_JSON = {
     "chat": "a conversation",
     "completion": "a script for a shell",
     "hive run": "a daemon's log",
+    "keeper": "opens a window",
     "login": "asks a person",
     "logout": "says one line",
     "logs": "a log as it was written",
@@ -59,6 +60,14 @@ def test_it_says_what_it_does_with_examples_to_copy(
     )
     assert "[default: ()]" not in said
     assert max(len(line) for line in said.partition("Examples:")[0].splitlines()) <= COLUMNS
+
+
+@pytest.mark.parametrize("name", [name for name, found in TREE.below.items() if found.below])
+def test_a_group_of_commands_has_examples_too(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([name, "--help"]) == 0
+    assert f"  rbee {name} " in capsys.readouterr().out.partition("Examples:")[2]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

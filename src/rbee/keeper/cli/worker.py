@@ -18,8 +18,9 @@ from rbee.contracts.workers import Task, WorkerProcess
 from rbee.errors import InvalidRequest, RemoteError
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import FollowFlag, HiveFlag, HiveIdFlag, JsonFlag, QueenFlag
+from rbee.keeper.far_logs import show_logs
 from rbee.keeper.hive_door import Door, data_of, hive_door, told_when_cancelled
-from rbee.keeper.log_files import LINES_SHOWN, show_log, worker_log
+from rbee.keeper.log_files import LINES_SHOWN
 from rbee.keeper.screen import Live, note, out_json, out_table
 from rbee.keeper.units import UNKNOWN
 
@@ -218,9 +219,10 @@ async def logs(
     lines: Annotated[int, Parameter(name=["--lines", "-n"], help="How many last lines.")] = (
         LINES_SHOWN
     ),
+    queen: QueenFlag = None,
 ) -> None:
-    """Show a worker's log (of a hive on this machine)."""
-    await show_log(worker_log(worker), lines=lines, follow=follow)
+    """Show a worker's log, of a hive here or elsewhere."""
+    await show_logs(worker, lines=lines, follow=follow, hive_id=None, queen=queen)
 
 
 def device_choice(words: list[str] | None) -> DeviceChoice | None:
