@@ -17,7 +17,13 @@ const TONES: Record<DownloadRow["state"], Tone> = {
 };
 const ORDER: Record<DownloadRow["state"], number> = { running: 0, queued: 1, failed: 2, paused: 3 };
 
-export function DownloadQueue({ rows }: { rows: readonly DownloadRow[] }) {
+export interface DownloadQueueProps {
+  rows: readonly DownloadRow[];
+  /** Opens the model, where the whole reason of a failure stands. */
+  onOpen: (row: DownloadRow) => void;
+}
+
+export function DownloadQueue({ rows, onOpen }: DownloadQueueProps) {
   const operator = useSession((session) => session.operator);
   const sorted = useMemo(
     () =>
@@ -30,7 +36,7 @@ export function DownloadQueue({ rows }: { rows: readonly DownloadRow[] }) {
   const columns = useMemo(() => columnsOf(operator), [operator]);
   return (
     <Card padded={false} title="On their way" note={noteOf(rows)}>
-      <Table label="Downloads" rows={sorted} columns={columns} rowId={idOf} />
+      <Table label="Downloads" rows={sorted} columns={columns} rowId={idOf} onOpen={onOpen} />
     </Card>
   );
 }
@@ -161,6 +167,7 @@ function Actions({ row, operator }: { row: DownloadRow; operator: boolean }) {
   const button = (label: string, icon: React.ReactNode, run: () => unknown) => (
     <IconButton
       size="sm"
+      className="max-sm:size-10"
       label={why ? `${label}: ${why}` : label}
       icon={icon}
       aria-disabled={why !== null}

@@ -238,7 +238,7 @@ function HiveCell({ cell, line, hive, place, active, wide, onOpen, onBring }: Hi
   const absent = cell.kind === "absent";
   const words = wordsOf(cell);
   const quiet = hive.state !== "fresh";
-  const action = absent ? ": bring it there" : "";
+  const action = absent ? ", bring it here" : "";
   return (
     <button
       type="button"
@@ -263,7 +263,7 @@ function HiveCell({ cell, line, hive, place, active, wide, onOpen, onBring }: Hi
             absent ? "text-transparent group-hover:text-muted group-focus-visible:text-muted" : "text-muted",
           )}
         >
-          {absent ? "bring it here" : words}
+          {absent ? "bring it here" : shortWordsOf(cell, words)}
         </span>
       ) : null}
     </button>
@@ -274,4 +274,10 @@ function HiveCell({ cell, line, hive, place, active, wide, onOpen, onBring }: Hi
 function wordsOf(cell: Cell): string {
   const share = cell.kind === "disk" || cell.kind === "loaded" ? null : shareOf(cell.download);
   return share === null ? wordOf(cell) : `${wordOf(cell)} ${format.percent(share * 100)}`;
+}
+
+/** In a cell the ring beside it says "downloading" already. */
+function shortWordsOf(cell: Cell, words: string): string {
+  const share = cell.kind === "running" ? shareOf(cell.download) : null;
+  return share === null ? words : format.percent(share * 100);
 }

@@ -177,7 +177,11 @@ function Place({
       </div>
       {share === null ? null : <Progress value={share} label={`${modelId} to ${id}`} />}
       <div className="flex flex-wrap gap-x-4 text-xs text-muted num">
-        {reason ? <span>{reason}</span> : null}
+        {reason ? (
+          <span className={cell.kind === "failed" || cell.kind === "damaged" ? "text-bad" : undefined}>
+            {reason} {cell.download?.remedy}
+          </span>
+        ) : null}
         {row?.load_s == null ? null : <span>loads in {format.duration(row.load_s)}</span>}
         {row?.memory_bytes == null ? null : <span>held {format.memory(row.memory_bytes)}</span>}
         {row?.last_used_at == null ? null : (

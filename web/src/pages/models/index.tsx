@@ -9,7 +9,7 @@ import { useCallback, useMemo, useState } from "react";
 
 import { useSession } from "@/api";
 import { useCommands, useShortcut, useUrlState } from "@/app";
-import { useConnection, useTable } from "@/state";
+import { useConnection, useTable, type DownloadRow } from "@/state";
 import {
   Badge,
   Button,
@@ -62,6 +62,13 @@ export function Page() {
     },
     [setOpen],
   );
+  const onDownload = useCallback(
+    (row: DownloadRow) => {
+      setCell(row.hive_id);
+      setOpen(row.model);
+    },
+    [setOpen],
+  );
   const onBring = useCallback((line: ModelLine, hive: string) => setBring({ line, hive }), []);
   const onFind = useCallback(() => setView("find"), [setView]);
   useShortcut("n", "Find a model", onFind);
@@ -101,18 +108,18 @@ export function Page() {
       />
       {view === "find" ? (
         <>
-          {queue.length > 0 ? <DownloadQueue rows={queue} /> : null}
+          {queue.length > 0 ? <DownloadQueue rows={queue} onOpen={onDownload} /> : null}
           <FindModels hives={hives} />
         </>
       ) : view === "downloads" ? (
         queue.length > 0 ? (
-          <DownloadQueue rows={queue} />
+          <DownloadQueue rows={queue} onOpen={onDownload} />
         ) : (
           <NoDownloads onFind={onFind} />
         )
       ) : (
         <>
-          {queue.length > 0 ? <DownloadQueue rows={queue} /> : null}
+          {queue.length > 0 ? <DownloadQueue rows={queue} onOpen={onDownload} /> : null}
           {shown.length > 0 ? (
             <Card padded={false} className="overflow-hidden">
               <Matrix lines={shown} hives={hives} selected={open} onOpen={onOpen} onBring={onBring} />

@@ -2,7 +2,7 @@
 import { CopyPlus, RotateCw, ScrollText, CircleStop } from "lucide-react";
 
 import { useSession } from "@/api";
-import { IconButton } from "@/ui";
+import { cn, IconButton } from "@/ui";
 import { restartWorkers, stopWorkers, useBusy, whyNot } from "./actions";
 import type { Row } from "./rows";
 
@@ -29,12 +29,12 @@ export function RowActions({ row, onLogs, onDuplicate }: RowActionsProps) {
         icon={icon}
         aria-disabled={why !== null}
         onClick={() => why === null && run()}
-        className={action === "stop" ? "hover:text-bad" : undefined}
+        className={cn("max-sm:size-10", action === "stop" && "hover:text-bad")}
       />
     );
   };
   return (
-    <span className="inline-flex items-center">
+    <span className="inline-flex items-center max-sm:-ml-2.5">
       {button("logs", "Logs", <ScrollText />, () => onLogs(row))}
       {button("logs", "Start another one like it", <CopyPlus />, () => onDuplicate(row))}
       {button("restart", "Restart", <RotateCw />, () => void restartWorkers([row]))}

@@ -43,7 +43,7 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
     {
       id: "status",
       header: "Status",
-      width: "minmax(104px,1.2fr)",
+      width: "minmax(104px,1.7fr)",
       card: "corner",
       sort: (row) => row.status,
       text: (row) => `${row.status} ${row.worker.reason ?? ""}`,
@@ -70,12 +70,14 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
       sort: (row) => row.load?.tokens_per_s,
       cell: (row) => (
         <span className="flex items-center gap-2">
-          <Sparkline
-            figure="worker.tokens_per_s"
-            id={row.id}
-            label={`Tokens a second of ${row.worker.model}, the last minutes`}
-          />
-          <span className="w-10 text-right">{speed(row)}</span>
+          <span className="max-sm:hidden">
+            <Sparkline
+              figure="worker.tokens_per_s"
+              id={row.id}
+              label={`Tokens a second of ${row.worker.model}, the last minutes`}
+            />
+          </span>
+          <span className="sm:w-10 sm:text-right">{speed(row)}</span>
         </span>
       ),
     },
@@ -111,7 +113,14 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
       quietHeader: true,
       width: "116px",
       card: "wide",
-      cell: (row) => <RowActions row={row} {...actions} />,
+      cell: (row) => (
+        <>
+          {row.worker.reason ? (
+            <p className="mb-1 text-xs whitespace-normal text-muted sm:hidden">{row.worker.reason}</p>
+          ) : null}
+          <RowActions row={row} {...actions} />
+        </>
+      ),
     },
   ];
 }
@@ -163,7 +172,7 @@ function StatusCell({ row }: { row: Row }) {
         </span>
       ) : null}
       {reason && row.status !== "ready" && row.status !== "busy" ? (
-        <span className="truncate text-xs text-muted">{reason}</span>
+        <span className="truncate text-xs text-muted max-sm:hidden">{reason}</span>
       ) : null}
     </span>
   );

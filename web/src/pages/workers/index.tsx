@@ -70,7 +70,7 @@ export function Page() {
     [rows, state, hive],
   );
   const picked = rows.filter((row) => chosen.has(row.id));
-  const first = like ?? { ...NO_WISH, model: start === NEW ? "" : start, hive: start === NEW ? "" : hive };
+  const first = like ?? { ...NO_WISH, model: start === NEW ? "" : start, hive };
   return (
     <PageBody>
       <PageHeader
@@ -168,7 +168,8 @@ function noteOf(rows: readonly Row[]): string {
   if (rows.length === 0) return "";
   const serving = rows.filter((row) => row.status === "ready" || row.status === "busy").length;
   const speed = rows.reduce((sum, row) => sum + (row.load?.tokens_per_s ?? 0), 0);
-  return `${format.count(serving)} of ${format.plural(rows.length, "worker")} serve · ${format.tokensPerS(speed)}`;
+  const all = format.plural(rows.length, "worker");
+  return `${format.count(serving)} of ${all} ${rows.length === 1 ? "serves" : "serve"} · ${format.tokensPerS(speed)}`;
 }
 
 /** Another one like it: the same model and settings, its own place left open. */
@@ -199,7 +200,7 @@ function Filter({
   return (
     <Select
       label={label}
-      className="w-auto max-w-40"
+      className="w-auto max-w-40 max-sm:max-w-[6.75rem]"
       value={value}
       onChange={onChange}
       options={[{ value: "", label: `${label}: all` }, ...all.map((one) => ({ value: one, label: one }))]}
