@@ -127,7 +127,6 @@ class Queen:
             self.dispatcher, self.colony, self.tally, self._rates, traces=self.traces, media=media
         )
         self.keys = self._key_book(policy)
-        hear_of_keys(self.state, self.keys)
         parts = self._parts(policy, admission, media)
         self.control = control_plane(parts)
         self.app = compose(parts, self.control)
@@ -150,6 +149,7 @@ class Queen:
         keyring, quotas = policy.keyring, self._rates.quotas
         keys = KeyBook(keyring, self._journal, configured=self._settings.keys, quotas=quotas)
         keys.on_gone.append(self._rates.forget)
+        hear_of_keys(self.state, keys)
         return keys
 
     def _make_state(self, admission: Admission) -> Publisher:

@@ -286,15 +286,7 @@ class Answering:
 
     async def _tell_waiting(self, waiting: Waiting) -> None:
         """Keep why it waits, and tell the client."""
-        call = self._call
-        self._plane.ledger.waiting(
-            call.job_id,
-            call.model,
-            waiting.reason,
-            position=waiting.position,
-            eta_s=waiting.eta_s,
-            call=call,
-        )
+        self._plane.waits(self._call, waiting)
         if self._on_wait is not None:
             await self._on_wait(waiting)
 

@@ -16,6 +16,7 @@ from rbee.queen.inference.call import Call
 from rbee.queen.inference.ledger import Ledger
 from rbee.queen.inference.pool import Pool
 from rbee.queen.inference.retries import RetryBudget
+from rbee.queen.inference.waiting import Waiting
 from rbee.queen.registry.colony import Colony
 from rbee.queen.registry.workers import RoutableWorker
 from rbee.queen.tally import Tally
@@ -49,6 +50,17 @@ class Plane:
         self.budget = RetryBudget()
         self.stops: dict[str, Stop] = {}
         """How to end a request that is on its way, by its id; whoever carries it keeps its own."""
+
+    def waits(self, call: Call, waiting: Waiting) -> None:
+        """The call stands in line; said about once a second."""
+        self.ledger.waiting(
+            call.job_id,
+            call.model,
+            waiting.reason,
+            position=waiting.position,
+            eta_s=waiting.eta_s,
+            call=call,
+        )
 
     def granted(self, call: Call, grant: Grant, attempt: int) -> None:
         """The call got a worker; ``attempt`` counts from 1 over all of its workers."""

@@ -23,7 +23,7 @@ from rbee.testing.raw_worker import Conversation, raw_worker
 
 BEAT_S: Final = 1.0  # as hives do
 TOKEN_S: Final = 0.03  # 33 tokens a second, a brisk reader's pace
-TOKENS_MAX: Final = 400
+TOKENS_MAX: Final = 400  # twelve seconds: some requests of each page are always running
 BETWEEN_S: Final = (0.2, 2.0)  # pauses of a played client
 
 _ALL: Final[frozenset[Wanted]] = frozenset({"capabilities", "models", "worker_keys"})

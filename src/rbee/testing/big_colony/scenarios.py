@@ -136,8 +136,11 @@ def one_hive() -> list[HivePlan]:
 
 def errors() -> list[HivePlan]:
     """Six machines, and something wrong with each."""
+    return [*_machines_in_trouble(), *_models_in_trouble()]
+
+
+def _machines_in_trouble() -> list[HivePlan]:
     small, large = CATALOGUE[1], CATALOGUE[4]
-    broken = model("acme/Broken-8B-GGUF:Broken-8B-Q4_K_M.gguf", 4.6, "Q4_K_M", status="corrupt")
     return [
         HivePlan(
             hive_id="went-silent",
@@ -163,6 +166,13 @@ def errors() -> list[HivePlan]:
             models=[large],
             heat=0.95,
         ),
+    ]
+
+
+def _models_in_trouble() -> list[HivePlan]:
+    small, large = CATALOGUE[1], CATALOGUE[4]
+    broken = model("acme/Broken-8B-GGUF:Broken-8B-Q4_K_M.gguf", 4.6, "Q4_K_M", status="corrupt")
+    return [
         HivePlan(
             hive_id="crash-loop",
             gpu=L40S,
