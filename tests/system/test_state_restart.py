@@ -17,7 +17,7 @@ from rbee.testing.big_colony.scenarios import any_size
 from rbee.testing.colony import Colony
 from rbee.testing.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.system, pytest.mark.anyio]
 
 WITHIN_S = 20.0  # a queen starts in half a second, and her hives are back within two
 COMPARED = ("hives", "workers", "models")
