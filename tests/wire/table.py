@@ -469,6 +469,7 @@ COMMANDS = [
     Word("why", 4),
     *[Word(name, 4) for name in ("plan", "bench", "drill")],
     *[Word(f"keys {verb}", 5) for verb in ("create", "list", "revoke")],
+    *[Word(f"settings {verb}", 5) for verb in ("list", "get", "set", "unset")],
     *[Word(name, 6) for name in ("top",)],
     Word("keeper", 5),
 ]

@@ -116,8 +116,7 @@ class Queen:
         self.jobs = JobServer(actor="queen", journal=self._journal)
         self.traces = make_traces(settings.otlp_endpoint)
         self._rates = Rates(wall_clock=time.time)
-        self.office = Office(directory, in_use=self._is_elsewhere)
-        self.office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
+        self.office = self._make_office(directory)
         self._installs = self._make_installs(directory)
         self.state = self._make_state(admission)
         policy = gate_policy(settings, daemon.port, key, self.office.accepts)
@@ -133,7 +132,6 @@ class Queen:
         self.hot = self.door.hot(policy)
         self.hot.upgrades[LINK_PATH] = LinkDoor(self.links, policy, self.office.check_speaker)
         self.hot.upgrades[MIRROR_PATH] = MirrorDoor(self.telemetry, self.state, policy)
-        self.office.on_revoked.append(self.links.drop)
 
     def _reconciler(self, settings: Settings, directory: Path) -> Reconciler:
         return Reconciler(
@@ -167,6 +165,13 @@ class Queen:
         publisher = make_publisher(watched, time.time)
         hear_of_placement(publisher, self.reconciler.hooks)
         return publisher
+
+    def _make_office(self, directory: Path) -> Office:
+        """Who may be a hive; a revoked one is forgotten, and its link cut, at once."""
+        office = Office(directory, in_use=self._is_elsewhere)
+        office.on_revoked.append(lambda hive_id: self.colony.forget(HiveId(hive_id)))
+        office.on_revoked.append(self.links.drop)
+        return office
 
     def _make_installs(self, directory: Path) -> HiveInstalls:
         return HiveInstalls(

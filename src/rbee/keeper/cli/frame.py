@@ -26,6 +26,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("hive", _COLONY, "The hive: owns this machine's devices, models and workers."),
     ("worker", _COLONY, "Workers: one model in one process each."),
     ("keys", _COLONY, "API keys for clients and teams."),
+    ("settings", _COLONY, "The queen's settings: look at them and change them."),
     ("engine", _COLONY, "Engines: the programs that run models on a hive."),
     ("status", _LOOK, "The colony at a glance."),
     ("requests", _LOOK, "What waits and runs in the colony; cancel one of them."),

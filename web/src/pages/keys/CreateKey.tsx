@@ -12,7 +12,7 @@ import { limitOf, type KeyWish, SCOPES, type Scope, wishOf } from "./wish";
 type KeyMade = components["schemas"]["KeyMade"];
 
 const LIVES = [
-  { value: "", label: "for ever" },
+  { value: "", label: "ever, until it is revoked" },
   { value: "86400", label: "1 day" },
   { value: "604800", label: "1 week" },
   { value: "2592000", label: "30 days" },
@@ -156,7 +156,7 @@ export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange:
             onChange={(event) => set({ models: event.target.value })}
           />
         </Field>
-        <Field label="Good">
+        <Field label="Good for">
           <Select value={wish.life} onChange={(life) => set({ life })} options={LIVES} />
         </Field>
         <div className="grid gap-3 sm:grid-cols-3">
