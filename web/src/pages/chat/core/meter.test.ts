@@ -52,6 +52,14 @@ describe("the figures of an answer", () => {
     expect(meter.perS(1_000)).toBe(29.4);
   });
 
+  it("add to what an answer goes on with", () => {
+    const meter = new Meter(0, 40);
+    for (let at = 0; at <= 1_000; at += 100) meter.take(word, at);
+    meter.end(1_000);
+    expect(meter.tokens).toBe(51);
+    expect(meter.perS(1_000)).toBeCloseTo(10, 1);
+  });
+
   it("know a wait in mid-answer from the first one", () => {
     const meter = new Meter(0);
     meter.take(word, 500);

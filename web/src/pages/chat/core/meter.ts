@@ -48,7 +48,11 @@ export class Meter {
   private rate: number | null = null;
   private recent: { at: number; pieces: number }[] = [];
 
-  constructor(readonly sentAt: number) {}
+  /** `before`: tokens of the answer that this one goes on with. */
+  constructor(
+    readonly sentAt: number,
+    private readonly before = 0,
+  ) {}
 
   take(happening: Happening, now: number): void {
     switch (happening.kind) {
@@ -103,7 +107,8 @@ export class Meter {
 
   /** The answer's tokens: the engine's count, or the pieces so far. */
   get tokens(): number {
-    return this.completion ?? this.pieces;
+    // Of an answer that went on after a break the engine counts the last part only.
+    return this.before + Math.max(this.completion ?? 0, this.pieces);
   }
 
   /** Tokens a second now; at the end of the whole answer. */
@@ -116,9 +121,9 @@ export class Meter {
   }
 
   private overall(): number | null {
-    if (this.firstAt === null || this.lastAt === null || this.tokens < PIECES_MIN) return null;
+    if (this.firstAt === null || this.lastAt === null || this.pieces < PIECES_MIN) return null;
     const ms = this.lastAt - this.firstAt;
-    return ms > 0 ? ((this.tokens - 1) * 1000) / ms : null;
+    return ms > 0 ? ((this.tokens - this.before - 1) * 1000) / ms : null;
   }
 
   private piece(now: number): void {

@@ -6,6 +6,8 @@
  */
 import { create } from "zustand";
 
+import { toast } from "@/app";
+
 import { History } from "../core/history";
 import { EMPTY, type Tree } from "../core/tree";
 import { type Chat, PLAIN } from "../core/types";
@@ -35,12 +37,31 @@ export const useChats = create<Chats>(() => ({
 
 export const chats = (): Chats => useChats.getState();
 
+/** A full disk fails every write of an answer: one message is enough. */
+const TELL_AGAIN_MS = 60_000;
+
 let opening: Promise<History> | null = null;
 
 /** The history, opened once. */
 export function theHistory(): Promise<History> {
   opening ??= History.open();
   return opening;
+}
+
+let told = 0;
+
+/** Change the history. What cannot be written is said, once in a while, and stays on the page. */
+export function keep(change: (history: History) => Promise<void>): void {
+  theHistory()
+    .then(change)
+    .catch((error: unknown) => {
+      if (Date.now() - told < TELL_AGAIN_MS) return;
+      told = Date.now();
+      toast.problem({
+        message: "This browser could not keep the chat.",
+        remedy: `Export or delete old chats to make room. ${error instanceof Error ? error.message : ""}`,
+      });
+    });
 }
 
 export function newId(): string {
@@ -83,7 +104,7 @@ export function keepChat(chat: Chat): void {
   const others = chats().chats.filter((each) => each.id !== chat.id);
   const rows = [chat, ...others].sort((a, b) => b.updatedAt - a.updatedAt);
   useChats.setState({ chats: rows });
-  void theHistory().then((history) => history.putChat(chat));
+  keep((history) => history.putChat(chat));
 }
 
 export function setTree(pane: number, tree: Tree): void {

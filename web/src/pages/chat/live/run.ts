@@ -65,7 +65,7 @@ export class Run {
 
   constructor(readonly parts: RunParts) {
     this.now = parts.now ?? (() => performance.now());
-    this.meter = new Meter(this.now());
+    this.meter = new Meter(this.now(), parts.turn.facts?.completionTokens ?? 0);
     this.text = parts.turn.text;
     this.thought = parts.turn.thought ?? "";
     this.facts = factsOf(parts.model);

@@ -9,7 +9,7 @@ import { getTable } from "@/state";
 import { bodyOf, isStrict } from "../core/asking";
 import { EMPTY, pathOf, pathTo, stepped, type Tree, withTurn, without } from "../core/tree";
 import { type Attachment, type Chat, factsOf, type Turn } from "../core/types";
-import { changeChat, chats, keepChat, newId, setRun, setTree, setTrees, theHistory } from "./chats";
+import { changeChat, chats, keep, keepChat, newId, setRun, setTree, setTrees } from "./chats";
 import { Run } from "./run";
 
 /** A title is the beginning of the first question. */
@@ -61,7 +61,7 @@ export function remove(pane: number, turn: string): void {
   for (const id of gone) chats().runs.get(id)?.stop();
   setTree(pane, tree);
   const { chat } = chats();
-  void theHistory().then((history) => history.dropTurns(chat.id, pane, gone));
+  keep((history) => history.dropTurns(chat.id, pane, gone));
   keepChosen(pane, tree);
 }
 
@@ -88,7 +88,7 @@ function rewrite(chat: Chat, trees: Tree[]): void {
   changeChat({ panes: chat.panes });
   setTrees(trees);
   if (!chats().chats.some((each) => each.id === chat.id)) return;
-  void theHistory().then(async (history) => {
+  keep(async (history) => {
     await history.drop(chat.id);
     await history.putWhole(chat, trees);
   });
@@ -134,7 +134,7 @@ function begin(pane: number, turn: Turn): void {
 
 /** Write an answer, and show it where its chat is open. */
 function save(chat: string, pane: number, turn: Turn): void {
-  void theHistory().then((history) => history.putTurn(chat, pane, turn));
+  keep((history) => history.putTurn(chat, pane, turn));
   const open = chats();
   if (open.chat.id !== chat || !open.trees[pane]?.turns.has(turn.id)) return;
   if (open.runs.get(turn.id)?.ended ?? true) setTree(pane, withTurn(treeAt(pane), turn));
@@ -169,12 +169,12 @@ function answerTurn(parent: string): Turn {
 
 function keepTurn(pane: number, turn: Turn): void {
   const { chat } = chats();
-  void theHistory().then((history) => history.putTurn(chat.id, pane, turn));
+  keep((history) => history.putTurn(chat.id, pane, turn));
 }
 
 function keepChosen(pane: number, tree: Tree): void {
   const { chat } = chats();
-  void theHistory().then((history) => history.putChosen(chat.id, pane, tree));
+  keep((history) => history.putChosen(chat.id, pane, tree));
 }
 
 function titleOf(text: string, attachments: readonly Attachment[]): string {
