@@ -183,12 +183,16 @@ async def test_models_downloads_and_jobs_have_rows() -> None:
         message.models = [Model(id="org/repo:file.gguf", name="repo")]
         message.downloads = [Download(model="other", name="other", state="running", bytes=5)]
         send(running, message)
-        accepted = await running.http.post("/v1/jobs", json={"operation": "status"})
+        wish = {"operation": "model_delete", "hive_id": "hive", "model": "other"}
+        accepted = await running.http.post("/v1/jobs", json=wish)
+        asked = await running.http.post("/v1/jobs", json={"operation": "status"})
         tables: Message = json.loads((await anext(messages)).data)["tables"]
         assert tables["models"]["hive/org/repo:file.gguf"]["model_id"] == "org/repo:file.gguf"
         assert tables["downloads"]["hive/other"]["bytes"] == 5
         job = tables["jobs"][accepted.json()["job_id"]]
-        assert (job["operation"], job["owner"]) == ("status", LOCAL.id)
+        assert (job["operation"], job["owner"]) == ("model_delete", LOCAL.id)
+        assert (job["hive_id"], job["model"]) == ("hive", "other")
+        assert asked.json()["job_id"] not in tables["jobs"], "a question is no news"
 
 
 async def test_a_revoked_key_watches_no_longer() -> None:

@@ -103,14 +103,14 @@ class Operations:
             case ModelCopy():
                 _check_scope(principal, "operator", label)
                 copy = partial(self._copying.run, operation)
-                return self._jobs.submit(label, copy, owner=principal.id)
+                return self._start(label, copy, principal, operation)
             case HiveInstall():
                 _check_scope(principal, "operator", label)
                 if self._installs is None:
                     raise Conflict("This queen puts no hives on other machines.")
                 self._installs.check(operation)
                 put = partial(self._installs.run, operation)
-                return self._jobs.submit(label, put, owner=principal.id)
+                return self._start(label, put, principal, operation)
             case _:
                 _check_scope(principal, "operator", label)
                 hive = self._named_hive(label, operation)
@@ -119,9 +119,21 @@ class Operations:
                 async def pass_on(job: Job) -> None:
                     await self._pass_on(job, hive, operation)
 
-                job = self._jobs.submit(label, pass_on, owner=principal.id)
-                job.hive_id, job.model = operation.hive_id, getattr(operation, "model", None)
-                return job
+                return self._start(label, pass_on, principal, operation)
+
+    def _start(
+        self,
+        label: str,
+        work: Handler,
+        principal: Principal,
+        operation: HiveOperation | ModelCopy | HiveInstall,
+    ) -> Job:
+        """Start a job that says what it is about, for whoever looks at all of them."""
+        job = self._jobs.submit(label, work, owner=principal.id)
+        copies = isinstance(operation, ModelCopy)
+        job.hive_id = operation.to_hive if copies else operation.hive_id
+        job.model = getattr(operation, "model", None)
+        return job
 
     def _recovered(self, found: Found) -> Handler:
         """How to go on with a job that an earlier life of the queen left."""

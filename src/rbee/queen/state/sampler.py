@@ -28,7 +28,10 @@ from rbee.queen.state.sources import HiveSource, HiveTables
 
 ENDED_REQUESTS: Final = 200  # a few screens of what has just been; `rbee why` knows 10,000
 JOBS_SHOWN: Final = 200  # the newest: downloads and spawns of an afternoon
-INFER: Final = "infer"  # such jobs are requests, and stand there
+NOT_SHOWN: Final = frozenset(
+    {"infer", "status", "worker_process_list", "worker_process_get", "model_list", "model_get"}
+)
+"""Jobs that are requests and stand there, and questions: `rbee status` asks one each time."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -154,7 +157,7 @@ class Sampler:
     def _jobs(self) -> dict[str, bytes]:
         rows: dict[str, bytes] = {}
         for job in self._parts.jobs():
-            if job.operation == INFER:
+            if job.operation in NOT_SHOWN:
                 continue
             record = job.record()
             row = job_row(
