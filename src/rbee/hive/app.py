@@ -21,7 +21,6 @@ from rbee.contracts.daemon import ServiceInfo
 from rbee.contracts.hives import Capabilities, EngineList, HiveInfo
 from rbee.contracts.ids import HiveId
 from rbee.contracts.models import Model, ModelSearch
-from rbee.errors import StorageError
 from rbee.foundation import config, logs, paths
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.hive_id import hive_dir, stable_hive_id
@@ -33,6 +32,7 @@ from rbee.hive.address import check_addresses
 from rbee.hive.api.access import scopes_for
 from rbee.hive.api.routes import Parts, make_app
 from rbee.hive.api.worker_pages import WorkerPages
+from rbee.hive.chores import measure, stop_idle
 from rbee.hive.devices.cpu import cpu_cores
 from rbee.hive.devices.inventory import Inventory
 from rbee.hive.devices.node import Node
@@ -44,7 +44,6 @@ from rbee.hive.from_settings import listen, settings_book
 from rbee.hive.heartbeat import Facts
 from rbee.hive.isolation.plan import Found
 from rbee.hive.isolation.probe import look
-from rbee.hive.keep_alive import ASK_EVERY_S, idle_too_long
 from rbee.hive.memory_budget import held_mb, shown, within
 from rbee.hive.metrics import Figures
 from rbee.hive.model_use import note
@@ -70,7 +69,6 @@ ALIVE_FILE = "alive"
 MEASURED_FILE = "measured.json"
 LOADS_FILE = "loads.json"
 DOWNLOADS_FILE = "downloads.json"
-MEASURE_EVERY_S = 30.0  # a worker's memory grows over minutes; a look costs nothing much
 _GIB = 1024**3
 
 _log = logs.get(__name__)
@@ -222,32 +220,36 @@ class _Hive:
             group.start_soon(
                 self._ties.run, self._facts, roster, self._epochs, self._over_link, open_at
             )
-            group.start_soon(self._keep_alive)
-            group.start_soon(self._measure)
+            supervisor = self._supervisor
+            group.start_soon(stop_idle, supervisor, self._settings.keep_alive_s, self._ties)
+            group.start_soon(measure, self._fitting, roster)
             group.start_soon(note, roster, self._catalog, self._loads)
-            parts = Parts(
-                jobs=jobs,
-                operations=self._operations,
-                capabilities=self._capabilities,
-                detect=self._detect,
-                engines=lambda: EngineList(engines=self._engines.infos()),
-                try_engines=partial(self._try_engines, afresh=True),
-                info=self._service_info,
-                workers=self._supervisor.store,
-                stop=self._daemon.stop,
-                search=self._search,
-                sharing=self._sharing.doors,
-                settings=settings_book(self._settings),
-                pages=WorkerPages(roster, self._ties.framing),
-                metrics=Figures(
-                    self._id,
-                    node=Node(self._catalog.root, self._inventory.gpus).look,
-                    workers=roster.stats,
-                    jobs=lambda: [job.status for job in jobs.list()],
-                ),
-            )
-            await self._daemon.run(make_app(parts, self._policy()), self._wind_down)
+            await self._daemon.run(make_app(self._parts(jobs), self._policy()), self._wind_down)
             group.cancel_scope.cancel()
+
+    def _parts(self, jobs: JobServer) -> Parts:
+        """What the routes reach."""
+        return Parts(
+            jobs=jobs,
+            operations=self._operations,
+            capabilities=self._capabilities,
+            detect=self._detect,
+            engines=lambda: EngineList(engines=self._engines.infos()),
+            try_engines=partial(self._try_engines, afresh=True),
+            info=self._service_info,
+            workers=self._supervisor.store,
+            stop=self._daemon.stop,
+            search=self._search,
+            sharing=self._sharing.doors,
+            settings=settings_book(self._settings),
+            pages=WorkerPages(self._supervisor.roster, self._ties.framing),
+            metrics=Figures(
+                self._id,
+                node=Node(self._catalog.root, self._inventory.gpus).look,
+                workers=self._supervisor.roster.stats,
+                jobs=lambda: [job.status for job in jobs.list()],
+            ),
+        )
 
     async def _wind_down(self) -> None:
         """End the workers, or leave them; the doors still answer meanwhile."""
@@ -267,28 +269,6 @@ class _Hive:
         _log.info("not waiting for running answers")
         for worker_id in list(self._supervisor.roster.by_id):
             self._supervisor.stop(worker_id, force=True)
-
-    async def _keep_alive(self) -> None:
-        while True:
-            await anyio.sleep(ASK_EVERY_S)
-            over = idle_too_long(
-                self._supervisor.roster.stats(),
-                keep_alive_s=self._settings.keep_alive_s,
-                queen_silent_s=self._ties.queen_silent_s(time.monotonic()),
-            )
-            for worker_id in over:
-                _log.info("idle and no queen", worker_id=worker_id)
-                self._supervisor.stop(worker_id)
-
-    async def _measure(self) -> None:
-        """Remember what used workers really hold, for the next ones of their kind."""
-        while True:
-            await anyio.sleep(MEASURE_EVERY_S)
-            seen = neighbours(self._supervisor.roster)
-            try:
-                await anyio.to_thread.run_sync(partial(self._fitting.note, seen, now=time.time()))
-            except StorageError as error:  # estimates go on without it
-                _log.warning("measurement not kept", reason=error.message)
 
     # ── what models may come and go ──────────────────────────────────────────
 

@@ -127,6 +127,11 @@ def make_app(parts: Parts, policy: Policy) -> ASGIApp:
             405: problem_response,
         },
     )
+    return _doors(app, parts, policy)
+
+
+def _doors(app: ASGIApp, parts: Parts, policy: Policy) -> ASGIApp:
+    """What stands before the routes: console, tickets, gate, workers' own pages."""
     paged = OwnPages(app, parts.pages.open, parts.pages.framing)
     gated = Gate(paged, policy, lambda error, _path: as_problem(error))
     return ConsoleDoor(
