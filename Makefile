@@ -44,6 +44,7 @@ format: .venv/.dev ## Format, and fix what can be fixed safely
 
 screenshots: .venv/.dev ## Take pictures of every page of the console, in every state (needs chromium)
 	@$(BIN)/python tests/browser/screenshots.py
+	@$(BIN)/python -m rbee.testing.top_picture docs/screenshots/top.svg
 
 bench: .venv/.dev ## Measure the queen's overhead against the worker directly
 	@$(BIN)/python benchmarks/overhead.py

@@ -1,7 +1,6 @@
 """``rbee logs`` of daemons that run elsewhere, or in the foreground: asked of the queen."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,9 @@ pytestmark = pytest.mark.system
 KEY = "a-key-that-no-log-may-show"
 
 
-@pytest.fixture
-def operator(tmp_path: Path) -> Iterator[Operator]:
-    with Operator(tmp_path) as found:
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    with Operator(tmp_path_factory.mktemp("colony")) as found:
         found.env |= {"RBEE_API_KEY": KEY, "RBEE_HIVE_SCRIPTED_ENGINE": "1"}
         for words in (["queen", "start"], ["hive", "start"], ["worker", "spawn", "scripted-bee"]):
             done = found.rbee(*words)

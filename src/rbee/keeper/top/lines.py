@@ -69,8 +69,13 @@ def matching(lines: Sequence[Line], columns: Sequence[Column], words: str) -> li
 def _holds(line: Line, keys: Sequence[str], word: str) -> bool:
     key, colon, rest = word.partition(":")
     if colon and key in keys:
-        return rest in line.cells[keys.index(key)].text.casefold()
-    return word in line.key.casefold() or any(word in cell.text.casefold() for cell in line.cells)
+        return rest in _words(line.cells[keys.index(key)])
+    return word in line.key.casefold() or any(word in _words(cell) for cell in line.cells)
+
+
+def _words(cell: Cell) -> str:
+    """What a filter finds in a cell: its text, and the whole name where that is shortened."""
+    return f"{cell.text} {cell.value if isinstance(cell.value, str) else ''}".casefold()
 
 
 def ordered(lines: Sequence[Line], index: int, *, reverse: bool) -> list[Line]:

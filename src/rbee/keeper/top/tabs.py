@@ -40,6 +40,13 @@ def _text(value: object) -> Cell:
     return Cell(UNKNOWN if value in {None, ""} else str(value))
 
 
+def _model(value: object) -> Cell:
+    """``org/Model-7B-GGUF:Model-7B-Q4_K_M.gguf`` as ``Model-7B``; the details have it whole."""
+    name = str(value or UNKNOWN)
+    short = name.rpartition("/")[2].partition(":")[0]
+    return Cell(short.removesuffix(".gguf").removesuffix("-GGUF").removesuffix("-gguf"), name)
+
+
 def _state(value: object) -> Cell:
     word = {"fresh": "up", "gone": "down"}.get(str(value), str(value or UNKNOWN))
     return Cell(word, word, MARKS.get(word, _QUIET))
@@ -119,7 +126,11 @@ def _gpu_lines(tables: StateTables, _now: float) -> list[Line]:
         }
         workers = _below(tables, "workers", hive_id)
         for gpu_id, util, used_mb, total_mb, temp_c, power_w in node.get("gpus") or ():
-            models = [w["model"] for w in workers if gpu_id in str(w.get("device")).split(",")]
+            models = [
+                _model(w.get("model")).text
+                for w in workers
+                if gpu_id in str(w.get("device")).split(",")
+            ]
             cells = (
                 Cell(f"{hive_id}/{gpu_id}"),
                 _percent(util),
@@ -141,7 +152,7 @@ def _worker_lines(tables: StateTables, now: float) -> list[Line]:
         known = busy is not None and slots is not None
         cells = (
             Cell(worker_id),
-            _text(worker.get("model")),
+            _model(worker.get("model")),
             _state(worker.get("status")),
             _text(worker.get("hive_id")),
             _text(worker.get("device")),
@@ -234,7 +245,7 @@ def _request_lines(tables: StateTables, now: float) -> list[Line]:
         cells = (
             Cell(job_id),
             Cell(state, order, MARKS.get(state, _QUIET)),
-            _text(row.get("model")),
+            _model(row.get("model")),
             _number(row.get("position")),
             Cell(duration_text(ended - began), ended - began),
             Cell(UNKNOWN) if eta_s is None else Cell(duration_text(eta_s), eta_s),
