@@ -6,7 +6,7 @@
  */
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Search } from "lucide-react";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 
 import { startStream, stopStream } from "@/state";
 import { IconButton, Keys, TooltipProvider, useMedia } from "@/ui";
@@ -57,7 +57,11 @@ function useGlobalKeys(): void {
 /** A change of page puts the focus to the top of the new one, as a load of a page would. */
 function useFocusOnNavigation(): void {
   const path = useRouterState({ select: (state) => state.location.pathname });
+  const before = useRef(path);
   useEffect(() => {
+    // The first page begins as every page does: Tab leads to the link that skips the navigation.
+    if (before.current === path) return;
+    before.current = path;
     // A page that focused something of its own (the chat's input) keeps it.
     if (document.activeElement?.closest("main")) return;
     if (

@@ -97,7 +97,7 @@ function Progressing({ doing }: { doing: Doing }) {
   );
 }
 
-export function FirstRun() {
+export function FirstRun({ onBusy }: { onBusy: (busy: boolean) => void }) {
   const hives = useTable("hives");
   const models = useTable("models");
   const navigate = useNavigate();
@@ -105,7 +105,10 @@ export function FirstRun() {
   const { doing, start } = useStarter(hive?.hive_id);
   if (!hive) return <NoHive />;
   const begin = async () => {
-    if (!(await start())) return;
+    onBusy(true);
+    const done = await start();
+    onBusy(false);
+    if (!done) return;
     const worker = [...getTable("workers").values()].find((row) => row.serving && row.task === "generate");
     void navigate({ to: "/chat", search: { model: worker?.model ?? STARTER } as never });
   };

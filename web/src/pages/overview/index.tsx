@@ -6,6 +6,7 @@
  */
 import { Link } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
+import { useState } from "react";
 
 import { useColony, useConnection, useTable } from "@/state";
 import { Topology } from "@/topology";
@@ -119,7 +120,9 @@ export function Page() {
   const known = useColony() !== undefined;
   const { state } = useConnection();
   const alerts = useAlerts();
-  const isEmpty = useTable("workers").size === 0;
+  // Its own worker appears before it answers: who waits for it keeps seeing how far it is.
+  const [isStarting, setStarting] = useState(false);
+  const isEmpty = useTable("workers").size === 0 || isStarting;
   const hives = useTable("hives").size;
   if (!known) {
     return (
@@ -138,7 +141,7 @@ export function Page() {
   return (
     <PageBody>
       <Header alerts={alerts.length} />
-      {isEmpty ? <FirstRun /> : null}
+      {isEmpty ? <FirstRun onBusy={setStarting} /> : null}
       {hives > 0 ? <Tiles /> : null}
       <AlertList alerts={alerts} />
       {hives > 0 ? <Places hives={hives} isEmpty={isEmpty} /> : null}
