@@ -3,14 +3,13 @@
  *
  * One cell is in the tab order; the arrow keys go to its neighbours, Enter opens.
  */
-import { useId, useRef, useState, type KeyboardEvent } from "react";
+import { memo, useId, useRef, useState, type KeyboardEvent } from "react";
 
 import { format } from "@/ui";
 
 import { hexagon, neighbour, type Cell, type CombLayout } from "./comb";
 import { RIM } from "./HoneyHex";
-import { flowOf, type HiveSpot, type Picture } from "./model";
-import { hiveWords } from "./Tree";
+import { flowOf, queenRate, type Health, type HiveSpot, type Picture } from "./model";
 
 const ROOT3 = Math.sqrt(3);
 /** From these radii on a cell holds a name, and its figures. */
@@ -84,8 +83,17 @@ export function Comb({ picture, layout, onOpen, onPoint }: CombProps) {
             onPointerEnter={() => onPoint(hive)}
             onPointerLeave={() => onPoint(null)}
           >
-            <title>{hiveWords(hive)}</title>
-            <HiveCell hive={hive} radius={radius} clip={clip} />
+            <title>{titleOf(hive)}</title>
+            <HiveCell
+              id={hive.id}
+              health={hive.health}
+              honey={hive.honey === null ? null : Math.round(hive.honey * HONEY_STEPS) / HONEY_STEPS}
+              flow={hive.stale ? 0 : flowOf(hive.tokensPerS)}
+              figure={figureOf(hive)}
+              dots={dotsOf(hive)}
+              radius={radius}
+              clip={clip}
+            />
           </g>
         );
       })}
@@ -93,9 +101,21 @@ export function Comb({ picture, layout, onOpen, onPoint }: CombProps) {
   );
 }
 
-function HiveCell({ hive, radius, clip }: { hive: HiveSpot; radius: number; clip: string }) {
-  const flow = hive.stale ? 0 : flowOf(hive.tokensPerS);
-  const level = hive.honey ?? 0;
+interface CellProps {
+  id: string;
+  health: Health;
+  honey: number | null;
+  flow: 0 | 1 | 2 | 3;
+  figure: string;
+  /** A letter for each worker: b(usy) or the first of its health. */
+  dots: string;
+  radius: number;
+  clip: string;
+}
+
+/** Plain values, coarse enough that most cells stay as they are from one second to the next. */
+const HiveCell = memo(function HiveCell({ id, health, honey, flow, figure, dots, radius, clip }: CellProps) {
+  const level = honey ?? 0;
   return (
     <>
       <path d={hexagon(radius)} fill="var(--surface)" />
@@ -111,9 +131,9 @@ function HiveCell({ hive, radius, clip }: { hive: HiveSpot; radius: number; clip
       <path
         d={hexagon(radius - 1)}
         fill="none"
-        stroke={hive.health === "ok" && flow > 0 ? "var(--accent)" : RIM[hive.health]}
-        strokeWidth={hive.health === "ok" ? Math.max(1, GLOW[flow]) : 2}
-        strokeDasharray={hive.honey === null ? "3 3" : undefined}
+        stroke={health === "ok" && flow > 0 ? "var(--accent)" : RIM[health]}
+        strokeWidth={health === "ok" ? Math.max(1, GLOW[flow]) : 2}
+        strokeDasharray={honey === null ? "3 3" : undefined}
       />
       <path
         d={hexagon(radius - 3)}
@@ -122,31 +142,47 @@ function HiveCell({ hive, radius, clip }: { hive: HiveSpot; radius: number; clip
         strokeWidth={2}
         className="opacity-0 group-hover:opacity-60 group-focus-visible:opacity-100"
       />
-      {radius >= NAME_FROM ? <CellText hive={hive} radius={radius} /> : null}
-      {radius >= NAME_FROM ? <Dots hive={hive} radius={radius} /> : null}
+      {radius >= NAME_FROM ? (
+        <CellText id={id} figure={figure} bad={health === "bad"} radius={radius} />
+      ) : null}
+      {radius >= NAME_FROM ? <Dots dots={dots} radius={radius} /> : null}
     </>
   );
+});
+
+const HONEY_STEPS = 50;
+
+/** What it is called, and what seldom changes: the figures stand in the cell and in the line below. */
+function titleOf(hive: HiveSpot): string {
+  const trouble = hive.trouble === null ? "" : ` · ${hive.trouble}`;
+  const devices = hive.gpus > 0 ? format.plural(hive.gpus, "GPU") : "CPU only";
+  return `${hive.id}${trouble} · ${devices} · ${format.plural(hive.workers.length, "worker")}`;
 }
 
-function CellText({ hive, radius }: { hive: HiveSpot; radius: number }) {
+function figureOf(hive: HiveSpot): string {
+  if (hive.state === "down") return "down";
+  if (hive.tokensPerS) return `${format.short(Math.round(hive.tokensPerS))} t/s`;
+  return hive.honey === null ? format.UNKNOWN : `${Math.round(hive.honey * 100)} %`;
+}
+
+function dotsOf(hive: HiveSpot): string {
+  return hive.workers
+    .slice(0, DOTS_MAX)
+    .map((worker) => (worker.busy > 0 ? "b" : worker.health === "bad" ? "x" : worker.health.charAt(0)))
+    .join("");
+}
+
+function CellText({ id, figure, bad, radius }: { id: string; figure: string; bad: boolean; radius: number }) {
   const size = radius >= LARGE_FROM ? 11.5 : 10;
   const chars = Math.floor((ROOT3 * radius - 8) / (size * CHAR_SHARE));
   const two = radius >= FIGURE_FROM;
-  const figure =
-    hive.state === "down"
-      ? "down"
-      : hive.tokensPerS
-        ? `${format.short(Math.round(hive.tokensPerS))} t/s`
-        : hive.honey === null
-          ? format.UNKNOWN
-          : `${Math.round(hive.honey * 100)} %`;
   return (
     <g textAnchor="middle" className="num">
       <text y={two ? -3 : 3} fontSize={size} fontWeight={600} fill="var(--fg)">
-        {cut(hive.id, chars)}
+        {cut(id, chars)}
       </text>
       {two ? (
-        <text y={12} fontSize={10.5} fill={hive.health === "bad" ? "var(--bad)" : "var(--muted)"}>
+        <text y={12} fontSize={10.5} fill={bad ? "var(--bad)" : "var(--muted)"}>
           {figure}
         </text>
       ) : null}
@@ -161,31 +197,31 @@ function cut(name: string, chars: number): string {
   return `${name.slice(0, Math.max(1, chars - tail - 1))}…${name.slice(-tail)}`;
 }
 
-const DOT_FILL = { ok: "var(--ok)", warn: "var(--warn)", bad: "var(--bad)", new: "var(--info)" };
+const DOT_FILL: Record<string, string> = {
+  b: "var(--accent)",
+  o: "var(--ok)",
+  w: "var(--warn)",
+  x: "var(--bad)",
+  n: "var(--info)",
+};
 
-function Dots({ hive, radius }: { hive: HiveSpot; radius: number }) {
-  const shown = hive.workers.slice(0, DOTS_MAX);
+function Dots({ dots, radius }: { dots: string; radius: number }) {
   const step = 6.5;
-  const y = radius * 0.58;
-  return (
-    <>
-      {shown.map((worker, at) => (
-        <circle
-          key={worker.id}
-          cx={(at - (shown.length - 1) / 2) * step}
-          cy={y}
-          r={2.25}
-          fill={worker.busy > 0 ? "var(--accent)" : DOT_FILL[worker.health]}
-          stroke="var(--surface)"
-          strokeWidth={0.75}
-        />
-      ))}
-    </>
-  );
+  return [...dots].map((dot, at) => (
+    <circle
+      key={at}
+      cx={(at - (dots.length - 1) / 2) * step}
+      cy={radius * 0.58}
+      r={2.25}
+      fill={DOT_FILL[dot]}
+      stroke="var(--surface)"
+      strokeWidth={0.75}
+    />
+  ));
 }
 
 function QueenCell({ picture, at, radius }: { picture: Picture; at: Cell; radius: number }) {
-  const words = `The queen: ${format.tokensPerS(picture.queen.tokensPerS)}`;
+  const words = `The queen: ${queenRate(picture)}`;
   return (
     <g transform={`translate(${at.x} ${at.y})`} role="img" aria-label={words}>
       <path d={hexagon(radius)} fill="var(--accent)" />
@@ -208,7 +244,7 @@ function QueenCell({ picture, at, radius }: { picture: Picture; at: Cell; radius
           {radius >= FIGURE_FROM ? (
             <text y={12} fontSize={10.5}>
               {picture.queen.tokensPerS === null
-                ? "–"
+                ? queenRate(picture)
                 : `${format.short(Math.round(picture.queen.tokensPerS))} t/s`}
             </text>
           ) : null}

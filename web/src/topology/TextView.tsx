@@ -1,7 +1,7 @@
 /** The same as a list: for those who read rather than look, and for finding a name. */
-import { cn, format } from "@/ui";
+import { cn } from "@/ui";
 
-import type { Picture } from "./model";
+import { queenRate, type Picture } from "./model";
 import { hiveWords, workerWords, type Open } from "./Tree";
 
 const LINK = "min-w-0 text-left hover:underline underline-offset-2";
@@ -10,8 +10,7 @@ export function TextView({ picture, open }: { picture: Picture; open: Open }) {
   return (
     <div className="max-h-[480px] overflow-auto">
       <p className="text-sm font-medium">
-        The queen: {format.tokensPerS(picture.queen.tokensPerS)}, {picture.queen.running} running,{" "}
-        {picture.queen.waiting} waiting
+        The queen: {queenRate(picture)}, {picture.queen.running} running, {picture.queen.waiting} waiting
       </p>
       <ul className="mt-2 flex flex-col gap-2">
         {picture.hives.map((hive) => (

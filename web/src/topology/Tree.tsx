@@ -3,7 +3,7 @@ import { cn, format } from "@/ui";
 
 import { Flow } from "./Flow";
 import { HoneyHex } from "./HoneyHex";
-import { flowOf, type HiveSpot, type Picture, type WorkerSpot } from "./model";
+import { flowOf, queenRate, type HiveSpot, type Picture, type WorkerSpot } from "./model";
 import { linkPath, type Box, type HiveNode, type TreeLayout } from "./tree";
 
 export interface Open {
@@ -107,7 +107,7 @@ function Queen({ picture, box }: { picture: Picture; box: Box }) {
       className="absolute flex min-w-0 flex-col justify-center rounded-lg border border-[color-mix(in_srgb,var(--accent)_55%,var(--line))] bg-accent-soft px-3.5"
     >
       <div className="text-xs font-semibold text-accent-text">Queen</div>
-      <div className="truncate text-base font-semibold num">{format.tokensPerS(queen.tokensPerS)}</div>
+      <div className="truncate text-base font-semibold num">{queenRate(picture)}</div>
       <div className="truncate text-2xs text-muted num">
         {queen.running} running · {queen.waiting} waiting
       </div>

@@ -5,6 +5,7 @@
  * the load of its GPUs (of its CPU where it has none): what its hexagon fills up with.
  */
 import type { ColonyRow, HiveRow, LoadRow, NodeRow, WorkerRow } from "@/state";
+import { format } from "@/ui";
 
 /** How a thing is, in the four words that the picture has a colour for. */
 export type Health = "ok" | "warn" | "bad" | "new";
@@ -178,6 +179,13 @@ export function shortName(model: string): string {
 export function flowOf(tokensPerS: number | null): 0 | 1 | 2 | 3 {
   if (tokensPerS === null || tokensPerS <= 0.05) return 0;
   return tokensPerS < 30 ? 1 : tokensPerS < 200 ? 2 : 3;
+}
+
+/** What the queen's colony gives now: nothing is "idle" where nothing runs, and unknown else. */
+export function queenRate(picture: Picture): string {
+  const { tokensPerS, running } = picture.queen;
+  if (!tokensPerS && running === 0) return "idle";
+  return format.tokensPerS(tokensPerS);
 }
 
 /** The picture in words, for those who do not see it. */

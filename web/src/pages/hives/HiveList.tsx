@@ -18,6 +18,8 @@ export interface HiveListProps {
   onClear: () => void;
 }
 
+/** A column of dashes tells nobody anything. */
+const UNLABELLED = COLUMNS.filter((column) => column.id !== "labels");
 const SORT = { id: "hive", desc: false };
 
 export function HiveList({ query, shown, group, open, onOpen, onClear }: HiveListProps) {
@@ -26,6 +28,10 @@ export function HiveList({ query, shown, group, open, onOpen, onClear }: HiveLis
     const rows = [...hives.values()].filter((hive) => passes(hive, shown) && holds(hive, query));
     return grouped(rows, group);
   }, [hives, shown, query, group]);
+  const columns = useMemo(
+    () => ([...hives.values()].some((hive) => hive.labels.length > 0) ? COLUMNS : UNLABELLED),
+    [hives],
+  );
   if (groups.every((each) => each.rows.length === 0))
     return (
       <Card>
@@ -53,7 +59,7 @@ export function HiveList({ query, shown, group, open, onOpen, onClear }: HiveLis
           <Table
             label={each.title ? `Hives: ${each.title}` : "Hives"}
             rows={each.rows}
-            columns={COLUMNS}
+            columns={columns}
             rowId={idOf}
             onOpen={(hive) => onOpen(hive.hive_id)}
             selected={open || null}

@@ -62,9 +62,8 @@ export function StateCell({ hive }: { hive: HiveRow }) {
   const state = useHiveState(hive);
   const why = state.troubles.find((each) => each.tone !== "info");
   return (
-    <span className="flex min-w-0 items-center gap-2" title={why?.reason ?? why?.title}>
-      <StatusDot state={state.word} tone={state.tone} />
-      {why ? <span className="min-w-0 truncate text-xs text-muted max-sm:hidden">{why.title}</span> : null}
+    <span title={why?.reason ?? why?.title} className="block min-w-0 truncate">
+      <StatusDot state={state.word} tone={state.tone} label={why?.short ?? state.word} />
     </span>
   );
 }

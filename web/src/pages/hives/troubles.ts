@@ -4,12 +4,15 @@
  * The rule it keeps: a trouble without a remedy is not worth a notice, so each has one.
  */
 import type { HiveRow, WorkerRow } from "@/state";
+import { shortName } from "@/topology";
 import { format, type Tone } from "@/ui";
 
 export interface Trouble {
   key: string;
   tone: Extract<Tone, "bad" | "warn" | "info">;
   title: string;
+  /** The same in two or three words, for a list. */
+  short: string;
   /** Why, in the hive's or the queen's own words. */
   reason: string | null;
   remedy: string;
@@ -46,6 +49,7 @@ export function troublesOf(hive: HiveRow, seen: Seen): Trouble[] {
         key: "health",
         tone: "warn",
         title: "It says that it is not well",
+        short: "not well",
         remedy: "Its log says why.",
         command: "rbee logs hive",
       }),
@@ -53,7 +57,9 @@ export function troublesOf(hive: HiveRow, seen: Seen): Trouble[] {
   return found.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
 }
 
-function trouble(part: Partial<Trouble> & Pick<Trouble, "key" | "tone" | "title" | "remedy">): Trouble {
+function trouble(
+  part: Partial<Trouble> & Pick<Trouble, "key" | "tone" | "title" | "short" | "remedy">,
+): Trouble {
   return { reason: null, command: null, ...part };
 }
 
@@ -66,6 +72,7 @@ function lifeTroubles(hive: HiveRow, { beatAt, now }: Seen): Trouble[] {
         key: "down",
         tone: "bad",
         title: "No beat comes from it",
+        short: beatAt === null ? "down" : `down for ${format.duration(Math.floor(now - beatAt))}`,
         reason: `A hive beats every second: ${silent}.`,
         remedy: hive.local
           ? "Start it on this machine."
@@ -79,6 +86,7 @@ function lifeTroubles(hive: HiveRow, { beatAt, now }: Seen): Trouble[] {
         key: "degraded",
         tone: "warn",
         title: "Its beats come late",
+        short: "late beats",
         reason: `A hive beats every second: ${silent}. Nothing new is started there meanwhile.`,
         remedy: "A busy network or a machine that swaps: see its CPU and RAM. It comes back by itself.",
       }),
@@ -90,6 +98,7 @@ function lifeTroubles(hive: HiveRow, { beatAt, now }: Seen): Trouble[] {
         key: "stopping",
         tone: "info",
         title: "It is stopping",
+        short: "stopping",
         remedy: "Its workers end their answers first. Start it again when you need it.",
         command: "rbee hive start",
       }),
@@ -105,6 +114,7 @@ function workerTroubles(workers: readonly WorkerRow[]): Trouble[] {
         key: `worker ${worker.worker_id}`,
         tone: "bad",
         title: `The worker of ${worker.model} failed`,
+        short: `${shortName(worker.model)} failed`,
         reason: worker.reason,
         remedy: "Its log says more; restart it from the page Workers.",
       }),
@@ -121,6 +131,7 @@ function diskTroubles(free: number | null): Trouble[] {
       key: "disk",
       tone: "warn",
       title: `Its disk is nearly full: ${format.bytes(free * 1024 * 1024)} left`,
+      short: "disk nearly full",
       reason: "Models are kept there; a download that does not fit is refused.",
       remedy: "Delete a model that nobody uses there (page Models), or move its models to a larger disk.",
     }),
@@ -133,6 +144,7 @@ function deviceTroubles(hive: HiveRow): Trouble[] {
       key: `vendor ${problem.vendor}`,
       tone: "warn",
       title: `Not all is known of ${vendorName(problem.vendor)} devices`,
+      short: `${vendorName(problem.vendor)} driver`,
       reason: sentence(problem.reason),
       remedy: remedyFor(problem.vendor),
       command: "rbee doctor",
@@ -145,6 +157,7 @@ function deviceTroubles(hive: HiveRow): Trouble[] {
         key: `device ${device.id}`,
         tone: "warn",
         title: `${device.name} (${device.id}) cannot be used`,
+        short: `${device.id} unusable`,
         reason: sentence(device.reason),
         remedy: remedyFor(device.vendor ?? ""),
         command: "rbee doctor",
@@ -158,6 +171,7 @@ function deviceTroubles(hive: HiveRow): Trouble[] {
             key: "engines",
             tone: "bad",
             title: "No engine works on it",
+            short: "no engine",
             reason: sentence(hive.engines.find((engine) => engine.reason !== null)?.reason ?? null),
             remedy: "Install one; below stands why each of them cannot be used.",
             command: "rbee engine install",
@@ -196,6 +210,7 @@ function versionTroubles(hive: HiveRow, queenVersion: string | null): Trouble[] 
       key: "version",
       tone: "warn",
       title: "It is of another version than the queen",
+      short: `version ${hive.version}`,
       reason: `It has ${hive.version}, she has ${queenVersion}.`,
       remedy: "Bring both to one version; where it is reached by SSH, this does it from the queen's machine.",
       command: `rbee hive upgrade --host ${hive.hostname ?? hive.hive_id}`,
@@ -212,6 +227,7 @@ function certificateTroubles(hive: HiveRow, now: number): Trouble[] {
       key: "certificate",
       tone: left <= 0 ? "bad" : "warn",
       title: left <= 0 ? "Its certificate has expired" : `Its certificate ends in ${format.duration(left)}`,
+      short: "certificate ends",
       reason: "It renews by itself with 20 days left, so something is in its way.",
       remedy:
         "Is the machine's clock right? Its log says why it was not renewed; joining again makes a new one.",

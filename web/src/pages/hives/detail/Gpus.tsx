@@ -27,7 +27,12 @@ export function Gpus({ hive }: { hive: HiveRow }) {
   const total = watts.length > 0 ? `${format.watts(watts.reduce((a, b) => a + b, 0))} together` : "";
   return (
     <Section title="GPUs" note={[format.plural(gpus.length, "device"), total].filter(Boolean).join(" · ")}>
-      <div className={cn("grid grid-cols-1 gap-3 sm:grid-cols-2", gpus.length > 2 && "lg:grid-cols-3")}>
+      <div
+        className={cn(
+          "grid grid-cols-1 gap-3 sm:grid-cols-2",
+          (gpus.length === 3 || gpus.length > 4) && "lg:grid-cols-3",
+        )}
+      >
         {gpus.map((device) => (
           <GpuCard key={device.id} hiveId={hive.hive_id} device={device} now={figures.get(device.id)} />
         ))}
