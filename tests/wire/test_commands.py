@@ -7,18 +7,15 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from rbee.__main__ import _attach_rooms
+from rbee.__main__ import whole_app
 from rbee.errors import NotYet
-from rbee.keeper.cli.frame import make_app
 from wire.table import COMMANDS, DELIVERED, Word
 
 ROOT = Path(__file__).parents[2]
 
 
 def app_for(words: list[str]) -> App:
-    app = make_app()
-    _attach_rooms(app, words)
-    return app
+    return whole_app(words[:1])
 
 
 def shown(document: str) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from rbee.__main__ import run, whole_app
 from rbee.keeper.completion.scripts import SCRIPTS, place_of
@@ -65,13 +66,13 @@ def test_the_tree_is_kept_until_a_command_changes(
     monkeypatch.setenv("RBEE_CACHE_DIR", str(tmp_path))
     assert kept_tree(lambda: whole_app(("queen", "hive"))) == TREE
 
-    def never() -> object:
+    def never() -> App:
         raise AssertionError
 
-    assert kept_tree(never) == TREE  # pyright: ignore[reportArgumentType]
+    assert kept_tree(never) == TREE
     monkeypatch.setattr("rbee.__version__", "99")
     with pytest.raises(AssertionError):
-        kept_tree(never)  # pyright: ignore[reportArgumentType]
+        kept_tree(never)
 
 
 def test_without_a_colony_it_offers_what_is_known_and_fails_never(

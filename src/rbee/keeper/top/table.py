@@ -160,7 +160,9 @@ class RowTable(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, _PLAIN).crop(0, width)
 
     def _fit(self) -> None:
-        self._placed = fitted(self._columns, self._lines, max(1, self.size.width - 2))  # a blank before the bar
+        self._placed = fitted(
+            self._columns, self._lines, max(1, self.size.width - 2)
+        )  # a blank before the bar
         self.virtual_size = Size(self.size.width, len(self._lines) + _HEAD_ROWS)
         self.refresh()
 

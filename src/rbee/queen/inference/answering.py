@@ -28,6 +28,7 @@ from rbee.queen.inference.continuation import (
 from rbee.queen.inference.outcome import outcome
 from rbee.queen.inference.plane import Plane
 from rbee.queen.inference.refusals import refusal
+from rbee.queen.inference.stopping import Stopping
 from rbee.queen.inference.upstream import BUFFERED_BYTES_MAX, Stale, Upstream, WorkerGone
 from rbee.queen.inference.waiting import OnWait, Waiting
 from rbee.queen.registry.workers import RoutableWorker
@@ -54,9 +55,8 @@ class Answering:
         "_on_wait",
         "_plane",
         "_said",
-        "_stopped",
+        "_stopping",
         "_taken",
-        "_task",
         "_waited",
     )
 
@@ -79,19 +79,18 @@ class Answering:
         self._attempts = 0 if taken is None else 1
         self._continuations = 0
         self._waited = 0.0
-        self._task: asyncio.Task[object] | None = None
-        self._stopped: RbeeError | None = None
+        self._stopping: Stopping | None = None
 
     async def __aenter__(self) -> Answer:
         """Find a worker and wait for its first byte."""
         job_id = self._call.job_id
-        self._task = asyncio.current_task()
-        self._plane.stops[job_id] = self._stop
+        stopping = self._stopping = Stopping()
+        self._plane.stops[job_id] = stopping.stop
         try:
             return await self._begin()
         except BaseException as error:
             self._plane.stops.pop(job_id, None)
-            stopped = self._told_to_stop(error)
+            stopped = stopping.cause(error)
             self._plane.ledger.ended(job_id, outcome(None, stopped or error))
             if stopped is not None:
                 raise stopped from None
@@ -133,26 +132,12 @@ class Answering:
         if self._answer is None:
             return
         leg = self._answer.leg
-        stopped = self._told_to_stop(value)
+        stopped = None if self._stopping is None else self._stopping.cause(value)
         self._plane.ledger.ended(self._call.job_id, outcome(leg, stopped or value))
         if isinstance(leg, Leg):
             self.over(leg)
         if stopped is not None:
             raise stopped from None
-
-    def _stop(self, error: RbeeError) -> None:
-        """Somebody else ends it: the task that carries it is told, wherever it waits."""
-        if self._task is not None:
-            self._stopped = error
-            self._task.cancel()
-
-    def _told_to_stop(self, error: BaseException | None) -> RbeeError | None:
-        """Why it was ended, if it was that and nothing else which cancelled the task."""
-        if self._stopped is None or not isinstance(error, asyncio.CancelledError):
-            return None
-        if self._task is None or self._task.uncancel():
-            return None  # the client has left as well, or the queen is stopping
-        return self._stopped
 
     # ── legs ──────────────────────────────────────────────────────────────────
 
