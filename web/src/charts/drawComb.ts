@@ -1,6 +1,6 @@
 /** Draws a comb onto a canvas: cells, numbers where there is room, the names of the hives. */
 import type { Comb, CombPlace } from "./comb";
-import type { HeatCell, HeatGroup } from "./HeatMap";
+import type { HeatGroup } from "./HeatMap";
 import type { Palette } from "./palette";
 
 export interface CombLook {
@@ -16,16 +16,43 @@ export interface CombLook {
 const NUMBER_RADIUS_MIN = 13;
 const DARK_INK = "#1d1403";
 
-function hexagon(radius: number): Path2D {
-  const path = new Path2D();
-  for (let corner = 0; corner < 6; corner += 1) {
+/** The corners of a cell around its middle. */
+function corners(radius: number): readonly (readonly [number, number])[] {
+  return Array.from({ length: 6 }, (_, corner) => {
     const angle = (Math.PI / 180) * (60 * corner - 90);
-    const [x, y] = [radius * Math.cos(angle), radius * Math.sin(angle)];
-    if (corner === 0) path.moveTo(x, y);
-    else path.lineTo(x, y);
+    return [radius * Math.cos(angle), radius * Math.sin(angle)] as const;
+  });
+}
+
+function trace(context: CanvasRenderingContext2D, place: CombPlace, shape: ReturnType<typeof corners>): void {
+  shape.forEach(([x, y], at) => {
+    if (at === 0) context.moveTo(place.x + x, place.y + y);
+    else context.lineTo(place.x + x, place.y + y);
+  });
+  context.closePath();
+}
+
+/** The cells of one look, drawn in one go: a fill for each of 800 cells would cost a frame. */
+class Bins {
+  private readonly bins = new Map<string, CombPlace[]>();
+
+  add(look: string, place: CombPlace): void {
+    const bin = this.bins.get(look);
+    if (bin) bin.push(place);
+    else this.bins.set(look, [place]);
   }
-  path.closePath();
-  return path;
+
+  draw(
+    context: CanvasRenderingContext2D,
+    shape: ReturnType<typeof corners>,
+    paint: (look: string) => void,
+  ): void {
+    for (const [look, places] of this.bins) {
+      context.beginPath();
+      for (const place of places) trace(context, place, shape);
+      paint(look);
+    }
+  }
 }
 
 export function drawComb(
@@ -34,60 +61,64 @@ export function drawComb(
   groups: readonly HeatGroup[],
   look: CombLook,
 ): void {
-  const inner = hexagon(comb.radius * 0.9 - 0.6);
-  const outer = hexagon(comb.radius * 0.98);
-  context.lineJoin = "round";
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  comb.places.forEach((place, at) => {
+  const { palette, colors } = look;
+  const inner = corners(comb.radius * 0.9 - 0.6);
+  const [filled, unknown, alarms] = [new Bins(), new Bins(), new Bins()];
+  for (const place of comb.places) {
     const group = groups[place.group];
     const cell = group?.cells[place.cell];
-    if (!group || !cell) return;
-    context.save();
-    context.translate(place.x, place.y);
-    drawCell(context, comb, place, cell, group, look, inner);
-    if (at === look.active) {
-      context.lineWidth = 2;
-      context.strokeStyle = look.palette.fg;
-      context.stroke(outer);
-    }
-    context.restore();
+    if (!group || !cell) continue;
+    if (cell.value === null) unknown.add(group.stale ? palette.bad : palette.faint, place);
+    else filled.add(colors[percentOf(cell.value)] ?? palette.raised, place);
+    if (cell.alarm) alarms.add(palette.bad, place);
+  }
+  context.lineJoin = "round";
+  filled.draw(context, inner, (color) => {
+    context.fillStyle = color;
+    context.fill();
   });
-  drawNames(context, comb, groups, look.palette);
+  context.setLineDash([3, 3]);
+  context.lineWidth = 1;
+  context.globalAlpha = 0.6;
+  unknown.draw(context, inner, (color) => stroke(context, color));
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+  context.lineWidth = 2;
+  alarms.draw(context, inner, (color) => stroke(context, color));
+  const active = comb.places[look.active];
+  if (active) {
+    context.beginPath();
+    trace(context, active, corners(comb.radius * 0.98));
+    stroke(context, palette.fg);
+  }
+  if (comb.radius >= NUMBER_RADIUS_MIN) drawNumbers(context, comb, groups, look);
+  drawNames(context, comb, groups, palette);
 }
 
-function drawCell(
+function stroke(context: CanvasRenderingContext2D, color: string): void {
+  context.strokeStyle = color;
+  context.stroke();
+}
+
+function percentOf(value: number): number {
+  return Math.round(Math.min(1, Math.max(0, value)) * 100);
+}
+
+function drawNumbers(
   context: CanvasRenderingContext2D,
   comb: Comb,
-  _place: CombPlace,
-  cell: HeatCell,
-  group: HeatGroup,
+  groups: readonly HeatGroup[],
   look: CombLook,
-  path: Path2D,
 ): void {
-  if (cell.value === null) {
-    context.lineWidth = 1;
-    context.setLineDash([3, 3]);
-    context.strokeStyle = group.stale ? look.palette.bad : look.palette.faint;
-    context.globalAlpha = 0.6;
-    context.stroke(path);
-    context.globalAlpha = 1;
-    context.setLineDash([]);
-  } else {
-    const percent = Math.round(Math.min(1, Math.max(0, cell.value)) * 100);
-    context.fillStyle = look.colors[percent] ?? look.palette.raised;
-    context.fill(path);
-    if (cell.text !== undefined && comb.radius >= NUMBER_RADIUS_MIN) {
-      const light = look.lights[percent] ?? false;
-      context.fillStyle = light ? DARK_INK : percent < 15 ? look.palette.muted : "#ffffff";
-      context.font = `500 ${Math.round(Math.min(13, comb.radius * 0.62))}px Inter, system-ui, sans-serif`;
-      context.fillText(cell.text, 0, 0.5);
-    }
-  }
-  if (cell.alarm) {
-    context.lineWidth = 2;
-    context.strokeStyle = look.palette.bad;
-    context.stroke(path);
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.font = `500 ${Math.round(Math.min(14, comb.radius * 0.62))}px Inter, system-ui, sans-serif`;
+  for (const place of comb.places) {
+    const cell = groups[place.group]?.cells[place.cell];
+    if (!cell?.text || cell.value === null) continue;
+    const percent = percentOf(cell.value);
+    context.fillStyle = look.lights[percent] ? DARK_INK : percent < 15 ? look.palette.muted : "#ffffff";
+    context.fillText(cell.text, place.x, place.y + 0.5);
   }
 }
 
@@ -126,8 +157,24 @@ export function sharedStart(names: readonly string[]): number {
 /** How many of a name's last letters stay: machines are told apart by their ends. */
 const TAIL = 3;
 
+/** Measured once: names and widths change seldom, and measuring text is slow. */
+const fits = new Map<string, string>();
+const FITS_MAX = 2_000;
+// Until our typeface is there, another one was measured.
+if (typeof document !== "undefined") void document.fonts.ready.then(() => fits.clear());
+
 /** The text, with "…" before its last letters where it is wider than there is room. */
 function fitted(context: CanvasRenderingContext2D, name: string, width: number, dropped: number): string {
+  const key = `${name} ${Math.round(width)} ${dropped}`;
+  const known = fits.get(key);
+  if (known !== undefined) return known;
+  if (fits.size > FITS_MAX) fits.clear();
+  const found = fit(context, name, width, dropped);
+  fits.set(key, found);
+  return found;
+}
+
+function fit(context: CanvasRenderingContext2D, name: string, width: number, dropped: number): string {
   if (context.measureText(name).width <= width) return name;
   const text = name.slice(dropped);
   if (context.measureText(text).width <= width) return text;

@@ -27,8 +27,15 @@ function words(gpu: GpuFigures, measure: Measure): string {
   return value === null ? "" : String(Math.round(value * 100));
 }
 
-function byName(a: HiveRow, b: HiveRow): number {
-  return a.hive_id.localeCompare(b.hive_id, "en", { numeric: true });
+const collator = new Intl.Collator("en", { numeric: true });
+/** The order of names, kept as long as the same rows are there: sorting each second is work for nothing. */
+let sorted: { of: readonly HiveRow[]; order: readonly HiveRow[] } = { of: [], order: [] };
+
+function inOrder(hives: Iterable<HiveRow>): readonly HiveRow[] {
+  const of = [...hives];
+  const isSame = of.length === sorted.of.length && of.every((hive, at) => hive === sorted.of[at]);
+  if (!isSame) sorted = { of, order: [...of].sort((a, b) => collator.compare(a.hive_id, b.hive_id)) };
+  return sorted.order;
 }
 
 /** One group a hive that has GPUs; by load, memory or heat. */
@@ -38,7 +45,7 @@ export function gpuGroups(
   measure: Measure,
 ): HeatGroup[] {
   const groups: HeatGroup[] = [];
-  for (const hive of [...hives].sort(byName)) {
+  for (const hive of inOrder(hives)) {
     const gpus = nodes.get(hive.hive_id)?.gpus ?? [];
     if (gpus.length === 0) continue;
     const silent = isSilent(hive);
@@ -59,7 +66,7 @@ export function gpuGroups(
 
 /** Colonies without a GPU: each hive one cell, filled by its processor's load. */
 export function cpuGroups(hives: Iterable<HiveRow>, nodes: ReadonlyMap<string, NodeRow>): HeatGroup[] {
-  return [...hives].sort(byName).map((hive) => {
+  return inOrder(hives).map((hive) => {
     const load = nodes.get(hive.hive_id)?.cpu_pct ?? null;
     const silent = isSilent(hive);
     return {
