@@ -62,6 +62,8 @@ LIVE: Final = (
 LOCKED: Final = {
     "keys": "These stand in config.toml and are changed there. Keys that are made while the queen "
     "runs are made, listed and revoked on their own page, or by `rbee keys`.",
+    "ssh_key": "Into which machines the queen may log in is decided on her own machine, in "
+    "config.toml: whoever commands her from afar could otherwise name any key that lies there.",
 }
 
 _STORES: Final = frozenset({"sqlite", "memory"})
