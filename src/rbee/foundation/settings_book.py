@@ -283,7 +283,7 @@ def attribute_docs(type_: type) -> dict[str, str]:
         return {}
     body = cast("ast.ClassDef", ast.parse(source).body[0]).body
     return {
-        field.target.id: " ".join(text.value.value.split())
+        field.target.id: " ".join(text.value.value.split()).replace("``", "`")
         for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)

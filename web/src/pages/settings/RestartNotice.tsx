@@ -13,14 +13,14 @@ export function RestartNotice({ state }: { state: SettingsState }) {
     >
       <p className="my-1">
         {room === "queen"
-          ? "Running answers get ten seconds to end; jobs go on when she is back, and so does this page."
+          ? "Running answers get ten seconds to end; jobs go on when she is back, and so does this page. Where a unit or a container runs her, restart that."
           : "Its workers stay, if it is told so."}
       </p>
       <CodeBlock
         label="Commands"
         code={
           room === "queen"
-            ? "rbee queen stop && rbee queen start   # or: systemctl --user restart rbee-queen"
+            ? "rbee queen stop && rbee queen start"
             : "rbee hive stop --keep-workers && rbee hive start"
         }
       />

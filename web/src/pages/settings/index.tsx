@@ -151,6 +151,11 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
       {state.problem !== null ? (
         <Notice title="config.toml cannot be read, so nothing can be saved.">{state.problem}</Notice>
       ) : null}
+      {of === QUEEN ? null : (
+        <p className="text-muted">
+          What this hive runs with, told through the queen. It is changed on the hive&apos;s own machine.
+        </p>
+      )}
       <RestartNotice state={state} />
       {groups.length === 0 ? (
         <Empty
@@ -197,7 +202,7 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
         </Card>
       ))}
       <p className="text-xs text-faint">
-        {of === QUEEN ? "They stand in " : "A hive's settings are changed on its machine: "}
+        {of === QUEEN ? "They stand in " : "On its machine they stand in "}
         <code className="font-mono">{state.file}</code>. A flag of the command line comes before the
         environment, that before the file, that before the default.
       </p>
