@@ -3,6 +3,7 @@
 import io
 from typing import cast
 
+import anyio
 import httpx2
 import msgspec
 import pytest
@@ -68,7 +69,8 @@ async def test_a_followed_log_goes_on_after_the_last_line_seen() -> None:
     sent: list[bytes] = []
 
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        await anyio.sleep_forever()
+        return {}
 
     async def send(message: object) -> None:
         part = cast("dict[str, bytes]", message).get("body", b"")

@@ -3,7 +3,7 @@
 import msgspec
 
 from rbee.contracts.why import Why, WhyCandidate, WhyDecision, WhyStep
-from rbee.keeper.cli.why import candidate_row, headline, step_text
+from rbee.keeper.why_text import candidate_row, headline, step_text
 
 CANDIDATE = WhyCandidate(
     worker_id="w1",

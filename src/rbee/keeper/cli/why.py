@@ -1,22 +1,19 @@
 """``rbee why JOB``: where a request went, whom else it could have gone to, and what happened."""
 
-import time
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from rbee.contracts.why import Why, WhyCandidate, WhyDecision, WhyStep
+from rbee.contracts.why import WhyDecision
 from rbee.keeper.cli.frame import examples
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
 from rbee.keeper.clients import queen_client
 from rbee.keeper.screen import out, out_json, out_table
-from rbee.keeper.units import UNKNOWN, count_text, duration_text, percent_text
+from rbee.keeper.why_text import candidate_row, headline, step_text
 
 why_app = App(
     name="why", help_epilogue=examples("rbee why job-4f1d8c2200000007", "rbee why JOB --json")
 )
-
-_INDENT = "  "
 
 
 @why_app.default
@@ -41,56 +38,6 @@ async def why(
         out(step_text(step, found.started_at))
         if step.decision is not None:
             _print_candidates(step.decision)
-
-
-def headline(found: Why) -> str:
-    """``job-1 for starter, at 12:01:02: completed after 3.2 s``."""
-    began = time.strftime("%H:%M:%S", time.localtime(found.started_at))
-    text = f"{found.job_id} for {found.model}, at {began}: "
-    if found.ended_at is None:
-        return f"{text}running"
-    return f"{text}{found.outcome} after {_span(found.ended_at - found.started_at)}"
-
-
-def step_text(step: WhyStep, started_at: float) -> str:
-    """``+0.4 s  routed   worker-1 on hive-1: …``."""
-    line = f"+{_span(step.at - started_at):<7} {step.kind:<8} {step.message}"
-    decision = step.decision
-    if decision is None:
-        return line
-    facts = [f"attempt {decision.attempt}", f"waited {_span(decision.waited_s)}"]
-    compared = count_text(len(decision.candidates), "worker")
-    if decision.serving > len(decision.candidates):
-        compared = f"{compared} compared of {decision.serving} that serve the model"
-    else:
-        compared = f"{compared} served the model"
-    return f"{line}\n{_INDENT}{', '.join([*facts, compared])}; score: {decision.score_means}"
-
-
-def candidate_row(candidate: WhyCandidate) -> tuple[str, ...]:
-    """A candidate's cells: taken, worker, hive, slots, score, queue, GPU, note."""
-    total = UNKNOWN if candidate.slots_total is None else str(candidate.slots_total)
-    return (
-        "→" if candidate.taken else "",
-        candidate.worker_id,
-        _place(candidate),
-        f"{candidate.slots_in_use}/{total}",
-        UNKNOWN if candidate.score is None else f"{candidate.score:g}",
-        UNKNOWN if candidate.queued is None else str(candidate.queued),
-        UNKNOWN if candidate.gpu_util_pct is None else percent_text(candidate.gpu_util_pct, 100),
-        candidate.note or "",
-    )
-
-
-def _place(candidate: WhyCandidate) -> str:
-    """``hive-1 (here)``, ``hive-2 (tunnel)``: on which machine, and how it was reached."""
-    way = "here" if candidate.local else candidate.route
-    return candidate.hive_id if way is None else f"{candidate.hive_id} ({way})"
-
-
-def _span(seconds: float) -> str:
-    """``12 ms``, ``2.5 s``: routing happens in milliseconds."""
-    return f"{max(seconds, 0) * 1000:.0f} ms" if seconds < 1 else duration_text(seconds)
 
 
 def _print_candidates(decision: WhyDecision) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 
 from rbee.client.state import Row, StateTables
 from rbee.contracts.why import Why
-from rbee.keeper.cli.why import headline, step_text
 from rbee.keeper.units import UNKNOWN, duration_text, size_text
+from rbee.keeper.why_text import headline, step_text
 
 Fields = list[tuple[str, str]]
 
