@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
@@ -102,7 +102,7 @@ def _measured(page: Page, name: str, seconds: float | None) -> dict[str, Any]:
     box.fill(f"[[talk {json.dumps(asked)}]]")
     session = page.context.new_cdp_session(page)
     # CPU time of the thread: a share of wall time says as much about the neighbours as about us.
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    _sent(session, "Performance.enable", timeDomain="threadTicks")
     box.press("Enter")
     page.locator(".prose[data-growing]").first.wait_for()
     page.evaluate(WATCH)
@@ -194,8 +194,12 @@ def _import(page: Page) -> None:
 
 
 def _busy(session: CDPSession) -> float:
-    metrics = session.send("Performance.getMetrics")["metrics"]
-    return next(row["value"] for row in metrics if row["name"] == "TaskDuration")
+    metrics = _sent(session, "Performance.getMetrics")["metrics"]
+    return float(next(row["value"] for row in metrics if row["name"] == "TaskDuration"))
+
+
+def _sent(session: CDPSession, method: str, **parameters: str) -> dict[str, Any]:
+    return cast("dict[str, Any]", session.send(method, parameters))  # pyright: ignore[reportUnknownMemberType]  Playwright leaves it open
 
 
 def _tell(rows: list[dict[str, Any]]) -> None:
@@ -211,7 +215,7 @@ def _tell(rows: list[dict[str, Any]]) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--only", action="append", choices=["chat", "answer", "code"])
     parser.add_argument("--seconds", type=float, help="stop each after so long")
     parser.add_argument("--out", type=Path, help="write the figures there, as JSON")
