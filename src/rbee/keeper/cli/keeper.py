@@ -17,13 +17,13 @@ from rbee.keeper.window import has_display, open_window, until_closed, ways
 keeper_app = App(
     name="keeper",
     help_epilogue=examples(
-        "rbee keeper                          starts the colony too, when none runs",
-        "rbee keeper --queen gaming-pc:7833   the console of a colony elsewhere",
-        "rbee keeper --tab                    a tab of your browser, no window of its own",
-        "rbee keeper --url                    only say where the console is",
+        "rbee keeper                     starts a colony where none runs",
+        "rbee keeper --queen gaming-pc   another machine's colony",
+        "rbee keeper --tab               a tab of your browser",
+        "rbee keeper --url               only say where it is",
     )
-    + "\n\nIn the order of what is there: pywebview (`pip install 'rbee[desktop]'`), a window\n"
-    "without tabs of Chrome, Edge, Chromium or Brave, the default browser.",
+    + "\n\nIt takes the first that is there: pywebview (`pip install 'rbee[desktop]'`),\n"
+    "an app window of Chrome, Edge, Chromium or Brave, the default browser.",
 )
 
 
