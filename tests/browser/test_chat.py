@@ -82,7 +82,7 @@ def test_an_empty_machine_gives_its_first_answer(
         expect(page.get_by_text(re.compile("Downloading starter"))).to_be_visible()
         expect(page.get_by_role("progressbar", name="Downloading starter")).to_be_visible()
         ended(page)
-        expect(answer(page)).to_have_text(re.compile(r"\w"))
+        expect(answer(page)).to_have_text(re.compile(r"\S"))  # it may be all emoji
         expect(page.get_by_text(re.compile(r"\d tok/s"))).to_be_visible()
         expect(page.get_by_text(re.compile(r"first token \d"))).to_be_visible()
         said = answer(page).inner_text()
@@ -217,7 +217,7 @@ def test_a_cold_model_is_seen_loading_and_a_restarted_queen_costs_no_word(
     make_colony: Callable[..., Here], page: Page, tmp_path: Path, page_faults: Faults
 ) -> None:
     script = tmp_path / "script.json"
-    script.write_text(json.dumps({"tokens": 120, "delay_token_s": 0.06, "load_s": 4}))
+    script.write_text(json.dumps({"tokens": 80, "delay_token_s": 0.06, "load_s": 4}))
     here = make_colony(hive={"script": str(script)})
     # She is away for a moment: whatever the page asks her then fails.
     page_faults.expected.append("failed: |answered 5")
@@ -230,4 +230,4 @@ def test_a_cold_model_is_seen_loading_and_a_restarted_queen_costs_no_word(
     here.queen.start()
     ended(page)
     numbers = [int(found) for found in re.findall(r"(\d+)(?:\s|$)", answer(page).inner_text())]
-    assert numbers == list(range(1, 121))
+    assert numbers == list(range(1, 81))
