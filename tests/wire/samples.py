@@ -29,6 +29,7 @@ from wire.samples_care import CARE_SAMPLES
 from wire.samples_entry import ENTRY_SAMPLES
 from wire.samples_settings import SETTINGS_SAMPLES
 from wire.samples_sharing import SHARING_SAMPLES
+from wire.samples_state import STATE_SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = 1_790_000_000.5
@@ -229,6 +230,7 @@ SAMPLES: list[msgspec.Struct] = [
     *SETTINGS_SAMPLES,
     *SHARING_SAMPLES,
     *CARE_SAMPLES,
+    *STATE_SAMPLES,
     jobs.JobAccepted(
         job_id="job-1", sse_url="/v1/jobs/job-1/stream", status="queued", created_at=AT
     ),
