@@ -50,7 +50,7 @@ function options(props: LiveChartProps, palette: Palette, width: number, tip: HT
   return {
     width,
     height,
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,

@@ -1,6 +1,6 @@
 /** The last ten minutes of the colony: work, queue, load, memory, heat. */
 import { LiveChart, type LiveSeries } from "@/charts";
-import { useColony, useTable } from "@/state";
+import { latest, useColony, useTable } from "@/state";
 import { Card, format } from "@/ui";
 
 const QUEEN = "queen";
@@ -11,6 +11,10 @@ const QUEUE: LiveSeries[] = [
 ];
 const LOAD: LiveSeries[] = [{ figure: "colony.gpu_util_pct", id: QUEEN, name: "Load" }];
 const VRAM: LiveSeries[] = [{ figure: "colony.vram_used_mb", id: QUEEN, name: "VRAM", color: 4 }];
+
+const HEAT: LiveSeries[] = [{ figure: "colony.temp_max_c", id: QUEEN, name: "Hottest", color: 5 }];
+/** Where the scale of heat ends: no card should come near. */
+const HEAT_MAX_C = 100;
 
 interface GraphProps {
   title: string;
@@ -52,10 +56,12 @@ function Graph({ title, now, ...chart }: GraphProps) {
   );
 }
 
+const degrees = (value: number | null) => format.celsius(value);
 const whole = (value: number | null) =>
   value === null ? format.UNKNOWN : value >= 10_000 ? format.short(value) : format.count(value);
 
-export function Graphs() {
+/** `heat` adds the hottest GPU: where few devices are, their own rows tell it. */
+export function Graphs({ heat = false }: { heat?: boolean }) {
   const colony = useColony();
   const hasGpus = (colony?.gpus ?? 0) > 0;
   const first = useTable("hives").keys().next().value;
@@ -92,6 +98,15 @@ export function Graphs() {
             binary
             {...(colony?.vram_total_mb ? { max: colony.vram_total_mb } : {})}
           />
+          {heat ? (
+            <Graph
+              title="Hottest GPU"
+              now={degrees(latest("colony.temp_max_c", QUEEN))}
+              series={HEAT}
+              format={degrees}
+              max={HEAT_MAX_C}
+            />
+          ) : null}
         </>
       ) : first ? (
         <ProcessorGraphs hive={first} />

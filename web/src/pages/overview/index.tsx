@@ -74,22 +74,31 @@ function Places({ hives, isEmpty }: { hives: number; isEmpty: boolean }) {
       <Topology heightMax={430} />
     </Card>
   );
-  const graphs = (className: string) =>
-    isEmpty ? null : <div className={`grid gap-4 md:grid-cols-2 ${className}`}>{<Graphs />}</div>;
+  const hasGpus = (useColony()?.gpus ?? 0) > 0;
+  const isVeryFew = cells <= VERY_FEW_DEVICES;
+  const graphs = (className: string, recent: string | null) =>
+    isEmpty ? (
+      recent === null ? null : (
+        <Recent />
+      )
+    ) : (
+      <div className={`grid content-start gap-4 md:grid-cols-2 ${className}`}>
+        <Graphs heat={!isVeryFew} />
+        {recent === null ? null : <Recent className={hasGpus ? recent : "md:col-span-full"} />}
+      </div>
+    );
   if (hives > MANY_HIVES) {
     return (
       <>
         <CombCard />
         <div className="grid gap-4 xl:grid-cols-12">
           {topology("xl:col-span-5")}
-          {graphs("xl:col-span-7")}
+          {graphs("xl:col-span-7", "")}
         </div>
-        <Recent />
       </>
     );
   }
   if (cells <= FEW_DEVICES) {
-    const isVeryFew = cells <= VERY_FEW_DEVICES;
     return (
       <>
         <div className="grid gap-4 xl:grid-cols-12">
@@ -99,8 +108,7 @@ function Places({ hives, isEmpty }: { hives: number; isEmpty: boolean }) {
           </div>
           {topology("xl:col-span-5")}
         </div>
-        {graphs("xl:grid-cols-4")}
-        {isVeryFew ? null : <Recent />}
+        {graphs("xl:grid-cols-4", isVeryFew ? null : "xl:col-span-3")}
       </>
     );
   }
@@ -110,8 +118,7 @@ function Places({ hives, isEmpty }: { hives: number; isEmpty: boolean }) {
         <CombCard className="xl:col-span-6" />
         {topology("xl:col-span-6")}
       </div>
-      {graphs("xl:grid-cols-4")}
-      <Recent />
+      {graphs("xl:grid-cols-4", "xl:col-span-3")}
     </>
   );
 }
