@@ -345,7 +345,7 @@ def _nulls(wish: SettingsChange) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """msgspec's words in those of people: ``Expected `int`, got `str` - at `$` ``."""
+    """The words of msgspec in those of people: ``Expected `int`, got `str` - at `$` ``."""
     found = text.partition(" - at `")[0].strip()
     for theirs, ours in _WORDS.items():
         found = found.replace(f"`{theirs}`", ours)
