@@ -1,5 +1,6 @@
 /** The buttons of a worker, always there; one that cannot be used now says why. */
 import { CopyPlus, RotateCw, ScrollText, CircleStop } from "lucide-react";
+import { memo } from "react";
 
 import { useSession } from "@/api";
 import { cn, IconButton } from "@/ui";
@@ -12,7 +13,7 @@ export interface RowActionsProps {
   onDuplicate: (row: Row) => void;
 }
 
-export function RowActions({ row, onLogs, onDuplicate }: RowActionsProps) {
+function Buttons({ row, onLogs, onDuplicate }: RowActionsProps) {
   const operator = useSession((session) => session.operator);
   const doing = useBusy(row.id);
   const button = (
@@ -42,3 +43,13 @@ export function RowActions({ row, onLogs, onDuplicate }: RowActionsProps) {
     </span>
   );
 }
+
+/** Four buttons with tooltips are dear, and figures that change each second do not change them. */
+export const RowActions = memo(
+  Buttons,
+  (a, b) =>
+    a.row.worker === b.row.worker &&
+    a.row.status === b.row.status &&
+    a.onLogs === b.onLogs &&
+    a.onDuplicate === b.onDuplicate,
+);

@@ -1,10 +1,10 @@
 /** The drawer in which a worker is started; it opens by `/workers?start=MODEL` (or `start=new`). */
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 
 import { useSession } from "@/api";
 import { Button, Sheet } from "@/ui";
 import type { PlanOption } from "../models/fit/usePlan";
-import { cancelStart, forgetStart, startWorker, useStart } from "./start";
+import { cancelStart, forgetStart, startWorker, useStart, watchStart } from "./start";
 import { StartForm } from "./StartForm";
 import { StartProgress } from "./StartProgress";
 import type { Wish } from "./wish";
@@ -32,6 +32,10 @@ export function StartSheet({ open, first, onClose, onLogs }: StartSheetProps) {
   const operator = useSession((session) => session.operator);
   const [wish, setWish] = useState(first);
   const [target, setTarget] = useState<PlanOption>();
+  useEffect(() => {
+    watchStart(true);
+    return () => watchStart(false);
+  }, []);
   const onPlan = useCallback((found: PlanOption | undefined) => setTarget(found), []);
   const hive = wish.hive || target?.hive_id || "";
   const why = reasonAgainst(operator, wish, hive);

@@ -8,6 +8,7 @@ import { create } from "zustand";
 
 import { runJob, type Operation } from "@/api";
 import { confirm, toast } from "@/app";
+import { getRow } from "@/state";
 import type { Row } from "./rows";
 
 interface Busy {
@@ -58,7 +59,7 @@ function named(rows: readonly Row[]): string {
 /** Ask, then stop them: running requests end first, or not with `force`. */
 export async function stopWorkers(rows: readonly Row[], force = false): Promise<void> {
   if (rows.length === 0) return;
-  const running = rows.reduce((sum, row) => sum + (row.load?.running ?? 0), 0);
+  const running = rows.reduce((sum, row) => sum + (getRow("loads", row.id)?.running ?? 0), 0);
   const what = force
     ? "The process ends at once; answers that it is giving are continued elsewhere or fail."
     : running > 0

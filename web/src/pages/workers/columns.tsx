@@ -1,7 +1,9 @@
 /** The columns of the workers' table. */
 import { Hand } from "lucide-react";
+import { memo } from "react";
 
 import { Sparkline } from "@/charts";
+import type { WorkerRow } from "@/state";
 import { Badge, format, StatusDot, Time, type Column } from "@/ui";
 import { nameParts } from "../models/names";
 import { memoryMbOf, ROUTES, shortDevice, type Row } from "./rows";
@@ -38,7 +40,7 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
       card: "title",
       sort: (row) => row.worker.model,
       text: (row) => `${row.worker.model} ${row.id} ${row.worker.engine}`,
-      cell: (row) => <ModelCell row={row} />,
+      cell: (row) => <ModelCell worker={row.worker} />,
     },
     {
       id: "status",
@@ -131,11 +133,11 @@ function speed(row: Row): string {
   return value >= 10 || value === 0 ? format.count(value) : value.toFixed(1);
 }
 
-function ModelCell({ row }: { row: Row }) {
-  const { model, task, engine, manual } = row.worker;
+const ModelCell = memo(function ModelCell({ worker }: { worker: WorkerRow }) {
+  const { model, task, engine, manual, worker_id } = worker;
   const { name, from } = nameParts(model);
   return (
-    <span className="flex min-w-0 items-center gap-1.5" title={`${model} (${row.id}, ${engine})`}>
+    <span className="flex min-w-0 items-center gap-1.5" title={`${model} (${worker_id}, ${engine})`}>
       <span className="truncate font-medium">{name}</span>
       {task === "generate" ? null : <Badge>{task}</Badge>}
       {manual ? (
@@ -149,7 +151,7 @@ function ModelCell({ row }: { row: Row }) {
       {from ? <span className="min-w-0 flex-1 truncate text-xs text-faint">{from}</span> : null}
     </span>
   );
-}
+});
 
 function PlaceCell({ row }: { row: Row }) {
   const { hive_id, device } = row.worker;

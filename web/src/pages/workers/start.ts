@@ -12,6 +12,13 @@ import { heard, operationOf, type Start, type Wish } from "./wish";
 
 export const useStart = create<{ current: Start | null }>(() => ({ current: null }));
 
+/** Whether the sheet shows the start: then it says itself how it ended. */
+let watched = false;
+
+export function watchStart(shows: boolean): void {
+  watched = shows;
+}
+
 /** Forget the last start, so that the form shows again. */
 export function forgetStart(): void {
   useStart.setState({ current: null });
@@ -44,7 +51,7 @@ export async function startWorker(wish: Wish, expected_s: number | null): Promis
   } catch (error) {
     const problem = asProblem(error);
     change(() => ({ phase: "failed", problem }));
-    if (problem.code !== "cancelled") toast.problem(error);
+    if (problem.code !== "cancelled" && !watched) toast.problem(error);
   }
 }
 
