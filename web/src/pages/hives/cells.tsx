@@ -73,7 +73,7 @@ export function GpusCell({ hive }: { hive: HiveRow }) {
   const node = useRow("nodes", hive.hive_id);
   const stale = useStale("nodes", hive.hive_id);
   const gpus = hive.devices.filter((device) => device.device_type !== "cpu");
-  if (gpus.length === 0) return <span className="text-faint">CPU only</span>;
+  if (gpus.length === 0) return <span className="text-muted">CPU only</span>;
   const figures = new Map(node?.gpus.map((gpu) => [gpu[0], gpu]));
   const told = node?.gpus.map((gpu) => gpu[1]).filter((util) => util !== null) ?? [];
   const mean = told.length > 0 ? told.reduce((sum, util) => sum + util, 0) / told.length : null;
