@@ -24,7 +24,7 @@ export function OthersCard({
           <li key={member.hive_id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-3.5 py-2">
             <span className="min-w-32 font-medium">{member.hive_id}</span>
             {member.revoked_at === null ? (
-              <Badge tone="warn">joined, no beat yet</Badge>
+              <Badge tone="warn">a member, silent</Badge>
             ) : (
               <Badge tone="bad">
                 shut out <Time at={member.revoked_at} />
