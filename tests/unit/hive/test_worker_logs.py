@@ -55,16 +55,36 @@ def test_last_words_are_our_marked_line_else_the_last_one_of_this_generation(log
     assert log.stat().st_mode & 0o077 == 0 or os.name == "nt"
 
 
+def test_the_tail_says_where_following_goes_on(log: Path) -> None:
+    write(log, "one", "two")
+    assert logs.tail_at(log, 1) == (["two"], 8)
+    assert logs.tail_at(log, 0) == ([], 8)
+    assert logs.tail_at(log.with_name("none")) == ([], 0)
+
+
 @pytest.mark.anyio
 async def test_following_sees_new_lines_whole_and_survives_a_rotation(log: Path) -> None:
     write(log, "old")
-    lines: AsyncIterator[str | None] = logs.follow(log, logs.size_of(log))
+    lines: AsyncIterator[logs.Line] = logs.follow(log, logs.size_of(log))
     with anyio.fail_after(5):
         with log.open("ab", buffering=0) as writer:
             writer.write(b"first\nhal")
-            assert await anext(lines) == "first"
+            assert await anext(lines) == ("first", 10)
             writer.write(b"f\n")
-            assert await anext(lines) == "half"
+            assert await anext(lines) == ("half", 15)
             logs.rotate(log, bytes_max=1, running=True)
             writer.write(b"new\n")
-            assert await anext(lines) == "new"
+            assert await anext(lines) == ("new", 4)
+
+
+@pytest.mark.anyio
+async def test_every_line_is_followed_once_from_the_place_that_an_earlier_one_named(
+    log: Path,
+) -> None:
+    write(log, *(f"line {index}" for index in range(50)))
+    with anyio.fail_after(5):
+        first = logs.follow(log, 0)
+        seen = [await anext(first) for _ in range(20)]
+        again = logs.follow(log, seen[-1].offset)
+        seen += [await anext(again) for _ in range(30)]
+    assert [line.text for line in seen] == [f"line {index}" for index in range(50)]
