@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Generator
@@ -25,17 +26,17 @@ from rbee.testing.colony import Colony, DaemonUnderTest
 
 
 def main() -> None:
-    """Play until Ctrl+C."""
+    """Play until Ctrl+C or SIGTERM: the queen of one's own ends either way."""
     options = _options()
-    with contextlib.ExitStack() as stack:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         url = options.queen or stack.enter_context(own_queen(options.port)).url
         plans = _plans(options)
         gpus, workers = sum(one.gpus for one in plans), sum(len(one.workers) for one in plans)
         sys.stdout.write(f"{url}  {len(plans)} hives, {gpus} GPUs, {workers} workers\n")
         sys.stdout.flush()
         key = os.environ.get("RBEE_API_KEY")
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(play(plans, url, key=key, clients=options.clients))
+        asyncio.run(play(plans, url, key=key, clients=options.clients))
 
 
 @contextlib.contextmanager
