@@ -5,7 +5,16 @@ import hooks from "eslint-plugin-react-hooks";
 import ts from "typescript-eslint";
 
 export default ts.config(
-  { ignores: ["dist", "node_modules", "src/api/schema.d.ts", "src/api/hive-schema.d.ts", "public", "eslint.config.js"] },
+  {
+    ignores: [
+      "dist",
+      "node_modules",
+      "src/api/schema.d.ts",
+      "src/api/hive-schema.d.ts",
+      "public",
+      "eslint.config.js",
+    ],
+  },
   js.configs.recommended,
   ...ts.configs.recommendedTypeChecked,
   { languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } } },
