@@ -2,6 +2,7 @@
 import {
   Boxes,
   ChartNoAxesCombined,
+  Columns3,
   Hexagon,
   KeyRound,
   ListOrdered,
@@ -13,7 +14,17 @@ import {
 } from "lucide-react";
 
 export interface Place {
-  path: "/" | "/hives" | "/workers" | "/models" | "/chat" | "/requests" | "/events" | "/keys" | "/settings";
+  path:
+    | "/"
+    | "/hives"
+    | "/workers"
+    | "/models"
+    | "/chat"
+    | "/requests"
+    | "/events"
+    | "/side-by-side"
+    | "/keys"
+    | "/settings";
   label: string;
   icon: LucideIcon;
   keys: string;
@@ -83,6 +94,14 @@ export const PLACES: readonly Place[] = [
     keys: "g e",
     group: "Operate",
     keywords: "history log follow",
+  },
+  {
+    path: "/side-by-side",
+    label: "Side by side",
+    icon: Columns3,
+    keys: "g b",
+    group: "Operate",
+    keywords: "panes queen hive worker own page llama.cpp ui frames",
   },
   {
     path: "/keys",
