@@ -34,7 +34,7 @@ def test_logs_of_queen_hive_and_worker_come_through_the_queen(operator: Operator
     assert "hive linked" in said(operator, "logs", "queen")
     assert len(said(operator, "logs", "queen", "-n", "1").splitlines()) == 1
     assert "linked" in said(operator, "logs", "hive")
-    [worker] = [word for word in said(operator, "status").split() if word.startswith("worker-")]
+    worker, *_ = [word for word in said(operator, "status").split() if word.startswith("worker-")]
     assert "generation" in said(operator, "logs", worker)
     assert "generation" in said(operator, "worker", "logs", worker[:-2])
     # With its file gone (another user's, a journal's) the queen is asked all the same.

@@ -66,7 +66,7 @@ def _llama_server(argv: list[str]) -> None:
         parser.add_argument(flag, required=True, type=int)
     parser.add_argument("--threads", "--n-gpu-layers", type=int)
     parser.add_argument("--slot-save-path")
-    for flag in ("--kv-unified", "--metrics", "--slots", "--no-webui", "--offline"):
+    for flag in ("--kv-unified", "--metrics", "--slots", "--offline"):
         parser.add_argument(flag, required=True, action="store_true")
     found = parser.parse_args(argv)
     settings = WorkerSettings(

@@ -12,9 +12,10 @@ from rbee.testing.waiting import until_now
 from wire.table import ROUTES
 
 HIVES = ("hive-1", "hive-2", "far")
-QUEEN_PORT, HIVE_PORT, WORKER_PORT = 7833, 7835, 9000
+QUEEN_PORT, PAGES_PORT, HIVE_PORT, WORKER_PORT = 7833, 7834, 7835, 9000
 
 OPEN = {
+    ("GET", "/"),  # the console's page: the same bytes as in every wheel, then a sign-in
     ("GET", "/health"),
     ("GET", "/v1/hive/ca"),
     ("POST", "/v1/hive/join"),
@@ -68,7 +69,7 @@ def test_a_scan_from_another_host_sees_what_is_meant_to_be_seen(three: HostColon
     }
     assert WORKER_PORT in doors["hive-1"]
     assert seen == {
-        "queen": {QUEEN_PORT},
+        "queen": {QUEEN_PORT, PAGES_PORT},
         "hive-1": {HIVE_PORT} | doors["hive-1"],
         "hive-2": {HIVE_PORT} | doors["hive-2"],
     }
