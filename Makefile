@@ -26,9 +26,9 @@ console: .venv/.run ## Build the web console (with Node 20.19 or newer, or one f
 	@needed="$$($(BIN)/python web/build_console.py --requires)"; test -z "$$needed" || $(PIP) "$$needed"
 	@$(BIN)/python web/build_console.py
 
-test: .venv/.dev ## Set up, then run all tests; those in a browser last, one by one
-	@status=0; $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal --ignore tests/browser || status=$$?; \
-	  $(BIN)/python -m pytest -q tests/browser || status=$$?; exit $$status
+test: .venv/.dev ## Set up, then run all tests; those in a browser last
+	@status=0; $(BIN)/python -m pytest -q -n 3 --dist worksteal --ignore tests/browser || status=$$?; \
+	  $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser || status=$$?; exit $$status
 
 check: lint web ## All checks but the tests: Python's and the console's; -j2 runs both at once
 

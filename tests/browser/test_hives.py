@@ -38,7 +38,7 @@ def page(new_page: Callable[..., Page], colony: Here) -> Page:
     page.goto(f"{colony.url}/hives")
     page.get_by_label("Key", exact=False).first.fill(KEY)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("row").filter(has_text="s machine")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="s machine").first).to_be_visible()
     return page
 
 

@@ -110,6 +110,8 @@ def test_events_lead_to_the_thing_and_hold_still(page: Page, colony: Here) -> No
     expect(joined).to_have_count(0)
     table.get_by_role("link").first.click()
     expect(page).to_have_url(f"{colony.url}/workers?worker={worker}")
+    # The other tests count on one slot.
+    run_job(colony.hive.url, {"operation": "worker_process_delete", "worker_id": worker})
 
 
 def test_the_logs_of_queen_hive_and_worker(page: Page, colony: Here) -> None:

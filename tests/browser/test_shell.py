@@ -56,6 +56,7 @@ def test_the_theme_is_kept_and_shown_before_the_first_paint(page: Page, colony: 
     page.goto(colony.url)
     html = page.locator("html")
     expect(html).to_have_attribute("data-theme", "light")
+    page.get_by_role("heading", name="Overview").wait_for()  # before, nobody hears the keys
     page.keyboard.press("Control+k")
     page.get_by_role("option", name="Dark theme").click()
     expect(html).to_have_attribute("data-theme", "dark")
