@@ -172,7 +172,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", "0")))
+        length = int(headers.get("content-length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client ended in mid-request: it asked nothing
+            self.close_connection = True
+            return
         seen = Seen(self.command, unquote(parts.path), parts.query, headers, body)
         stub = self._stub()
         stub.requests.append(seen)
