@@ -71,12 +71,15 @@ def start_colony(
     starter: Path | None = None,
     queen: dict[str, str] | None = None,
     hive: dict[str, str] | None = None,
+    queen_cache: Path | None = None,
 ) -> Here:
     """A queen that serves the built console, and one hive; settings as in ``Colony``."""
     mistress = colony.queen(start=False, **(queen or {}))
     worker = colony.hive(start=False, **(hive or {}))
     for daemon in (mistress, worker):
         daemon.env[DIRECTORY_VARIABLE] = str(console)
+    if queen_cache is not None:
+        mistress.env["RBEE_CACHE_DIR"] = str(queen_cache)
     if starter is not None:
         models = Path(worker.env["RBEE_CACHE_DIR"]) / "models"
         shutil.copytree(starter.parent, models / starter.parent.name, copy_function=os.link)

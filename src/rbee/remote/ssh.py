@@ -66,7 +66,7 @@ def read_login(wish: str) -> Login:
     plain = host and not host.startswith("-") and not any(c.isspace() or c == "/" for c in host)
     if not plain or (port and not port.isdecimal()):
         raise InvalidRequest(
-            f"--host {wish!r} is no machine.",
+            f"{wish!r} is no machine.",
             remedy="Write it like gaming-pc, me@gaming-pc or me@192.168.1.7:2222.",
             param="--host",
         )
@@ -192,7 +192,7 @@ async def _open(
     except asyncssh.PermissionDenied:
         raise _refused(login, options, own) from None
     except (asyncssh.Error, OSError) as error:
-        raise _unreachable(login, options, error) from None
+        raise _unreachable(login, options, error, own) from None
 
 
 async def _options(login: Login, *, direct: bool, own: OwnKey | None) -> SSHClientConnectionOptions:
@@ -331,29 +331,36 @@ def _is_locked(path: Path) -> bool:
 
 
 def _unreachable(
-    login: Login, options: SSHClientConnectionOptions, error: Exception
+    login: Login, options: SSHClientConnectionOptions, error: Exception, own: OwnKey | None
 ) -> HostUnreachable:
+    """Say why; of ~/.ssh/config and of ssh itself only to a person, whose they are."""
     where = entry_name(options.host, options.port)
     if isinstance(error, socket.gaierror):
+        config = f"name it in ~/.ssh/config (`Host {login.host}` with `HostName ADDRESS`)"
         return HostUnreachable(
             f"There is no machine called {options.host}: the name cannot be resolved.",
-            remedy="Check the spelling, use its IP address, or name it in ~/.ssh/config "
-            f"(`Host {login.host}` with `HostName ADDRESS`).",
+            remedy="Check the spelling, or use its IP address."
+            if own
+            else f"Check the spelling, use its IP address, or {config}.",
         )
     if isinstance(error, ConnectionRefusedError):
         return HostUnreachable(
             f"{where} refuses connections: no SSH server listens there.",
-            remedy="Start it on that machine (`sudo systemctl enable --now ssh`), or name its "
-            "port (`--host HOST:PORT`).",
+            remedy="Start it on that machine (`sudo systemctl enable --now ssh`), or name the "
+            f"port on which it listens: `{login.host}:PORT`.",
         )
     if isinstance(error, TimeoutError):
+        around = "" if own else "; a ProxyJump in ~/.ssh/config leads around one"
         return HostUnreachable(
             f"{where} does not answer within {CONNECT_S:.0f} s.",
-            remedy="Is it on and in this network? A firewall may drop port 22; a ProxyJump in "
-            "~/.ssh/config leads around one.",
+            remedy=f"Is it on and in this network? A firewall may drop port {options.port}{around}.",
         )
+    account = f"{options.username}@{login.host}"
     return HostUnreachable(
-        f"SSH to {where} failed: {_words(error)}.", remedy=f"Try `ssh -v {login.host}` by hand."
+        f"SSH to {where} failed: {_words(error)}.",
+        remedy=f"Try `ssh -v -p {options.port} {account}` by hand on the queen's machine."
+        if own
+        else f"Try `ssh -v {login.host}` by hand.",
     )
 
 

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { useTable } from "@/state";
 import { Button, CodeBlock, Copyable, Field, Input, Notice, Select } from "@/ui";
 
+import { Words } from "../Words";
 import { Joined } from "./Joined";
 import { Steps, type Step } from "./Steps";
 import { useInstall, type InstallWish } from "./useInstall";
@@ -44,7 +45,7 @@ export function SshInstall({ publicKey, onDone }: { publicKey: string | null; on
           />
         ) : install.problem ? (
           <Notice tone="bad" title={install.problem.message}>
-            {install.problem.remedy}
+            <Words text={install.problem.remedy} />
           </Notice>
         ) : null}
         <div className="flex gap-2">
