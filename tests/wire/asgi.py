@@ -37,8 +37,12 @@ async def ask(
     body: bytes = b"",
     headers: dict[str, str] | None = None,
     query: str = "",
+    raw_path: bytes | None = None,
 ) -> Answer:
-    """Send one request as a browser-less client on this machine would."""
+    """Send one request as a browser-less client on this machine would.
+
+    ``raw_path`` is the path as it was written, where that is not ``path`` itself.
+    """
     given = {"host": "localhost", "content-length": str(len(body))} | (headers or {})
     scope = {
         "type": "http",
@@ -46,7 +50,7 @@ async def ask(
         "http_version": "1.1",
         "method": method,
         "path": path,
-        "raw_path": path.encode(),
+        "raw_path": path.encode() if raw_path is None else raw_path,
         "query_string": query.encode(),
         "root_path": "",
         "scheme": "http",

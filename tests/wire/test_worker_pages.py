@@ -4,15 +4,17 @@ import gzip
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import anyio.lowlevel
 import httpx2
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rbee.console.explaining import explaining
 from rbee.contracts.principals import COLONY
 from rbee.errors import NotFound
 from rbee.foundation.daemon import Daemon
 from rbee.foundation.http.gate import Gate, Policy, make_policy
-from rbee.foundation.http.own_pages import Asked, OwnPages
+from rbee.foundation.http.own_pages import DOCUMENT_BYTES_MAX, Asked, OwnPages
 from rbee.foundation.http.problems import as_problem
 from rbee.queen.api.worker_pages import PagesDoor
 from wire.asgi import Answer, ask
@@ -32,13 +34,23 @@ class Engine:
         self.asked: list[Asked] = []
         self.headers = {"content-type": "text/html", "set-cookie": "mine=1", "etag": '"a"'}
         self.body = DOCUMENT
+        self.endless = False
+        self.given = 0
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """A body: as it is, or for ever."""
+        yield self.body
+        while self.endless:
+            self.given += 65536
+            await anyio.lowlevel.checkpoint()
+            yield b" " * 65536
 
     @asynccontextmanager
     async def open(self, asked: Asked) -> AsyncGenerator[httpx2.Response]:
         self.asked.append(asked)
         if asked.worker_id == "none":
             raise NotFound("It has no page.", remedy="Use the chat.")
-        yield httpx2.Response(200, headers=self.headers, stream=httpx2.ByteStream(self.body))
+        yield httpx2.Response(200, headers=self.headers, content=self.chunks())
 
 
 @pytest.fixture
@@ -146,6 +158,73 @@ async def test_without_the_slash_it_points_to_the_one_with_it(
 ) -> None:
     found = await ask(pages, "GET", PAGE[:-1], headers=signed_in)
     assert (found.status, found.headers["location"]) == (307, PAGE)
+
+
+@pytest.mark.parametrize(
+    ("path", "raw"),
+    [
+        ("/workers/w-1/ui/x", b"/workers/w-1%2Fui/x"),
+        (f"{PAGE}../../../v1/shutdown", None),
+        (f"{PAGE}a/./b", None),
+        (f"{PAGE}..", None),
+        (f"{PAGE}../v1", f"{PAGE}%2e%2E/v1".encode()),
+        (f"{PAGE}../v1", f"{PAGE}..%2Fv1".encode()),
+    ],
+)
+async def test_no_path_leads_out_of_the_page(
+    pages: ASGIApp, engine: Engine, signed_in: dict[str, str], path: str, raw: bytes | None
+) -> None:
+    found = await ask(pages, "GET", path, headers=signed_in, raw_path=raw)
+    assert (found.status, found.code) == (404, "not_found")
+    assert not engine.asked
+
+
+async def test_a_document_without_an_end_is_not_gathered(
+    pages: ASGIApp, engine: Engine, signed_in: dict[str, str]
+) -> None:
+    engine.endless = True
+    found = await ask(pages, "GET", PAGE, headers=signed_in)
+    assert found.status == 200
+    assert found.headers["content-security-policy"].startswith(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"
+    )
+    assert len(found.body) <= engine.given <= 2 * DOCUMENT_BYTES_MAX
+
+
+async def test_a_document_that_unpacks_without_an_end_is_not_unpacked(
+    pages: ASGIApp, engine: Engine, signed_in: dict[str, str]
+) -> None:
+    engine.headers["content-encoding"] = "gzip"
+    engine.body = gzip.compress(DOCUMENT + b" " * (DOCUMENT_BYTES_MAX + 1))
+    found = await ask(pages, "GET", PAGE, headers=signed_in)
+    assert (found.status, found.body) == (200, engine.body)
+    assert START_HASH not in found.headers["content-security-policy"]
+
+
+async def test_an_odd_status_of_an_engine_is_a_page_too() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    say = explaining(send, "http://localhost:7833", "'self'")
+    head = [(b"content-type", b"application/json")]
+    await say({"type": "http.response.start", "status": 599, "headers": head})
+    for _ in range(3):
+        await say({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+    await say({"type": "http.response.body", "body": b""})
+    assert sent[0]["status"] == 599
+    assert b"This page cannot be shown" in sent[1]["body"]
+    assert len(sent[1]["body"]) < 10_000
+
+
+async def test_a_redirect_says_nothing_but_the_path_as_it_was_written(
+    pages: ASGIApp, signed_in: dict[str, str]
+) -> None:
+    raw = b"/workers/w%0D%0Aset-cookie:%20a=1/ui"
+    path = "/workers/w\r\nset-cookie: a=1/ui"
+    found = await ask(pages, "GET", path, headers=signed_in, raw_path=raw)
+    assert (found.status, found.headers["location"]) == (307, f"{raw.decode()}/")
 
 
 async def test_the_main_port_only_points_to_the_other(pages: ASGIApp) -> None:

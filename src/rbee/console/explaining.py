@@ -16,7 +16,9 @@ OWN_PAGES_POLICY: Final = (
     b"frame-ancestors {framing}; base-uri 'none'; form-action 'none'"
 )
 
-_TITLES: Final = {
+_BYTES_MAX: Final = 16 * 1024  # a problem of ours has one; an engine's words are cut anyway
+
+_TITLES: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "Sign in first",
     HTTPStatus.FORBIDDEN: "Not for this browser",
     HTTPStatus.NOT_FOUND: "No page here",
@@ -42,7 +44,7 @@ def explaining(send: Send, base_url: str, framing: str) -> Send:
         if held is None:
             await send(message)
             return
-        body.extend(message.get("body", b""))
+        body.extend(message.get("body", b"")[: _BYTES_MAX - len(body)])
         if not message.get("more_body", False):
             await _send_page(send, held["status"], bytes(body), base_url, framing)
 
@@ -59,12 +61,12 @@ async def _send_page(send: Send, status: int, body: bytes, base_url: str, framin
         remedy = "Sign in at the console; this page opens then."
     page = NO_PAGE
     for name, text in {
-        "title": _TITLES.get(HTTPStatus(status), "This page cannot be shown"),
+        "title": _TITLES.get(status, "This page cannot be shown"),
         "message": message,
         "remedy": remedy,
         "base_url": base_url,
     }.items():
-        page = page.replace(f"{{{name}}}", html.escape(text))
+        page = page.replace(f"{{{name}}}", _CODE.sub(r"<code>\1</code>", html.escape(text)))
     content = page.encode()
     head = [
         (b"content-type", b"text/html; charset=utf-8"),

@@ -9,25 +9,28 @@ needs not know where it is mounted.
 """
 
 import base64
-import gzip
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
 from typing import Final, TypeAlias
+from urllib.parse import unquote
 
 import anyio
+import anyio.to_thread
 import httpx2
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rbee.errors import MethodNotAllowed, RbeeError
+from rbee.errors import MethodNotAllowed, NotFound, RbeeError
 from rbee.foundation import logs
 from rbee.foundation.http.body import receive_body
 from rbee.foundation.http.problems import as_problem, send_problem
 
-DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024  # llama.cpp's is 12 KiB; older ones were one large file
+DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Longer ones are passed on as they come, and what stands inside them does not run: llama.cpp's
+is 12 KiB, older ones were one large file."""
 
 _PAGE: Final = re.compile(r"/workers/([^/]+)/ui(/.*)?")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE"})
@@ -38,7 +41,9 @@ _KEPT: Final = (
     "accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-length",
     "content-range", "content-type", "etag", "last-modified", "vary",
 )  # fmt: skip
-_INLINE: Final = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script", re.DOTALL)
+_SOURCE: Final = re.compile(rb"\ssrc\s*=")
+_GZIP: Final = 16 + zlib.MAX_WBITS  # zlib's word for it
+_STEPS: Final = frozenset({".", ".."})
 
 _log = logs.get(__name__)
 
@@ -83,7 +88,7 @@ class OwnPages:
             if scope["method"] not in _METHODS:
                 raise MethodNotAllowed(f"{scope['method']} is not allowed on {scope['path']}.")
             if not found[2]:  # without the slash the page's relative paths would miss
-                await _redirect(send, f"{scope['path']}/")
+                await _redirect(send, f"{_written(scope)}/")
                 return
             await self._pass(await _asked(scope, receive, found), scope, receive, send)
         except RbeeError as error:
@@ -94,9 +99,11 @@ class OwnPages:
             body: AsyncIterator[bytes] = answer.aiter_raw()
             hashes: list[str] = []
             if answer.headers.get("content-type", "").startswith("text/html"):
-                document = await _whole(body)
-                hashes = _hashes(document, answer.headers.get("content-encoding", ""))
-                body = _once(document)
+                begun, is_whole = await _begun(body)
+                if is_whole:
+                    encoding = answer.headers.get("content-encoding", "")
+                    hashes = await anyio.to_thread.run_sync(_hashes, begun, encoding)
+                body = _from(begun, body)
             head = [
                 (name.encode(), answer.headers[name].encode("latin-1"))
                 for name in _KEPT
@@ -134,39 +141,74 @@ class OwnPages:
 
 async def _asked(scope: Scope, receive: Receive, found: re.Match[str]) -> Asked:
     headers = {name.decode().lower(): text.decode("latin-1") for name, text in scope["headers"]}
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    below = raw.decode("latin-1").split("/ui", 1)[1] or "/"
-    query: bytes = scope.get("query_string", b"")
+    below, query = _below(scope), scope.get("query_string", b"").decode("latin-1")
     return Asked(
         worker_id=found[1],
         method=scope["method"],
-        target=f"{below}?{query.decode('latin-1')}" if query else below,
+        target=f"{below}?{query}" if query else below,
         headers={name: headers[name] for name in _SENT if name in headers},
         body=await receive_body(receive, headers.get("content-length")),
     )
 
 
-async def _whole(body: AsyncIterator[bytes]) -> bytes:
-    parts = [part async for part in body]
-    return b"".join(parts)
+def _written(scope: Scope) -> str:
+    """The path with its escapes: what they stand for has no place in a header."""
+    return (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
 
 
-async def _once(document: bytes) -> AsyncIterator[bytes]:
-    yield document
+def _below(scope: Scope) -> str:
+    """The path below the prefix as it was written.
+
+    Raises:
+        NotFound: written otherwise it would be another path, or a step in it leads out of the page.
+    """
+    found = _PAGE.fullmatch(_written(scope))
+    if found is None or not _STEPS.isdisjoint(unquote(found[2] or "").split("/")):
+        raise NotFound("There is no such page of a worker.", remedy="Begin at its `/ui/`.")
+    return found[2] or "/"
+
+
+async def _begun(body: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """A document, and whether that is all of it: what is too long is not gathered."""
+    found = bytearray()
+    async for part in body:
+        found += part
+        if len(found) > DOCUMENT_BYTES_MAX:
+            return bytes(found), False
+    return bytes(found), True
+
+
+async def _from(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for part in rest:
+        yield part
 
 
 def _hashes(document: bytes, encoding: str) -> list[str]:
-    """The policy's words for the scripts that stand inside a document itself."""
-    try:
-        plain = gzip.decompress(document) if encoding == "gzip" else document
-    except (OSError, EOFError, zlib.error):
-        return []
+    """The policy's words for the scripts that stand inside a document itself; blocking."""
+    plain = document
+    if encoding == "gzip":
+        try:
+            plain = zlib.decompressobj(_GZIP).decompress(document, DOCUMENT_BYTES_MAX + 1)
+        except zlib.error:
+            return []
     if encoding not in {"", "gzip", "identity"} or len(plain) > DOCUMENT_BYTES_MAX:
         return []
-    digests = (
-        sha256(script[1]).digest() for script in _INLINE.finditer(plain) if script[1].strip()
-    )
+    digests = (sha256(script).digest() for script in _inline(plain) if script.strip())
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+
+
+def _inline(document: bytes) -> Iterator[bytes]:
+    """What stands between ``<script>`` and its end; in one walk, whatever stands there."""
+    lower, at = document.lower(), 0
+    while (tag := lower.find(b"<script", at)) >= 0:
+        begin = lower.find(b">", tag) + 1
+        end = lower.find(b"</script", begin)
+        if not begin or end < 0:
+            return
+        if _SOURCE.search(lower, tag, begin) is None:
+            yield document[begin:end]
+        at = end
 
 
 async def _stream(body: AsyncIterator[bytes], send: Send, asked: Asked) -> None:
