@@ -245,7 +245,7 @@ def _why(error: BaseException) -> str:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.ConnectTimeout):
         return f"no connection within {CONNECT_S:.0f} s"
-    return str(error).strip() or type(error).__name__
+    return str(error).strip().rstrip(".") or type(error).__name__
 
 
 class _OpenAIError(msgspec.Struct):

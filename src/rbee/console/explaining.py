@@ -1,6 +1,7 @@
 """Errors as pages: whoever opens a worker's own page in a browser reads words, not JSON."""
 
 import html
+import re
 from http import HTTPStatus
 from typing import Final
 
@@ -17,6 +18,8 @@ OWN_PAGES_POLICY: Final = (
 )
 
 _BYTES_MAX: Final = 16 * 1024  # a problem of ours has one; an engine's words are cut anyway
+
+_CODE: Final = re.compile(r"`([^`]+)`")  # commands and settings in a problem's words
 
 _TITLES: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "Sign in first",
