@@ -15,7 +15,7 @@ import { findThings } from "./finding";
 import { setTheme, useTheme, type ThemeWish } from "./theme";
 
 const ITEM =
-  "flex h-9 cursor-pointer items-center gap-2.5 rounded-md px-2.5 text-sm text-fg data-[selected=true]:bg-hover [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-muted";
+  "flex h-9 max-md:h-10 cursor-pointer items-center gap-2.5 rounded-md px-2.5 text-sm text-fg data-[selected=true]:bg-hover data-[selected=true]:[--faint:var(--muted)] [&_svg]:size-4 [&_svg]:shrink-0 [&_svg]:text-muted";
 
 interface EntryProps {
   id: string;
@@ -81,6 +81,14 @@ function Found({ query }: { query: string }) {
   ));
 }
 
+/** Whole words, wherever they stand: letters strewn over a line find what nobody meant. Its name counts most. */
+function rank(_id: string, query: string, keywords: string[] = []): number {
+  const [title = "", more = ""] = keywords.map((each) => each.toLowerCase());
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  if (!words.every((word) => `${title} ${more}`.includes(word))) return 0;
+  return words.every((word) => title.includes(word)) ? 1 : 0.5;
+}
+
 const THEMES: { wish: ThemeWish; icon: ReactNode; title: string }[] = [
   { wish: "dark", icon: <Moon />, title: "Dark theme" },
   { wish: "light", icon: <Sun />, title: "Light theme" },
@@ -102,7 +110,7 @@ export function CommandPalette() {
           className="fixed inset-x-2 top-2 z-50 overflow-hidden rounded-xl border border-line-strong bg-overlay shadow-pop animate-rise focus:outline-none sm:inset-x-auto sm:left-1/2 sm:top-[12dvh] sm:w-[min(620px,94vw)] sm:-translate-x-1/2"
         >
           <Radix.Title className="sr-only">Command palette</Radix.Title>
-          <Command label="Command palette" loop>
+          <Command label="Command palette" loop filter={rank}>
             <Command.Input
               autoFocus
               value={query}

@@ -11,7 +11,7 @@ import { useMarks, type Marks } from "./marks";
 const MoreSheet = lazy(() => import("./MoreSheet").then((module) => ({ default: module.MoreSheet })));
 
 const ITEM =
-  "flex h-8 items-center gap-2.5 rounded-md px-2 text-sm text-muted transition-colors hover:bg-hover hover:text-fg [&_svg]:size-4 [&_svg]:shrink-0 " +
+  "flex h-8 max-md:h-10 items-center gap-2.5 rounded-md px-2 text-sm text-muted transition-colors hover:bg-hover hover:text-fg [&_svg]:size-4 [&_svg]:shrink-0 " +
   "data-[status=active]:bg-raised data-[status=active]:font-medium data-[status=active]:text-fg data-[status=active]:[&_svg]:text-accent-text";
 
 /** A figure at a page's name: what waits there for someone. */

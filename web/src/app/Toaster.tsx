@@ -1,7 +1,7 @@
 /** Shows the toasts at the lower right (on phones above the tab bar); read out as they come. */
 import { CircleCheck, Info, TriangleAlert, X } from "lucide-react";
 
-import { Button, cn, IconButton } from "@/ui";
+import { Button, cn, IconButton, inWords } from "@/ui";
 
 import { dismiss, useToasts } from "./toasts";
 
@@ -28,8 +28,8 @@ export function Toaster() {
           >
             <Icon className={cn("mt-0.5 size-4 shrink-0", LOOK[each.tone])} aria-hidden />
             <div className="min-w-0 flex-1 break-words">
-              <p className="font-medium">{each.title}</p>
-              {each.remedy ? <p className="mt-0.5 text-muted">{each.remedy}</p> : null}
+              <p className="font-medium">{inWords(each.title)}</p>
+              {each.remedy ? <p className="mt-0.5 text-muted">{inWords(each.remedy)}</p> : null}
               {each.action ? (
                 <Button
                   size="sm"

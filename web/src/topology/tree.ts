@@ -102,7 +102,7 @@ function layoutColumns(picture: Picture, width: number, pillsMax: number): TreeL
 }
 
 function layoutTrunk(picture: Picture, width: number, pillsMax: number): TreeLayout {
-  const queen = { x: 0, y: 0, w: Math.min(width, 220), h: 60 };
+  const queen = { x: 0, y: 0, w: Math.min(width, 220), h: 70 };
   let y = queen.h + HIVE_GAP;
   const hiveX = TRUNK * 2;
   const pillX = hiveX + TRUNK * 2;

@@ -23,7 +23,8 @@ const LOOK = {
   danger:
     "text-bad border border-[color-mix(in_srgb,var(--bad)_40%,var(--line))] bg-surface hover:bg-bad-soft",
 };
-const SIZE = { sm: "h-7 px-2.5 text-xs max-md:h-8", md: "h-8 px-3 text-sm max-md:h-9" };
+// Fingers want 40 px: below `md` every button has them.
+const SIZE = { sm: "h-7 px-2.5 text-xs max-md:h-10", md: "h-8 px-3 text-sm max-md:h-10" };
 
 /** The classes of a button, for links that look like one. */
 export function buttonClass(
@@ -82,7 +83,7 @@ export function IconButton({
         className={cn(
           BASE,
           LOOK[variant],
-          size === "sm" ? "size-7 max-md:size-9" : "size-8 max-md:size-10",
+          size === "sm" ? "size-7 max-md:size-10" : "size-8 max-md:size-10",
           className,
         )}
         {...rest}

@@ -74,7 +74,7 @@ export function Tabs({ value, onChange, label, tabs, className }: TabsProps) {
           <RadixTabs.Trigger
             key={tab.value}
             value={tab.value}
-            className="-mb-px h-9 whitespace-nowrap border-b-2 border-transparent text-sm font-medium text-muted hover:text-fg data-[state=active]:border-accent data-[state=active]:text-fg focus-visible:-outline-offset-2"
+            className="-mb-px h-9 whitespace-nowrap max-md:h-10 border-b-2 border-transparent text-sm font-medium text-muted hover:text-fg data-[state=active]:border-accent data-[state=active]:text-fg focus-visible:-outline-offset-2"
           >
             {tab.label}
           </RadixTabs.Trigger>
@@ -117,7 +117,10 @@ export function Segmented<V extends string>({
       value={value || NO_NAME}
       onValueChange={(next) => next && onChange((next === NO_NAME ? "" : next) as V)}
       aria-label={label}
-      className={cn("inline-flex h-7 shrink-0 items-stretch rounded-md border bg-raised p-0.5", className)}
+      className={cn(
+        "inline-flex h-7 shrink-0 items-stretch rounded-md border bg-raised p-0.5 max-md:h-10",
+        className,
+      )}
     >
       {options.map((option) => (
         <ToggleGroup.Item
@@ -125,7 +128,7 @@ export function Segmented<V extends string>({
           value={option.value || NO_NAME}
           aria-label={option.title}
           title={option.title}
-          className="inline-flex items-center gap-1 rounded-sm px-2 text-xs font-medium text-muted hover:text-fg data-[state=on]:bg-surface data-[state=on]:text-fg data-[state=on]:shadow-[0_0_0_1px_var(--line-strong)] [&_svg]:size-3.5"
+          className="inline-flex items-center gap-1 rounded-sm px-2 text-xs font-medium max-md:px-2.5 text-muted hover:text-fg data-[state=on]:bg-surface data-[state=on]:text-fg data-[state=on]:shadow-[0_0_0_1px_var(--line-strong)] [&_svg]:size-3.5"
         >
           {option.label}
         </ToggleGroup.Item>

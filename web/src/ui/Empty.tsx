@@ -3,6 +3,7 @@ import { TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 
 import { cn } from "./cn";
+import { inWords } from "./Words";
 
 export interface EmptyProps {
   icon?: ReactNode;
@@ -19,7 +20,7 @@ export function Empty({ icon, title, text, action, className }: EmptyProps) {
     <div className={cn("flex flex-col items-center justify-center gap-1 px-6 py-12 text-center", className)}>
       {icon ? <div className="mb-2 text-faint [&_svg]:size-7 [&_svg]:stroke-[1.5]">{icon}</div> : null}
       <p className="text-base font-medium">{title}</p>
-      {text ? <div className="max-w-md text-muted">{text}</div> : null}
+      {text ? <div className="max-w-md text-muted">{inWords(text)}</div> : null}
       {action ? <div className="mt-3 flex flex-wrap justify-center gap-2">{action}</div> : null}
     </div>
   );
@@ -61,8 +62,8 @@ export function Notice({ tone = "bad", title, children, action, className }: Not
     >
       <TriangleAlert className="mt-0.5 size-4 shrink-0" aria-hidden />
       <div className="min-w-0 flex-1">
-        <p className="font-medium">{title}</p>
-        {children ? <div className="text-fg">{children}</div> : null}
+        <p className="font-medium">{inWords(title)}</p>
+        {children ? <div className="text-fg">{inWords(children)}</div> : null}
       </div>
       {action}
     </div>

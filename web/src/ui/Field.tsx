@@ -73,7 +73,7 @@ export function Input({
   return (
     <input
       {...useField()}
-      className={cn(BOX, "h-8", mono && "font-mono text-xs", className)}
+      className={cn(BOX, "h-8 max-md:h-10", mono && "font-mono text-xs", className)}
       spellCheck={false}
       autoComplete="off"
       {...rest}
@@ -117,7 +117,7 @@ export function Select({ value, onChange, options, label, className, ...rest }: 
         aria-label={label}
         value={value}
         onChange={(event) => onChange(event.target.value)}
-        className={cn(BOX, "h-8 appearance-none truncate pr-7")}
+        className={cn(BOX, "h-8 appearance-none truncate pr-7 max-md:h-10")}
         {...rest}
       >
         {options.map((option) => (
@@ -131,7 +131,10 @@ export function Select({ value, onChange, options, label, className, ...rest }: 
           </option>
         ))}
       </select>
-      <ChevronDown className="pointer-events-none absolute right-2 top-2 size-4 text-faint" aria-hidden />
+      <ChevronDown
+        className="pointer-events-none absolute right-2 top-1/2 size-4 -translate-y-1/2 text-faint"
+        aria-hidden
+      />
     </span>
   );
 }
@@ -149,7 +152,10 @@ export interface SearchInputProps {
 export function SearchInput({ value, onChange, label, className, ref }: SearchInputProps) {
   return (
     <span className={cn("relative inline-flex w-full min-w-0 sm:w-64", className)}>
-      <Search className="pointer-events-none absolute left-2.5 top-2 size-4 text-faint" aria-hidden />
+      <Search
+        className="pointer-events-none absolute left-2.5 top-1/2 size-4 -translate-y-1/2 text-faint"
+        aria-hidden
+      />
       <input
         ref={ref}
         type="search"
@@ -164,7 +170,7 @@ export function SearchInput({ value, onChange, label, className, ref }: SearchIn
             onChange("");
           }
         }}
-        className={cn(BOX, "h-8 px-8 [&::-webkit-search-cancel-button]:hidden")}
+        className={cn(BOX, "h-8 px-8 max-md:h-10 [&::-webkit-search-cancel-button]:hidden")}
         spellCheck={false}
         autoComplete="off"
       />
@@ -173,7 +179,7 @@ export function SearchInput({ value, onChange, label, className, ref }: SearchIn
           type="button"
           aria-label="Empty the filter"
           onClick={() => onChange("")}
-          className="absolute right-1 top-1 grid size-6 place-items-center rounded-sm text-faint hover:text-fg"
+          className="absolute right-1 top-1/2 grid size-6 -translate-y-1/2 place-items-center rounded-sm text-faint hover:text-fg"
         >
           <X className="size-3.5" aria-hidden />
         </button>

@@ -52,7 +52,7 @@ export function Menu({
                 disabled={item.disabled ?? false}
                 onSelect={item.onSelect}
                 className={cn(
-                  "flex h-7 cursor-pointer items-center gap-2 rounded-md px-2 text-sm outline-none data-[highlighted]:bg-hover data-[disabled]:cursor-not-allowed data-[disabled]:opacity-50 [&_svg]:size-[15px]",
+                  "flex h-7 max-md:h-10 cursor-pointer items-center gap-2 rounded-md px-2 text-sm outline-none data-[highlighted]:bg-hover data-[disabled]:cursor-not-allowed data-[disabled]:opacity-50 [&_svg]:size-[15px]",
                   item.danger ? "text-bad" : "text-fg",
                 )}
               >

@@ -19,4 +19,5 @@ export { Time, useNow } from "./Time";
 export { setTitleProgress, usePageTitle } from "./title";
 export { toneOf, type Tone } from "./tones";
 export { Tooltip, TooltipProvider } from "./Tooltip";
+export { inWords, Words } from "./Words";
 export { useMedia, useNarrow } from "./useNarrow";

@@ -1,5 +1,5 @@
 /** The workers of this hive: what runs, its log, its own page; stop and restart. */
-import { AppWindow, RotateCw, ScrollText, Square } from "lucide-react";
+import { AppWindow, CircleStop, RotateCw, ScrollText } from "lucide-react";
 import { useMemo } from "react";
 
 import { buttonClass, Card, type Column, Empty, IconButton, StatusDot, Table, Tooltip } from "@/ui";
@@ -119,7 +119,7 @@ function Actions({
       <IconButton
         size="sm"
         label={`Stop ${worker.model}`}
-        icon={<Square className="fill-current" />}
+        icon={<CircleStop />}
         disabled={over}
         onClick={() => void stop(worker, look)}
       />

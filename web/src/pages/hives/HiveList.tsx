@@ -54,7 +54,6 @@ export function HiveList({ query, shown, group, open, onOpen, onClear }: HiveLis
           padded={false}
           title={each.title || undefined}
           note={each.title ? `${each.rows.length}` : undefined}
-          className="max-sm:border-0 max-sm:bg-transparent"
         >
           <Table
             label={each.title ? `Hives: ${each.title}` : "Hives"}

@@ -5,7 +5,7 @@
 import { House } from "lucide-react";
 
 import { honeyOf, HoneyHex, type Health } from "@/topology";
-import { getRow, useRow, useStale, useTick, type HiveRow } from "@/state";
+import { getRow, serverNow, useRow, useStale, useTick, type HiveRow } from "@/state";
 import { cn, format, Meter, StatusDot, Time } from "@/ui";
 
 import { memoryPair } from "./groups";
@@ -52,7 +52,7 @@ export function useHiveState(hive: HiveRow) {
     beatAt: node?.beat_at ?? null,
     diskFreeMb: node?.disk_free_mb ?? null,
     queenVersion: queen?.version ?? null,
-    now: Date.now() / 1000,
+    now: serverNow(),
     workers: workersOf(hive.hive_id),
   });
   return { ...stateOf(hive, found), troubles: found };
@@ -92,7 +92,8 @@ export function GpusCell({ hive }: { hive: HiveRow }) {
         })}
       </span>
       <span className="text-xs text-muted num">
-        {gpus.length} · {format.percent(mean)}
+        {gpus.length > 1 ? `${gpus.length} · ` : ""}
+        {format.percent(mean)}
       </span>
     </span>
   );

@@ -4,7 +4,7 @@
  * What is open lives in the URL: `hive` the detail, `add` the wizard, `q`, `show` and `group` the list.
  */
 import { Link } from "@tanstack/react-router";
-import { Plus, Server } from "lucide-react";
+import { Hexagon, Plus } from "lucide-react";
 import { useMemo } from "react";
 
 import { useShortcut, useUrlState, useCommands } from "@/app";
@@ -183,7 +183,7 @@ function NoHives({ operator }: { operator: boolean }) {
   return (
     <Card>
       <Empty
-        icon={<Server />}
+        icon={<Hexagon />}
         title="No hive yet"
         text={
           <>

@@ -1,5 +1,5 @@
 /** All keys: whose they are, what they may do, what they used; and how to end one. */
-import { KeyRound, Trash2 } from "lucide-react";
+import { KeyRound, Plus, Trash2 } from "lucide-react";
 import { useMemo } from "react";
 
 import type { components } from "@/api/schema";
@@ -32,16 +32,16 @@ export function KeyTable({ keys, filter, now, onRevoke, onCreate }: KeyTableProp
         filter === "" ? (
           <Empty
             icon={<KeyRound />}
-            title="There are no keys yet."
+            title="No keys yet"
             text="Make one for each client or program: each can be limited, watched and revoked alone."
             action={
-              <Button variant="primary" onClick={onCreate}>
+              <Button variant="primary" icon={<Plus />} onClick={onCreate}>
                 Make a key
               </Button>
             }
           />
         ) : (
-          <Empty title="No key holds these words." />
+          <Empty title="No key holds these words" />
         )
       }
     />

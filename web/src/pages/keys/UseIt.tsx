@@ -1,10 +1,12 @@
 /** How programs use this colony, ready to copy, and a request to try at once. */
+import { Link } from "@tanstack/react-router";
+import { Package } from "lucide-react";
 import { useMemo } from "react";
 
 import { useSession } from "@/api";
 import { useUrlState } from "@/app";
 import { useTable } from "@/state";
-import { Card, CodeBlock, Copyable, Empty, Field, Notice, Select, Tabs } from "@/ui";
+import { buttonClass, Card, CodeBlock, Copyable, Empty, Field, Notice, Select, Tabs } from "@/ui";
 
 import { secure, snippets, trustCommand } from "./snippets";
 import { TryIt } from "./TryIt";
@@ -14,7 +16,7 @@ function useModels(): { id: string; ready: boolean }[] {
   const models = useTable("models");
   const workers = useTable("workers");
   return useMemo(() => {
-    const ready = new Set([...workers.values()].filter((w) => w.status === "ready").map((w) => w.model));
+    const ready = new Set([...workers.values()].filter((w) => w.serving).map((w) => w.model));
     const ids = new Set([...models.values()].filter((m) => !m.embedding && !m.rerank).map((m) => m.model_id));
     return [...ids]
       .map((id) => ({ id, ready: ready.has(id) }))
@@ -33,12 +35,13 @@ export function UseIt() {
     return (
       <Card title="Use this colony">
         <Empty
-          title="There is no model yet."
+          icon={<Package />}
+          title="No model yet"
           text="The examples name one that this colony has: download one, or let a first request fetch it."
           action={
-            <a className="text-accent-text underline" href="/models">
+            <Link to="/models" className={buttonClass()}>
               Go to the models
-            </a>
+            </Link>
           }
         />
       </Card>

@@ -33,7 +33,7 @@ export interface MatrixProps {
 export function Matrix({ lines, hives, selected, onOpen, onBring }: MatrixProps) {
   const box = useRef<HTMLDivElement>(null);
   const narrow = useNarrow();
-  const wide = !narrow && hives.length <= WIDE_MAX;
+  const wide = hives.length <= (narrow ? 1 : WIDE_MAX);
   const nameWidth = narrow ? NAME_NARROW_PX : NAME_PX;
   const head = wide ? HEAD_PX : HEAD_TALL_PX;
   const columns = `${nameWidth}px ${wide ? "" : ""}repeat(${hives.length}, ${wide ? "minmax(120px, 1fr)" : hives.length > MANY ? "24px" : "34px"}) ${wide ? "" : "1fr"}`;

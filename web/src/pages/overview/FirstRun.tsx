@@ -131,7 +131,7 @@ export function FirstRun({ onBusy }: { onBusy: (busy: boolean) => void }) {
             <Button variant="primary" icon={<MessageSquareText />} onClick={begin} className="h-9 px-4">
               Start the starter model and chat
             </Button>
-            <Link to="/models" search={{ add: "search" } as never} className={cn(buttonClass(), "h-9 px-4")}>
+            <Link to="/models" search={{ view: "find" } as never} className={cn(buttonClass(), "h-9 px-4")}>
               Look for another model
             </Link>
           </div>
@@ -177,12 +177,13 @@ function CombDrawing() {
 
 function NoHive() {
   return (
-    <Card>
-      <div className="px-2 py-6 sm:px-6 sm:py-10">
+    <Card padded={false}>
+      <div className="relative overflow-hidden rounded-lg px-5 py-8 sm:px-9 sm:py-11">
+        <CombDrawing />
         <h2 className="text-2xl font-semibold tracking-tight">No hive yet</h2>
         <p className="mt-1.5 max-w-xl text-base text-muted">
           The queen is here and waits. A hive is a machine that runs models: start one beside the queen, or
-          add another machine.
+          add another machine as one.
         </p>
         <div className="mt-5 max-w-md">
           <CodeBlock code="rbee hive start" label="Command" />
@@ -193,7 +194,7 @@ function NoHive() {
           className={cn(buttonClass("primary"), "mt-4 h-9 px-4")}
         >
           <Plus aria-hidden />
-          Add another machine
+          Add a hive
         </Link>
       </div>
     </Card>

@@ -49,7 +49,7 @@ function Header({ alerts }: { alerts: number }) {
             <Plus aria-hidden />
             Add a hive
           </Link>
-          <Link to="/workers" search={{ start: "1" } as never} className={buttonClass()}>
+          <Link to="/workers" search={{ start: "new" } as never} className={buttonClass()}>
             <Plus aria-hidden />
             Start a worker
           </Link>

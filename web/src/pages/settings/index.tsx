@@ -160,7 +160,7 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
       {groups.length === 0 ? (
         <Empty
           icon={<SearchX />}
-          title="No setting is left."
+          title="No setting is left"
           text={filter ? "No name and no description holds these words." : "Nothing of this kind is set."}
         />
       ) : null}

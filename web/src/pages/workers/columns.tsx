@@ -137,8 +137,12 @@ const ModelCell = memo(function ModelCell({ worker }: { worker: WorkerRow }) {
   const { model, task, engine, manual, worker_id } = worker;
   const { name, from } = nameParts(model);
   return (
-    <span className="flex min-w-0 items-center gap-1.5" title={`${model} (${worker_id}, ${engine})`}>
-      <span className="truncate font-medium">{name}</span>
+    // Where it is from goes to a second line that is cut off, unless a good part of it has room.
+    <span
+      className="flex h-5 min-w-0 flex-wrap items-center gap-1.5 overflow-hidden"
+      title={`${model} (${worker_id}, ${engine})`}
+    >
+      <span className="max-w-full truncate font-medium">{name}</span>
       {task === "generate" ? null : <Badge>{task}</Badge>}
       {manual ? (
         <span
@@ -148,7 +152,7 @@ const ModelCell = memo(function ModelCell({ worker }: { worker: WorkerRow }) {
           <Hand aria-label="started by hand" />
         </span>
       ) : null}
-      {from ? <span className="min-w-0 flex-1 truncate text-xs text-faint">{from}</span> : null}
+      {from ? <span className="min-w-0 flex-[1_1_6rem] truncate text-xs text-faint">{from}</span> : null}
     </span>
   );
 });

@@ -1,4 +1,4 @@
-/** A row of a table as a card, for phones: the title and the corner on top, the other columns as names and values. */
+/** A row of a table for phones, a few lines high: the title and the corner on top, the other columns as names and values. */
 import { cn } from "../cn";
 import type { Column } from "./rows";
 
@@ -15,7 +15,7 @@ export function CardRow<R>({
   const titles = of("title").length > 0 ? of("title") : columns.slice(0, 1);
   const rest = columns.filter((column) => column.card === undefined && !titles.includes(column));
   return (
-    <div className={cn("rounded-lg border bg-surface p-3", selected && "border-accent")}>
+    <div className={cn("px-3.5 py-3", selected && "bg-accent-soft [--faint:var(--muted)]")}>
       <div className="flex items-start gap-2">
         {titles.map((column) => (
           <div key={column.id} role="gridcell" className="min-w-0 flex-1 font-medium">

@@ -218,10 +218,11 @@ export function Table<R>(props: TableProps<R>) {
               }}
               className={cn(
                 "absolute inset-x-0 top-0 focus-visible:z-[1] focus-visible:-outline-offset-2",
-                narrow ? "pb-2" : "grid items-center gap-3 border-b px-3.5",
+                "border-b last:border-b-0",
+                narrow ? "" : "grid items-center gap-3 px-3.5",
                 onOpen && "cursor-pointer",
                 !narrow && "hover:bg-hover",
-                !narrow && selected === id && "bg-accent-soft hover:bg-accent-soft",
+                !narrow && selected === id && "bg-accent-soft [--faint:var(--muted)] hover:bg-accent-soft",
                 rowClass?.(row),
               )}
               style={{

@@ -190,7 +190,7 @@ function Round({
         aria-label={label}
         aria-disabled={off || undefined}
         onClick={onClick}
-        className="ml-1 grid size-8 shrink-0 place-items-center rounded-full bg-accent text-accent-ink transition-opacity aria-disabled:bg-raised aria-disabled:text-faint"
+        className="ml-1 grid size-8 shrink-0 max-md:size-10 place-items-center rounded-full bg-accent text-accent-ink transition-opacity aria-disabled:bg-raised aria-disabled:text-faint"
       >
         {children}
       </button>

@@ -11,6 +11,7 @@ import { useState } from "react";
 import { call, api } from "@/api";
 import { cn, format, StatusDot } from "@/ui";
 
+import { nameParts, shortName } from "../../models/names";
 import { STARTER, type Talker, talkerOf, useTalkers } from "../live/models";
 import { READINESS } from "./readiness";
 
@@ -59,7 +60,7 @@ export function ModelPicker({ value, onChange, label = "Model", align = "start" 
         <button
           type="button"
           aria-label={`${label}: ${value ? `${value}, ${state.word}` : "Choose a model"}`}
-          className="flex h-8 min-w-0 max-w-full items-center gap-2 rounded-md px-2 text-base font-medium hover:bg-hover data-[state=open]:bg-hover"
+          className="flex h-8 min-w-0 max-w-full max-md:h-10 items-center gap-2 rounded-md px-2 text-base font-medium hover:bg-hover data-[state=open]:bg-hover"
         >
           {value ? (
             <StatusDot
@@ -69,12 +70,15 @@ export function ModelPicker({ value, onChange, label = "Model", align = "start" 
               label=""
             />
           ) : null}
-          <span className="truncate">{value || "Choose a model"}</span>
+          <span className="truncate" title={value}>
+            {value ? shortName(value) : "Choose a model"}
+          </span>
           <ChevronDown className="size-4 shrink-0 text-faint" aria-hidden />
         </button>
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content
+          aria-label={label}
           align={align}
           sideOffset={6}
           collisionPadding={8}
@@ -145,7 +149,7 @@ function Choices({
 }
 
 const ITEM =
-  "flex cursor-pointer items-center gap-2.5 rounded-md px-2.5 py-2 text-sm data-[selected=true]:bg-hover";
+  "flex cursor-pointer items-center gap-2.5 rounded-md px-2.5 py-2 text-sm data-[selected=true]:bg-hover data-[selected=true]:[--faint:var(--muted)]";
 
 function Choice({
   talker,
@@ -157,8 +161,9 @@ function Choice({
   pick: (model: string) => void;
 }) {
   const { word, tone } = READINESS[talker.readiness];
+  const { name, from } = nameParts(talker.id);
   const facts = [
-    talker.quantization,
+    from || talker.quantization,
     talker.sizeBytes ? format.bytes(talker.sizeBytes) : null,
     hivesOf(talker.hives),
   ];
@@ -171,7 +176,9 @@ function Choice({
     >
       <StatusDot state={word} tone={tone} pulse={talker.readiness === "loading"} label="" />
       <span className="min-w-0 flex-1">
-        <span className="block truncate font-medium">{talker.id}</span>
+        <span className="block truncate font-medium" title={talker.id}>
+          {name}
+        </span>
         <span className="num block truncate text-xs text-faint">{facts.filter(Boolean).join(" · ")}</span>
       </span>
       <span className={cn("text-xs", tone === "ok" ? "text-ok" : tone === "bad" ? "text-bad" : "text-muted")}>

@@ -76,6 +76,7 @@ export function SettingsSheet({ open, onClose, sampling, onChange }: SettingsShe
         <Presets sampling={sampling} onChange={onChange} />
         <Field label="Instructions" hint="Said to the model before everything else (the system prompt)">
           <Textarea
+            data-autofocus=""
             value={sampling.system}
             rows={5}
             placeholder="You are …"

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 
 import { Button } from "@/ui";
 
+import { shortName } from "../../models/names";
 import { STARTER, talkerOf, useTalkers } from "../live/models";
 import { READINESS } from "./readiness";
 
@@ -35,7 +36,7 @@ export function Welcome({
                 ? "No model is here yet. The starter (93 MB) is fetched and loaded with your first question."
                 : "Asking which models are here …"
               : talker
-                ? `${model} is ${READINESS[talker.readiness].word}: it ${READINESS[talker.readiness].says}.`
+                ? `${shortName(model)} is ${READINESS[talker.readiness].word}: it ${READINESS[talker.readiness].says}.`
                 : `${model} is not here yet: it is downloaded when it is asked.`)}
         </p>
       </div>

@@ -4,9 +4,8 @@ import { useEffect, useState } from "react";
 import { api, call } from "@/api";
 
 import { useTable } from "@/state";
-import { CodeBlock, Loading, Notice } from "@/ui";
+import { CodeBlock, Loading, Notice, Words } from "@/ui";
 
-import { Words } from "../Words";
 import { Joined } from "./Joined";
 import { JoinRequest } from "./JoinRequest";
 import { Steps } from "./Steps";

@@ -3,9 +3,8 @@ import { Fingerprint } from "lucide-react";
 import { useState } from "react";
 
 import { useTable } from "@/state";
-import { Button, CodeBlock, Copyable, Field, Input, Notice, Select } from "@/ui";
+import { Button, CodeBlock, Copyable, Field, Input, Notice, Select, Words } from "@/ui";
 
-import { Words } from "../Words";
 import { Joined } from "./Joined";
 import { Steps, type Step } from "./Steps";
 import { useInstall, type InstallWish } from "./useInstall";

@@ -4,12 +4,11 @@ import { useState } from "react";
 
 import { api, call } from "@/api";
 import { toast } from "@/app";
-import { Button, CodeBlock, cn, Field, Input, Notice, Progress, Segmented, Select, useNow } from "@/ui";
+import { Button, CodeBlock, cn, Field, Input, Notice, Progress, Segmented, Select, useNow, Words } from "@/ui";
 
 import { useArrival } from "./arrivals";
 import { Joined } from "./Joined";
 import { clock, hostOf, joinLine, type Shell } from "./line";
-import { Words } from "../Words";
 import { Steps, type Step } from "./Steps";
 
 export interface MadeLine {

@@ -2,10 +2,9 @@
 import { Check, Minus } from "lucide-react";
 
 import type { EngineFacts, HiveRow } from "@/state";
-import { Badge, format } from "@/ui";
+import { Badge, format, Words } from "@/ui";
 
 import { sentence } from "../troubles";
-import { Words } from "../Words";
 import { Section } from "./Section";
 
 export function Engines({ hive }: { hive: HiveRow }) {

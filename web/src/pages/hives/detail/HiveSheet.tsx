@@ -16,13 +16,13 @@ import {
   Notice,
   Sheet,
   StatusDot,
+  Words,
 } from "@/ui";
 
 import { forgetHive, lookAgain, mayOperate, revokeHive, stopHive } from "../actions";
 import { useHiveState } from "../cells";
 import type { Member } from "../members";
 import type { Trouble } from "../troubles";
-import { Words } from "../Words";
 import { Engines } from "./Engines";
 import { FactsOf } from "./FactsOf";
 import { Gpus } from "./Gpus";

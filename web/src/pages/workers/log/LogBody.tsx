@@ -15,7 +15,7 @@ const OVERSCAN = 20;
 const LONGEST_SHOWN = 4_000; // characters; a base64 blob in a log must not make a page of that width
 
 const TONE: Record<Level, string> = {
-  error: "text-bad bg-bad-soft",
+  error: "text-bad bg-bad-soft [--faint:var(--muted)]",
   warn: "text-warn",
   mark: "text-accent-text border-t border-line",
   debug: "text-faint",
