@@ -52,7 +52,7 @@ async def test_a_killed_hive_leaves_its_worker_and_the_next_one_adopts_it(colony
 async def test_an_open_stream_gets_every_token_while_its_hive_is_killed_and_started_again(
     colony: Colony,
 ) -> None:
-    slow = script(colony, tokens=60, delay_token_s=0.05)
+    slow = script(colony, tokens=60, delay_token_s=0.15)  # a hive starts anew in far less than 9 s
     hive = colony.hive(script=slow)
     async with talking(hive) as client:
         worker = await spawn(client)
@@ -144,7 +144,7 @@ async def test_a_process_without_its_state_file_is_ended_and_a_stranger_is_not(
 
 
 async def test_no_hive_for_long_ends_the_worker(colony: Colony) -> None:
-    hive = colony.hive(orphan_s="1.0")
+    hive = colony.hive(orphan_s="3.0")
     async with talking(hive) as client:
         worker = await spawn(client)
         assert complete(hive, worker)
