@@ -12,7 +12,7 @@ import { startStream, stopStream } from "@/state";
 import { IconButton, Keys, TooltipProvider, useMedia } from "@/ui";
 
 import { openPalette, useCommandStore } from "./commands";
-import { ConnectionBanner } from "./ConnectionBanner";
+import { ConnectionBanner, VersionBanner } from "./ConnectionBanner";
 import { openHelp } from "./help-store";
 import { Mark } from "./Mark";
 import { NavList, TabBar } from "./Nav";
@@ -140,6 +140,7 @@ export function Layout() {
             />
           </header>
           <ConnectionBanner />
+          <VersionBanner />
           <main
             id="main"
             tabIndex={-1}

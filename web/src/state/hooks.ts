@@ -7,6 +7,7 @@ import { useCallback, useSyncExternalStore } from "react";
 import { onTick } from "./history";
 import { getConnection, getRow, getTable, isStale, subscribe, subscribeConnection } from "./store";
 import type { ColonyRow, Connection, TableName, Tables } from "./types";
+import { newVersion, onVersion } from "./version";
 
 /** All rows of a table, by id: a new Map after each change. */
 export function useTable<Name extends TableName>(name: Name): ReadonlyMap<string, Tables[Name]> {
@@ -28,6 +29,16 @@ export function useColony(): ColonyRow | undefined {
 /** How the stream is. */
 export function useConnection(): Connection {
   return useSyncExternalStore(subscribeConnection, getConnection);
+}
+
+/** Whether anything was heard yet: before that an empty table says nothing. */
+export function useKnown(): boolean {
+  return useSyncExternalStore(subscribeConnection, () => getConnection().lastAt !== null);
+}
+
+/** The queen's version where it is no longer the one that this page came from; else null. */
+export function useNewVersion(): string | null {
+  return useSyncExternalStore(onVersion, newVersion);
 }
 
 /** Whether what is shown of a row is old and should grey out. */

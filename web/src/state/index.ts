@@ -4,7 +4,16 @@
  * `startStream()` is called once by the app's root; everything else only reads.
  */
 export * from "./types";
-export { useColony, useConnection, useRow, useStale, useTable, useTick } from "./hooks";
+export {
+  useColony,
+  useConnection,
+  useKnown,
+  useNewVersion,
+  useRow,
+  useStale,
+  useTable,
+  useTick,
+} from "./hooks";
 export { history, latest, onTick } from "./history";
-export { getRow, getTable, isStale, serverNow, subscribe } from "./store";
+export { getRow, getTable, isStale, serverNow } from "./store";
 export { reconnectNow, startStream, stopStream } from "./stream";

@@ -7,6 +7,7 @@
  */
 import { sessionFetch } from "@/api/session";
 
+import { forgetHistory } from "./history";
 import { EventCutter } from "./sse";
 import { clear, getConnection, getTable, LIVE_S, setConnection, take } from "./store";
 import type { ConnectionState, Message } from "./types";
@@ -33,7 +34,12 @@ let attempt: AbortController | null = null;
 let lastId: string | null = null;
 let wake: (() => void) | null = null;
 let heardAt = 0;
+/** `reconnectNow` was called: the next try does not wait. */
+let hurried = false;
 let hiddenSince: number | null = null;
+let hiding: ReturnType<typeof setTimeout> | undefined;
+/** When a page that had let go was shown again: it is not late before it could be heard. */
+let resumedAt = 0;
 /** Why the last try failed: told once what is shown has become old. */
 let why: string | null = null;
 let watchdog: ReturnType<typeof setInterval> | null = null;
@@ -56,14 +62,25 @@ export function stopStream(): void {
   document.removeEventListener("visibilitychange", onVisibility);
   window.removeEventListener("online", reconnectNow);
   if (watchdog !== null) clearInterval(watchdog);
+  clearTimeout(hiding);
   attempt?.abort();
   wake?.();
+  forget();
+  why = null;
+  hiddenSince = null;
+  setConnection({ state: "connecting", ageS: null, lastAt: null, reason: null });
+}
+
+/** Rows and figures alike: whoever signs in next begins with nothing. */
+function forget(): void {
   lastId = null;
   clear();
+  forgetHistory();
 }
 
 /** Try at once: after signing in, or when the network is back. */
 export function reconnectNow(): void {
+  hurried = true;
   attempt?.abort();
   wake?.();
 }
@@ -76,19 +93,20 @@ async function keepUp(mine: number): Promise<void> {
       await pause(null);
       continue;
     }
+    hurried = false;
     const outcome = await follow();
     if (!isMine()) return;
     if (outcome === "signed_out" || outcome === "forbidden") {
-      lastId = null;
-      clear();
+      forget();
       note("signed_out", outcome === "forbidden" ? "This key may not look at the colony." : null);
       await pause(null); // until someone signs in
+      if (!isMine()) return;
       note("connecting", null);
       failures = 0;
       continue;
     }
-    failures = outcome === "ended" ? 1 : failures + 1;
-    await pause(retryMs(failures));
+    failures = outcome === "ended" || hurried ? 1 : failures + 1;
+    if (!hurried) await pause(retryMs(failures));
   }
 }
 
@@ -103,6 +121,8 @@ type Outcome = "ended" | "failed" | "signed_out" | "forbidden";
 /** One connection, from its request to its end. */
 async function follow(): Promise<Outcome> {
   const mine = (attempt = new AbortController());
+  // The silence of the line before is not this one's.
+  heardAt = Date.now();
   const late = setTimeout(() => {
     mine.abort();
   }, CONNECT_MS_MAX);
@@ -117,17 +137,19 @@ async function follow(): Promise<Outcome> {
       return "failed";
     }
     clearTimeout(late);
-    heardAt = Date.now();
     why = null;
     await read(response.body);
     note("lost", "The queen ended the stream.");
     return "ended";
-  } catch {
+  } catch (error) {
     // fetch throws for every kind of broken line, and for our own abort; both mean: try again.
-    if (!isPaused()) note("lost", "The queen cannot be reached.");
+    const reason =
+      error instanceof SyntaxError ? "What she sent cannot be read." : "The queen cannot be reached.";
+    if (!isPaused()) note("lost", reason);
     return "failed";
   } finally {
     clearTimeout(late);
+    mine.abort(); // whatever ended it, the connection is not left open
     if (attempt === mine) attempt = null;
   }
 }
@@ -141,8 +163,11 @@ async function read(body: ReadableStream<Uint8Array>): Promise<void> {
     if (done) return;
     heardAt = Date.now();
     for (const event of cutter.feed(decoder.decode(value, { stream: true }))) {
+      const before = lastId;
+      // What cannot be taken is not asked for again: the next try begins with a snapshot.
+      lastId = null;
       take(JSON.parse(event.data) as Message);
-      if (event.id !== null) lastId = event.id;
+      lastId = event.id ?? before;
     }
   }
 }
@@ -151,11 +176,11 @@ async function read(body: ReadableStream<Uint8Array>): Promise<void> {
 function watch(): void {
   const connection = getConnection();
   if (connection.state === "signed_out") return;
-  if (attempt !== null && heardAt > 0 && Date.now() - heardAt > SILENT_MS_MAX) {
+  if (attempt !== null && Date.now() - heardAt > SILENT_MS_MAX) {
     heardAt = Date.now();
     attempt.abort();
   }
-  if (connection.lastAt === null) return;
+  if (connection.lastAt === null || isPaused() || Date.now() - resumedAt < LIVE_S * 1000) return;
   const ageS = (Date.now() - connection.lastAt) / 1000;
   if (ageS > LIVE_S) note(connection.state === "live" ? "lost" : connection.state, why);
   else if (connection.state !== "live") note(connection.state, why);
@@ -175,8 +200,9 @@ function note(state: ConnectionState, reason: string | null): void {
 function onVisibility(): void {
   if (document.hidden) {
     hiddenSince = Date.now();
-    setTimeout(letGoIfHidden, HIDDEN_MS_MAX + 100);
+    lookLater(HIDDEN_MS_MAX + 100);
   } else {
+    if (isPaused()) resumedAt = Date.now();
     hiddenSince = null;
     if (attempt === null) wake?.();
   }
@@ -185,7 +211,12 @@ function onVisibility(): void {
 function letGoIfHidden(): void {
   if (isPaused()) attempt?.abort();
   // A download's progress stands in the tab's title: look again later whether it has ended.
-  else if (hiddenSince !== null) setTimeout(letGoIfHidden, HIDDEN_MS_MAX);
+  else if (hiddenSince !== null) lookLater(HIDDEN_MS_MAX);
+}
+
+function lookLater(ms: number): void {
+  clearTimeout(hiding);
+  hiding = setTimeout(letGoIfHidden, ms);
 }
 
 function isPaused(): boolean {
