@@ -91,10 +91,15 @@ export async function loadSession(): Promise<void> {
     const response = await fetch(SESSION_PATH, { headers: { accept: "application/json" } });
     if (response.status === 401) signedOut();
     else if (response.ok) take((await response.json()) as SessionAnswer);
-    else useSession.setState({ state: "unreachable" });
+    else unreachable();
   } catch {
-    if (session().state !== "in") useSession.setState({ state: "unreachable" });
+    unreachable();
   }
+}
+
+/** Nobody said who this is. Whoever is in stays: a restart must not take the pages down. */
+function unreachable(): void {
+  if (session().state !== "in") useSession.setState({ state: "unreachable" });
 }
 
 /**

@@ -3,7 +3,7 @@
  * server wants a key and this browser has shown none. The router is not touched by it, so whoever
  * signs in is where he was going. Pages of one principal are taken down before another's come up.
  */
-import { type ReactNode, useEffect } from "react";
+import { Fragment, type ReactNode, useEffect } from "react";
 
 import { loadSession, useSession } from "@/api";
 
@@ -15,6 +15,7 @@ const CHECK_EVERY_MS = 60_000; // a session that ended while nothing was asked i
 
 export function SessionGate({ children }: { children: ReactNode }) {
   const state = useSession((s) => s.state);
+  const name = useSession((s) => s.name);
 
   useEffect(() => {
     if (state === "out") return;
@@ -26,7 +27,8 @@ export function SessionGate({ children }: { children: ReactNode }) {
     };
   }, [state]);
 
-  if (state === "in") return children;
+  // Another tab may have signed in as somebody else: the cookie is that one's now.
+  if (state === "in") return <Fragment key={name}>{children}</Fragment>;
   if (state === "out") return <SignIn />;
   return (
     <main className="grid min-h-dvh place-items-center p-6 text-center" aria-busy="true">

@@ -3,7 +3,7 @@ import { CircleCheck, Info, TriangleAlert, X } from "lucide-react";
 
 import { Button, cn, IconButton, inWords } from "@/ui";
 
-import { dismiss, useToasts } from "./toasts";
+import { dismiss, holdToasts, useToasts } from "./toasts";
 
 const ICON = { ok: CircleCheck, bad: TriangleAlert, info: Info };
 const LOOK = { ok: "text-ok", bad: "text-bad", info: "text-info" };
@@ -15,6 +15,11 @@ export function Toaster() {
       role="region"
       aria-label="Messages"
       aria-live="polite"
+      data-toasts=""
+      onPointerEnter={() => holdToasts(true)}
+      onPointerLeave={() => holdToasts(false)}
+      onFocus={() => holdToasts(true)}
+      onBlur={() => holdToasts(false)}
       className="pointer-events-none fixed inset-x-2 bottom-16 z-50 flex flex-col items-end gap-2 sm:inset-x-auto sm:right-4 sm:bottom-4"
     >
       {toasts.map((each) => {

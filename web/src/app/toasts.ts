@@ -1,6 +1,8 @@
 /** What actions report back: toast.ok("Worker started"), toast.problem(error). Shown by Toaster. */
 import { create } from "zustand";
 
+import { ABORTED, Problem } from "@/api/problems";
+
 export interface Toast {
   id: number;
   tone: "ok" | "bad" | "info";
@@ -11,6 +13,10 @@ export interface Toast {
 
 /** Good news leaves by itself; a problem stays until it is closed, since its remedy wants to be read. */
 const OK_SHOWN_MS = 4_000;
+/** One with a button has to be reached, also by keyboard. */
+const ACTION_SHOWN_MS = 12_000;
+/** While somebody is at the messages none leaves; looked at again after this. */
+const HELD_MS = 1_000;
 /** More would hide the page; the oldest leaves. */
 const SHOWN_MAX = 4;
 
@@ -20,8 +26,15 @@ interface Toasts {
 export const useToasts = create<Toasts>(() => ({ toasts: [] }));
 
 let next = 1;
+let held = false;
+
+/** The pointer or the focus is at the messages: they stay. */
+export function holdToasts(hold: boolean): void {
+  held = hold;
+}
 
 export function dismiss(id: number): void {
+  held = false; // what was under the pointer is gone, and nothing says that the pointer left
   useToasts.setState((state) => ({ toasts: state.toasts.filter((each) => each.id !== id) }));
 }
 
@@ -34,8 +47,12 @@ function show(made: Omit<Toast, "id">): number {
       { ...made, id },
     ].slice(-SHOWN_MAX),
   }));
-  if (made.tone !== "bad") setTimeout(() => dismiss(id), OK_SHOWN_MS);
+  if (made.tone !== "bad") leave(id, made.action ? ACTION_SHOWN_MS : OK_SHOWN_MS);
   return id;
+}
+
+function leave(id: number, ms: number): void {
+  setTimeout(() => (held ? leave(id, HELD_MS) : dismiss(id)), ms);
 }
 
 /** The words of whatever was thrown: a Problem of the server brings its message and its remedy. */
@@ -57,6 +74,7 @@ export const toast = {
   /** Shows why something failed and what helps; an aborted call is silent, for that was the user's wish. */
   problem: (error: unknown, action?: Toast["action"]) => {
     if (error instanceof DOMException && error.name === "AbortError") return 0;
+    if (error instanceof Problem && error.code === ABORTED) return 0;
     const { message, remedy } = wordsOf(error);
     return show({ tone: "bad", title: message, remedy, action });
   },

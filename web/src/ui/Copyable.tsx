@@ -1,5 +1,5 @@
 /** What one wants to take along: a short value with a copy button, and a block of code with one. */
-import { Check, Copy } from "lucide-react";
+import { Check, Copy, X } from "lucide-react";
 import { useState, type ReactNode } from "react";
 
 import { IconButton } from "./Button";
@@ -11,38 +11,50 @@ export async function copyText(text: string): Promise<boolean> {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
+    const before = document.activeElement;
     const area = document.createElement("textarea");
     area.value = text;
     area.style.position = "fixed";
     area.style.opacity = "0";
     // Inside an open dialog the focus may not leave it.
-    (document.querySelector('[role="dialog"]') ?? document.body).append(area);
+    (before?.closest('[role="dialog"]') ?? document.body).append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    if (before instanceof HTMLElement) before.focus({ preventScroll: true });
     return done;
   }
 }
+
+const SAID = { copied: "Copied", refused: "The browser refuses to copy: select it by hand" };
 
 export function CopyButton({
   text,
   label = "Copy",
   className,
 }: {
-  text: string;
+  /** The text, or what gives it: for a text that grows. */
+  text: string | (() => string);
   label?: string;
   className?: string;
 }) {
-  const [copied, setCopied] = useState(false);
+  const [done, setDone] = useState<"copied" | "refused" | null>(null);
   const copy = async () => {
-    if (!(await copyText(text))) return;
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1500);
+    setDone((await copyText(typeof text === "string" ? text : text())) ? "copied" : "refused");
+    setTimeout(() => setDone(null), 1500);
   };
   return (
     <IconButton
-      label={copied ? "Copied" : label}
-      icon={copied ? <Check className="text-ok" /> : <Copy />}
+      label={done === null ? label : SAID[done]}
+      icon={
+        done === null ? (
+          <Copy />
+        ) : done === "copied" ? (
+          <Check className="text-ok" />
+        ) : (
+          <X className="text-bad" />
+        )
+      }
       size="sm"
       className={className}
       onClick={copy}

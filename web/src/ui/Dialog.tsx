@@ -16,6 +16,8 @@ export interface DialogProps {
   /** Buttons, at the right of the foot. */
   footer?: ReactNode;
   wide?: boolean;
+  /** Only its buttons close it: what it shows cannot be had again. */
+  keep?: boolean;
 }
 
 /** The first field takes the focus, else the dialog itself: never the close button, whose tooltip would open. */
@@ -27,6 +29,14 @@ function focusContent(event: Event): void {
   );
   (field ?? content).focus({ preventScroll: true });
 }
+
+/** A press on a message above the dialog (app/Toaster) is meant for that message. */
+function stayForMessages(event: CustomEvent<{ originalEvent: Event }>): void {
+  const { target } = event.detail.originalEvent;
+  if (target instanceof Element && target.closest("[data-toasts]")) event.preventDefault();
+}
+
+const stay = (event: Event): void => event.preventDefault();
 
 const SHADE = "fixed inset-0 z-40 bg-shade animate-fade";
 
@@ -55,13 +65,24 @@ function Head({
   );
 }
 
-export function Dialog({ open, onOpenChange, title, description, children, footer, wide }: DialogProps) {
+export function Dialog({
+  open,
+  onOpenChange,
+  title,
+  description,
+  children,
+  footer,
+  wide,
+  keep,
+}: DialogProps) {
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className={SHADE} />
         <Radix.Content
           onOpenAutoFocus={focusContent}
+          onInteractOutside={keep ? stay : stayForMessages}
+          {...(keep ? { onEscapeKeyDown: stay } : {})}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={cn(
             "fixed z-40 flex max-h-[88dvh] flex-col rounded-xl border border-line-strong bg-overlay shadow-pop animate-rise focus:outline-none",
@@ -82,7 +103,7 @@ export function Dialog({ open, onOpenChange, title, description, children, foote
   );
 }
 
-export interface SheetProps extends Omit<DialogProps, "wide"> {
+export interface SheetProps extends Omit<DialogProps, "wide" | "keep"> {
   /** Buttons in the head, beside the close button. */
   actions?: ReactNode;
   wide?: boolean;
@@ -108,6 +129,7 @@ export function Sheet({
         <Radix.Overlay className={SHADE} />
         <Radix.Content
           onOpenAutoFocus={focusContent}
+          onInteractOutside={stayForMessages}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={cn(
             "fixed inset-y-0 z-40 flex w-full flex-col border-line-strong bg-overlay shadow-pop focus:outline-none",
