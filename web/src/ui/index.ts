@@ -15,7 +15,7 @@ export { Menu, type MenuItem } from "./Menu";
 export { PageBody, PageHeader } from "./PageHeader";
 export { Table, type TableProps } from "./table/Table";
 export type { Column, Sort } from "./table/rows";
-export { Time, useNow } from "./Time";
+export { clockOf, dateOf, Time, useNow } from "./Time";
 export { setTitleProgress, usePageTitle } from "./title";
 export { toneOf, type Tone } from "./tones";
 export { Tooltip, TooltipProvider } from "./Tooltip";

@@ -13,6 +13,7 @@ import {
   Badge,
   Button,
   Card,
+  clockOf,
   cn,
   Empty,
   format,
@@ -82,7 +83,7 @@ export function EventList() {
           </Button>
         ) : null}
         <span className="ml-auto flex items-center gap-2">
-          <span className="text-xs text-muted num" aria-live="polite">
+          <span className="text-xs text-muted num">
             {missed > 0 ? `${format.count(missed)} new` : format.plural(rows.length, "event")}
           </span>
           <Button
@@ -126,7 +127,7 @@ function columnsOf(onSubject: (subject: string) => void): Column<EventRow>[] {
       width: "104px",
       card: "corner",
       sort: (event) => event.seq,
-      text: (event) => new Date(event.at * 1000).toLocaleTimeString(),
+      text: (event) => clockOf(event.at),
       cell: (event) => (
         <span className="text-muted">
           <Time at={event.at} />
@@ -195,7 +196,7 @@ function Subject({ event, onSubject }: { event: EventRow; onSubject: (subject: s
       <button
         type="button"
         onClick={() => onSubject(event.subject)}
-        className="shrink-0 rounded-sm px-1 text-2xs text-faint opacity-0 hover:text-fg focus-visible:opacity-100 group-hover:opacity-100"
+        className="shrink-0 rounded-sm px-1 text-2xs text-faint opacity-0 hover:text-fg focus-visible:opacity-100 pointer-coarse:opacity-100 group-hover:opacity-100"
         title={`Only events of ${event.subject}`}
       >
         only

@@ -53,7 +53,7 @@ function DeviceItem({ device }: { device: Device }) {
   const total = device.memory_total_mb ?? device.memory_mb;
   const figures = [
     device.util_pct !== null && device.util_pct !== undefined
-      ? `${format.percent(device.util_pct / 100)} busy`
+      ? `${format.percent(device.util_pct)} busy`
       : null,
     device.temp_c !== null && device.temp_c !== undefined ? format.celsius(device.temp_c) : null,
     device.power_w !== null && device.power_w !== undefined ? format.watts(device.power_w) : null,

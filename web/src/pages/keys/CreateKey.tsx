@@ -7,7 +7,7 @@ import type { components } from "@/api/schema";
 import { toast } from "@/app";
 import { Button, Checkbox, CodeBlock, Dialog, Field, Input, Notice, Select, Textarea } from "@/ui";
 
-import { limitOf, type KeyWish, SCOPES, type Scope, wishOf } from "./wish";
+import { isComplete, isLimit, type KeyWish, SCOPES, type Scope, wishOf } from "./wish";
 
 type KeyMade = components["schemas"]["KeyMade"];
 
@@ -30,7 +30,8 @@ const EMPTY: KeyWish = {
   tokensPerDay: "",
 };
 
-export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
+/** Shown while it is open: the key leaves the page's memory with the dialog, whichever way that goes. */
+export function CreateKey({ onClose }: { onClose: () => void }) {
   const queries = useQueryClient();
   const [wish, setWish] = useState(EMPTY);
   const [made, setMade] = useState<KeyMade | null>(null);
@@ -41,13 +42,9 @@ export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange:
     setProblem(null);
   };
 
-  const close = (next: boolean): void => {
-    if (next) return;
-    onOpenChange(false);
-    // The key leaves the page's memory with the dialog.
-    setMade(null);
-    setWish(EMPTY);
-    setProblem(null);
+  // A key on its way would be made and never seen.
+  const close = (): void => {
+    if (!busy) onClose();
   };
 
   const make = async (): Promise<void> => {
@@ -66,7 +63,8 @@ export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange:
   if (made !== null) {
     return (
       <Dialog
-        open={open}
+        open
+        keep
         onOpenChange={close}
         title={`The key of ${made.about.name}`}
         description="It is shown now and never again: the queen keeps only its SHA-256."
@@ -75,7 +73,7 @@ export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange:
             variant="primary"
             onClick={() => {
               toast.ok(`The key ${made.about.name} is in force.`);
-              close(false);
+              onClose();
             }}
           >
             I have put it away
@@ -96,13 +94,13 @@ export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange:
 
   return (
     <Dialog
-      open={open}
+      open
       onOpenChange={close}
       title="Make a key"
       description="One for each client, team or program: then each can be limited and revoked alone."
       footer={
         <>
-          <Button variant="ghost" onClick={() => close(false)}>
+          <Button variant="ghost" onClick={close} disabled={busy}>
             Cancel
           </Button>
           <Button
@@ -110,7 +108,7 @@ export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange:
             type="submit"
             form="create-key"
             busy={busy && "Making it …"}
-            disabled={wish.name.trim() === "" || wish.scopes.length === 0}
+            disabled={!isComplete(wish)}
           >
             Make the key
           </Button>
@@ -122,7 +120,7 @@ export function CreateKey({ open, onOpenChange }: { open: boolean; onOpenChange:
         className="flex flex-col gap-4"
         onSubmit={(event) => {
           event.preventDefault();
-          void make();
+          if (isComplete(wish) && !busy) void make();
         }}
       >
         {problem ? <Notice title={problem.message}>{problem.remedy}</Notice> : null}
@@ -190,9 +188,8 @@ function Limit({
   value: string;
   onValue: (value: string) => void;
 }) {
-  const bad = value.trim() !== "" && limitOf(value) === null;
   return (
-    <Field label={label} error={bad ? "A whole number, at least 1." : undefined}>
+    <Field label={label} error={!isLimit(value) ? "A whole number, at least 1." : undefined}>
       <Input
         className="num"
         inputMode="numeric"

@@ -3,7 +3,7 @@ import { KeyRound, Plus, Trash2 } from "lucide-react";
 import { useMemo } from "react";
 
 import type { components } from "@/api/schema";
-import { Badge, Button, type Column, Empty, format, IconButton, Meter, Table, Time } from "@/ui";
+import { Badge, Button, type Column, dateOf, Empty, format, IconButton, Meter, Table, Time } from "@/ui";
 
 export type ApiKey = components["schemas"]["ApiKey"];
 
@@ -16,9 +16,7 @@ interface KeyTableProps {
 }
 
 export function KeyTable({ keys, filter, now, onRevoke, onCreate }: KeyTableProps) {
-  // Keys expire by the minute at most: the table is not made anew each second.
-  const minute = Math.floor(now / 60);
-  const columns = useMemo(() => columnsAt(minute * 60, onRevoke), [minute, onRevoke]);
+  const columns = useMemo(() => columnsAt(now, onRevoke), [now, onRevoke]);
   return (
     <Table
       label="Keys"
@@ -175,10 +173,7 @@ function Expires({ apiKey, now }: { apiKey: ApiKey; now: number }) {
   const leftS = apiKey.expires_at - now;
   const soon = leftS < 3 * 86_400;
   return (
-    <span
-      className={soon ? "text-warn num" : "num"}
-      title={new Date(apiKey.expires_at * 1000).toLocaleString("en-GB")}
-    >
+    <span className={soon ? "text-warn num" : "num"} title={dateOf(apiKey.expires_at)}>
       in {format.duration(Math.max(60, leftS))}
     </span>
   );

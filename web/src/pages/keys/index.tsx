@@ -32,7 +32,7 @@ function Keys() {
   const queries = useQueryClient();
   const [filter, setFilter] = useUrlState("q");
   const [dialog, setDialog] = useUrlState("new", "", { push: true });
-  const now = useNow();
+  const now = useNow(60); // keys expire by the minute at most
   const signedIn = useSession((s) => s.signedIn);
   const found = useQuery({
     queryKey: ["keys"],
@@ -74,7 +74,7 @@ function Keys() {
         title="API & keys"
         actions={
           <>
-            <SearchInput value={filter} onChange={setFilter} label="Search keys" />
+            <SearchInput value={filter} onChange={setFilter} label="Filter keys" />
             <Button variant="primary" icon={<Plus />} onClick={create}>
               Make a key
             </Button>
@@ -109,12 +109,7 @@ function Keys() {
           />
         )}
       </Card>
-      <CreateKey
-        open={dialog !== ""}
-        onOpenChange={(open) => {
-          setDialog(open ? "1" : "");
-        }}
-      />
+      {dialog === "" ? null : <CreateKey onClose={() => setDialog("")} />}
     </>
   );
 }

@@ -40,6 +40,17 @@ export function limitOf(text: string): number | null {
   return text.trim() !== "" && Number.isSafeInteger(number) && number >= 1 ? number : null;
 }
 
+/** Whether the form can be sent: a limit that cannot be read is not the same as none. */
+export function isComplete(wish: KeyWish): boolean {
+  const limits = [wish.requestsPerMin, wish.tokensPerMin, wish.tokensPerDay];
+  return wish.name.trim() !== "" && wish.scopes.length > 0 && limits.every(isLimit);
+}
+
+/** Empty, which is none, or a number that can be one. */
+export function isLimit(text: string): boolean {
+  return text.trim() === "" || limitOf(text) !== null;
+}
+
 export function wishOf(wish: KeyWish): Body {
   const operator = wish.scopes.includes("operator");
   return {

@@ -70,8 +70,9 @@ function StepLine({ done, now, children }: { done: boolean; now: boolean; childr
   );
 }
 
-function Progressing({ doing }: { doing: Doing }) {
-  const download = [...useTable("downloads").values()][0];
+function Progressing({ doing, hiveId }: { doing: Doing; hiveId: string }) {
+  const downloads = [...useTable("downloads").values()];
+  const download = downloads.find((row) => row.hive_id === hiveId) ?? downloads[0];
   const fetching = doing.step === "fetch";
   const share = fetching && download?.total ? download.bytes / download.total : null;
   return (
@@ -88,7 +89,7 @@ function Progressing({ doing }: { doing: Doing }) {
         </StepLine>
       </ol>
       <Progress value={share} label={fetching ? "Fetching the starter model" : "Starting a worker"} />
-      <p role="status" className="truncate text-xs text-muted num">
+      <p className="truncate text-xs text-muted num">
         {fetching && download?.total
           ? `${format.bytes(download.bytes)} of ${format.bytes(download.total)} · ${format.rate(download.rate_bytes_s)} · ${format.duration(download.eta_s)} left`
           : doing.says}
@@ -124,8 +125,11 @@ export function FirstRun({ onBusy }: { onBusy: (busy: boolean) => void }) {
             ? `The colony stands: ${hive.hive_id} is ready. The starter model is small and runs on any machine, so it is the quickest way to a first answer.`
             : `There ${models.size === 1 ? "is a model" : "are models"} on disk, and none is loaded. A request starts what it needs by itself; or start one now.`}
         </p>
+        <p role="status" className="sr-only">
+          {doing === null ? "" : doing.step === "fetch" ? "Fetching the starter model" : "Starting a worker"}
+        </p>
         {doing ? (
-          <Progressing doing={doing} />
+          <Progressing doing={doing} hiveId={hive.hive_id} />
         ) : (
           <div className="mt-5 flex flex-wrap gap-2">
             <Button variant="primary" icon={<MessageSquareText />} onClick={begin} className="h-9 px-4">

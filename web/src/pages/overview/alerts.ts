@@ -134,16 +134,20 @@ function* hiveAlerts({ hives, nodes, now }: Known): Generator<Alert> {
       yield {
         id: `disk ${id}`,
         tone: "warn",
-        title: `${format.bytes(node.disk_free_mb * 1e6)} of disk are left on ${id}`,
+        title: `${format.bytes(node.disk_free_mb * 1024 * 1024)} of disk are left on ${id}`,
         text: "The next download may not fit. Delete models that nobody uses, or give it a larger cache folder.",
         action: { label: "Open models", to: "/models", search: { hive: id } },
       };
     }
     if (hive.expires_at !== null && hive.expires_at - now < EXPIRES_S) {
+      const left_s = hive.expires_at - now;
       yield {
         id: `certificate ${id}`,
-        tone: "warn",
-        title: `The certificate of ${id} ends in ${format.duration(hive.expires_at - now)}`,
+        tone: left_s > 0 ? "warn" : "bad",
+        title:
+          left_s > 0
+            ? `The certificate of ${id} ends in ${format.duration(left_s)}`
+            : `The certificate of ${id} has expired`,
         text: "It should have renewed it by itself. Restart the hive, or let it join again.",
         action,
       };
@@ -173,7 +177,7 @@ function* downloadAlerts(downloads: Iterable<DownloadRow>): Generator<Alert> {
       tone: "bad",
       title: `${shortName(row.model)} could not be fetched to ${row.hive_id}`,
       text: [row.reason, row.remedy].filter(Boolean).join(" ") || "Open the downloads for more.",
-      action: { label: "Open downloads", to: "/models", search: { tab: "downloads" } },
+      action: { label: "Open downloads", to: "/models", search: { view: "downloads" } },
     };
   }
 }
@@ -205,7 +209,7 @@ function* waitingAlerts(requests: Iterable<RequestRow>, now: number): Generator<
     yield {
       id: `waiting ${model}`,
       tone: "warn",
-      title: `${format.plural(count, "request")} for ${shortName(model)} wait${count === 1 ? "s" : ""} since ${format.duration(longest)}`,
+      title: `${format.plural(count, "request")} for ${shortName(model)} ${count === 1 ? "has" : "have"} waited for ${format.duration(longest)}`,
       text: reason ?? "Start another worker of that model, or see why they wait.",
       action: { label: "Open requests", to: "/requests", search: { q: model } },
     };

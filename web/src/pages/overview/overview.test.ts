@@ -87,7 +87,7 @@ describe("findAlerts", () => {
         ] as Known["requests"],
       }),
     );
-    expect(found.map((alert) => alert.title)).toEqual(["2 requests for m wait since 5 min"]);
+    expect(found.map((alert) => alert.title)).toEqual(["2 requests for m have waited for 5 min"]);
   });
 });
 

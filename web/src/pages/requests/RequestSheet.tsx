@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 
 import { useSession } from "@/api";
 import { WhySteps } from "@/pages/chat/view/WhySheet";
-import { serverNow, type RequestRow } from "@/state";
+import type { RequestRow } from "@/state";
 import { Button, buttonClass, Copyable, Empty, Facts, format, Sheet, StatusDot, Time, useNow } from "@/ui";
 import { cancelRequest } from "./cancel";
 import { doorOf, isOpen, tookS, waitedS } from "./rows";
@@ -76,8 +76,7 @@ function LogLink({ row }: { row: RequestRow }) {
 }
 
 function About({ row }: { row: RequestRow }) {
-  useNow();
-  const now = serverNow();
+  const now = useNow();
   return (
     <Facts
       items={[

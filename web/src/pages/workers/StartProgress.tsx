@@ -67,8 +67,11 @@ function Bar({
   children?: React.ReactNode;
 }) {
   return (
-    <div className="flex flex-col gap-1.5" role="status">
-      <span className="font-medium">{label} …</span>
+    <div className="flex flex-col gap-1.5">
+      {/* The figures below change each second: they would be read out for ever. */}
+      <span className="font-medium" role="status">
+        {label} …
+      </span>
       <Progress value={value} label={label} />
       <span className="text-xs text-muted num">{children}</span>
     </div>

@@ -35,7 +35,6 @@ export async function startWorker(wish: Wish, expected_s: number | null): Promis
       wish,
       jobId: null,
       phase: "asking",
-      since: now(),
       loadingSince: null,
       expected_s,
       said: [],
@@ -59,8 +58,4 @@ export async function startWorker(wish: Wish, expected_s: number | null): Promis
 export async function cancelStart(): Promise<void> {
   const jobId = useStart.getState().current?.jobId;
   if (jobId) await cancelJob(jobId).catch(toast.problem);
-}
-
-function now(): number {
-  return Date.now() / 1000;
 }

@@ -35,8 +35,7 @@ export interface Start {
   wish: Wish;
   jobId: string | null;
   phase: "asking" | "downloading" | "loading" | "ready" | "failed";
-  /** Unix seconds of this browser. */
-  since: number;
+  /** Unix seconds of the hive's clock. */
   loadingSince: number | null;
   /** How long the load took before, if anybody knows. */
   expected_s: number | null;

@@ -4,6 +4,7 @@ import { useState } from "react";
 
 import { api, call } from "@/api";
 import { toast } from "@/app";
+import { serverNow } from "@/state";
 import { Button, CodeBlock, cn, Field, Input, Notice, Progress, Segmented, Select, useNow, Words } from "@/ui";
 
 import { useArrival } from "./arrivals";
@@ -59,8 +60,8 @@ function Form({ onLine }: { onLine: (line: MadeLine) => void }) {
         token: made.token,
         name: wished,
         urls: made.urls,
-        madeAt: Date.now() / 1000,
-        expiresAt: Date.now() / 1000 + Number(life),
+        madeAt: serverNow(),
+        expiresAt: serverNow() + Number(life),
       });
     } catch (error) {
       toast.problem(error);

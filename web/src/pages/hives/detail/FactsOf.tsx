@@ -1,6 +1,6 @@
 /** Names, addresses, how it belongs to the colony, and which way the queen and it speak. */
 import type { HiveRow } from "@/state";
-import { Copyable, Facts, format, Time } from "@/ui";
+import { Copyable, dateOf, Facts, format, Time, useNow } from "@/ui";
 
 import type { Member } from "../members";
 import { Section } from "./Section";
@@ -50,11 +50,9 @@ export function FactsOf({ hive, member }: { hive: HiveRow; member: Member | unde
 }
 
 function Until({ at }: { at: number }) {
-  const left = at - Date.now() / 1000;
+  const left = at - useNow(60);
   return (
-    <span title={new Date(at * 1000).toLocaleString("en-GB")}>
-      {left > 0 ? `in ${format.duration(left)}, renewed by itself` : "expired"}
-    </span>
+    <span title={dateOf(at)}>{left > 0 ? `in ${format.duration(left)}, renewed by itself` : "expired"}</span>
   );
 }
 

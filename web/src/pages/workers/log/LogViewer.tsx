@@ -67,8 +67,13 @@ export function LogView({ path, name, from }: { path: string; name: string; from
             label={`Copy ${format.plural(total, "line")}`}
             icon={<Copy />}
             onClick={() => {
-              void copyText(lines.text(shown)).then(() =>
-                toast.ok(`${format.plural(total, "line")} copied.`),
+              void copyText(lines.text(shown)).then((done) =>
+                done
+                  ? toast.ok(`${format.plural(total, "line")} copied.`)
+                  : toast.problem({
+                      message: "The browser refuses to copy.",
+                      remedy: "Save the lines as a file instead.",
+                    }),
               );
             }}
           />

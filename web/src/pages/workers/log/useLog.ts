@@ -68,7 +68,10 @@ async function run(path: string, log: Log, changed: () => void, signal: AbortSig
       void fetchTail(path, ALL_LINES, log.lines, signal).then(changed, () => 0);
     for (;;) {
       try {
-        offset = await follow(path, offset, log.lines, changed, signal, (at) => (offset = at));
+        offset = await follow(path, offset, log.lines, changed, signal, (at) => {
+          offset = at;
+          if (log.state === "again") set("live");
+        });
       } catch (error) {
         const problem = asProblem(error);
         if (signal.aborted) return;
@@ -77,7 +80,6 @@ async function run(path: string, log: Log, changed: () => void, signal: AbortSig
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       if (signal.aborted) return;
-      if (log.state === "again") set("live");
     }
   } catch (error) {
     if (!signal.aborted) set("failed", asProblem(error));
@@ -107,6 +109,7 @@ async function follow(
     headers: { accept: "text/event-stream" },
   });
   if (!response.ok || response.body === null) throw await readProblem(response);
+  seen(from); // it is followed again, also where nothing new was said meanwhile
   let at = from;
   for await (const message of sseMessages(response.body)) {
     at = Number(message.id);
