@@ -72,7 +72,7 @@ class Watcher:
         if seen is None:
             seen = self._hives[hive_id] = _HiveSeen(entry.state)
             where = entry.info.hostname if entry.info is not None else entry.url
-            text = f"{hive_id} joined from {where}, with {len(entry.workers)} workers."
+            text = f"{hive_id} joined from {where}, with {_counted(len(entry.workers))}."
             said.append(Happening("info", "hive_joined", hive_id, text, hive_id))
             # What it brought along is no news: a restarted queen would tell of every worker.
             _workers(seen, entry, hive_id)
@@ -217,3 +217,7 @@ def _worker_is(
 
 def _nth(number: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def _counted(workers: int) -> str:
+    return {0: "no worker", 1: "one worker"}.get(workers, f"{workers} workers")
