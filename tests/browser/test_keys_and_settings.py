@@ -101,7 +101,7 @@ def test_settings_are_changed_refused_and_set_back(page: Page, colony: Here) -> 
     most.fill("500")
     each.fill("0")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Expected a whole number of at least 1.").first).to_be_visible()
+    expect(page.get_by_text("0 is not a whole number of at least 1.").first).to_be_visible()
     assert not file.exists() or "queue_max" not in file.read_text("utf-8")
 
     page.get_by_role("button", name="Undo the change of queue_per_model_max").click()

@@ -6,6 +6,7 @@ port`` is ``RBEE_QUEEN_PORT``.
 """
 
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import msgspec
 from rbee.errors import BadSettings, StorageError
 from rbee.foundation import paths
 from rbee.foundation.files import make_private_dir, write_atomic
+from rbee.foundation.wrong_values import CANNOT, wrong_value
 
 T = TypeVar("T", bound=msgspec.Struct)
 V = TypeVar("V")
@@ -63,7 +65,9 @@ def filled(
     try:
         return msgspec.convert(values, type=type_, strict=False)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"In the settings of the {section}, {_about(error)}.") from None
+        where, why = wrong_value(error, values, type_)
+        source = _source(section, where, flags or {})
+        raise BadSettings(f"{source}{CANNOT}{why}.", param=where) from None
 
 
 def variable_of(section: str, name: str) -> str:
@@ -95,10 +99,13 @@ def one(section: str, name: str, type_: type[V], default: V) -> V:
     text = os.environ.get(variable)
     if text is not None:
         return cast("V", _parsed(text, type_, variable))
+    value = _file_section(section).get(name, default)
     try:
-        return msgspec.convert(_file_section(section).get(name, default), type=type_)
+        return msgspec.convert(value, type=type_)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"In [{section}], `{name}`: {_about(error)}.") from None
+        where, why = wrong_value(error, value, type_)
+        source = _source(section, f"{name}{where}", {})
+        raise BadSettings(f"{source}{CANNOT}{why}.") from None
 
 
 def colony_key() -> str | None:
@@ -166,10 +173,12 @@ def _section_of(content: bytes, section: str, path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", found)
 
 
-def _about(error: msgspec.ValidationError) -> str:
-    """``Expected `int`, got `str` - at `$.slots` `` as ``slots``: Expected `int`, got `str` ``."""
-    what, at, where = str(error).partition(" - at `$.")
-    return f"`{where}: {what}" if at else what
+def _source(section: str, where: str, flags: Mapping[str, Any]) -> str:
+    """Who said a value: a flag of the command line, or the file."""
+    top = re.split(r"[.\[]", where, maxsplit=1)[0]
+    if flags.get(top) is not None:
+        return f"--{top.replace('_', '-')}"
+    return f"`{where}` in [{section}] of {paths.config_dir() / 'config.toml'}"
 
 
 def _refuse_unknown(section: str, values: Mapping[str, Any], type_: type[msgspec.Struct]) -> None:
@@ -184,10 +193,11 @@ def _refuse_unknown(section: str, values: Mapping[str, Any], type_: type[msgspec
 
 def _parsed(text: str, type_: object, variable: str) -> object:
     """Read an environment variable as TOML would; lists are comma-separated."""
+    value: object = text
+    if "list" in str(type_):
+        value = [part.strip() for part in text.split(",") if part.strip()]
     try:
-        if "list" in str(type_):
-            parts = [part.strip() for part in text.split(",") if part.strip()]
-            return msgspec.convert(parts, type=type_, strict=False)
-        return msgspec.convert(text, type=type_, strict=False)
+        return msgspec.convert(value, type=type_, strict=False)
     except msgspec.ValidationError as error:
-        raise BadSettings(f"{variable}={text!r}: {error}.") from None
+        where, why = wrong_value(error, value, type_)
+        raise BadSettings(f"{variable}{where}{CANNOT}{why}.") from None

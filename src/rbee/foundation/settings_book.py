@@ -10,7 +10,6 @@ count. Files are read and written in the caller's thread.
 
 import ast
 import inspect
-import re
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
@@ -29,25 +28,16 @@ from rbee.contracts.settings import (
 )
 from rbee.errors import BadSettings, Conflict, InvalidRequest, RbeeError
 from rbee.foundation import config, config_file
+from rbee.foundation.wrong_values import CANNOT, MASK, masked, wrong_value
+
+REFUSED_SHOWN_MAX: Final = 5
+"""In an error's text, which a person reads; ``data`` has them all."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 OTHER: Final = "Other"
 """The group of a setting that nobody gave one; a test finds it."""
 
-MASK: Final = "…"
-"""Stands where a password was."""
-
-_PASSWORD: Final = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]+)(?=@)")
-_WORDS: Final = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "a text",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": "nothing",
-}
 _UNITS: Final = (
     ("_mb_s", "MB/s"),
     ("_s", "s"),
@@ -171,7 +161,8 @@ class SettingsBook(Generic[T]):
         try:
             typed = msgspec.convert(value, type=self._leaves[name].type)
         except (msgspec.ValidationError, ValueError) as error:
-            raise InvalidRequest(_plain(str(error))) from None
+            where, why = wrong_value(error, value, self._leaves[name].type)
+            raise InvalidRequest(f"{where}: {why}." if where else f"{why}.") from None
         return _as_toml(typed)
 
     def _trial(self, text: str, names: list[str]) -> T:
@@ -185,8 +176,11 @@ class SettingsBook(Generic[T]):
             loaded = config.filled(self._room.name, self._room.type, content, self._flags)
             self._room.check(loaded)
         except RbeeError as error:
-            at_fault = [name for name in names if name.rpartition(".")[2] in error.message]
-            rows = [RefusedSetting(name=name, reason=error.message) for name in at_fault or names]
+            _, _, why = error.message.rpartition(CANNOT)
+            at_fault = [name for name in names if name == error.param] or [
+                name for name in names if name.rpartition(".")[2] in why
+            ]
+            rows = [RefusedSetting(name=name, reason=why) for name in at_fault or names]
             raise _refusal(rows, error) from None
         return loaded
 
@@ -195,7 +189,7 @@ class SettingsBook(Generic[T]):
     def _row(self, name: str, leaf: "_Leaf", loaded: T, stands: Mapping[str, Any]) -> Setting:
         value, coming = _at(self.running, name), _at(loaded, name)
         waits = value != coming
-        shown, masked = _shown(value)
+        shown, is_masked = _shown(value)
         return Setting(
             name=name,
             group=self._room.groups.get(name.partition(".")[0], OTHER),
@@ -208,7 +202,7 @@ class SettingsBook(Generic[T]):
             unit=leaf.unit,
             variable=self._variable(name),
             locked=self._lock_of(name),
-            masked=masked,
+            masked=is_masked,
             waits=waits,
             next=_shown(coming)[0] if waits else None,
         )
@@ -302,21 +296,8 @@ def _at(settings: object, name: str) -> Any:  # noqa: ANN401  a setting's value 
 def _shown(value: object) -> tuple[Any, bool]:
     """A value as JSON has it, without passwords in URLs; whether one was left out."""
     plain = msgspec.to_builtins(value, order="sorted")
-    masked = _masked(plain)
-    return masked, masked != plain
-
-
-def _masked(value: object) -> object:
-    """A JSON value without the passwords of the URLs in it."""
-    match value:
-        case str():
-            return _PASSWORD.sub(rf"\1:{MASK}", value)
-        case list():
-            return [_masked(part) for part in cast("list[object]", value)]
-        case dict():
-            return {key: _masked(part) for key, part in cast("dict[str, object]", value).items()}
-        case _:
-            return value
+    shown = masked(plain)
+    return shown, shown != plain
 
 
 def _has_mask(value: object) -> bool:
@@ -344,20 +325,13 @@ def _nulls(wish: SettingsChange) -> list[str]:
     return [name for name, value in wish.set.items() if value is None]
 
 
-def _plain(text: str) -> str:
-    """The words of msgspec in those of people: ``Expected `int`, got `str` - at `$` ``."""
-    found = text.partition(" - at `")[0].strip()
-    for theirs, ours in _WORDS.items():
-        found = found.replace(f"`{theirs}`", ours)
-    return f"{found.replace('>=', 'of at least').replace('<=', 'of at most')}."
-
-
 def _refusal(rows: list[RefusedSetting], cause: RbeeError | None = None) -> InvalidRequest:
-    first = rows[0]
-    more = "" if len(rows) == 1 else f" ({len(rows)} settings are refused in all.)"
+    told = [f"`{row.name}`{CANNOT}{row.reason}" for row in rows[:REFUSED_SHOWN_MAX]]
+    if len(rows) > REFUSED_SHOWN_MAX:
+        told.append(f"({len(rows)} settings are refused in all.)")
     return InvalidRequest(
-        f"`{first.name}` cannot be so: {first.reason}{more}",
+        " ".join(told),
         remedy=cause.remedy if cause is not None else "Nothing was changed; mend it and try again.",
-        param=first.name,
+        param=rows[0].name,
         data=rows,
     )

@@ -53,14 +53,19 @@ def test_types_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RBEE_HIVE_PORT", "many")
-    with pytest.raises(BadSettings, match="RBEE_HIVE_PORT"):
+    with pytest.raises(BadSettings, match="RBEE_HIVE_PORT cannot be so: 'many' is not a whole"):
         config.load("hive", Settings)
+
+
+def test_a_bad_flag_is_named() -> None:
+    with pytest.raises(BadSettings, match="--wait-s cannot be so: 'long' is not a number"):
+        config.load("hive", Settings, {"wait_s": "long"})
 
 
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[hive]\nport = 'x'\n", "hive, `port`: Expected `int`"),
+        ("[hive]\nport = 'x'\n", r"`port` in \[hive\] of .*: 'x' is not a whole number"),
         ("[hive]\npart = 1\n", "part"),
         ("hive = 1\n", "not a table"),
         ("[room\n", "not valid TOML"),

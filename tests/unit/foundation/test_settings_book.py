@@ -156,8 +156,8 @@ def test_a_refusal_changes_nothing_and_names_every_setting(file: Path) -> None:
     assert isinstance(rows, list)
     reasons = {row.name: row.reason for row in rows if isinstance(row, RefusedSetting)}
     assert set(reasons) == {"size", "store", "none"}
-    assert reasons["size"] == "Expected a whole number of at least 1."
-    assert reasons["store"] == "Expected a text, got a whole number."
+    assert reasons["size"] == "0 is not a whole number of at least 1."
+    assert reasons["store"] == "3 is not a text."
     assert caught.value.param == "size"
     assert file.read_text("utf-8") == FILE
 
