@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from rbee.hive.engines import llamacpp_readings
 from rbee.testing.workers import WorkerUnderTest, running_worker
 from rbee.worker.settings import EngineName
 
@@ -64,6 +65,12 @@ def events_of(answer: httpx2.Response) -> list[Any]:
 def metric(client: httpx2.Client, name: str) -> float:
     lines = client.get("/metrics").text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"llamacpp:{name} "))
+
+
+def tokens_read(client: httpx2.Client) -> float:
+    """What a hive reads of the tokens made so far."""
+    metrics, slots = client.get("/metrics").text, client.get("/slots").content
+    return llamacpp_readings.read(slots, metrics).tokens_total or 0
 
 
 def busy_slots(client: httpx2.Client) -> list[dict[str, Any]]:
@@ -247,6 +254,8 @@ def test_slots_and_metrics_show_a_running_stream_and_its_end(client: httpx2.Clie
         assert slot["params"]["max_tokens"] == 60
         assert 1 <= slot["next_token"][0]["n_decoded"] <= 60
         assert metric(client, "requests_processing") == 1
+        assert before < tokens_read(client) < before + 60
+        assert metric(client, "tokens_predicted_total") == before  # until the request ends
         assert list(lines)[-2:] == ["data: [DONE]", ""]
     wait_until(lambda: not busy_slots(client))
     wait_until(lambda: metric(client, "tokens_predicted_total") == before + 60)

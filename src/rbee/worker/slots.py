@@ -1,9 +1,8 @@
 """A library engine's slots: what runs, what waits, what was counted.
 
 One request holds one slot from its start to its end; the others wait in order.
-The hive reads the same rows and counter names that llama.cpp's server prints,
-with one difference: here a token is counted when it is made, not when its
-request ends.
+The hive reads the same rows and counters that llama.cpp's server prints: a token
+stands in its slot's row until the request ends, and in the counter after that.
 """
 
 import asyncio
@@ -86,10 +85,11 @@ class Slots:
         seen = self.counters
         prompt_rate = seen.prompt_tokens / seen.prompt_s if seen.prompt_s else 0
         predicted_rate = seen.predicted_tokens / seen.predicted_s if seen.predicted_s else 0
+        ended = seen.predicted_tokens - sum(row.decoded for row in self.rows if row.busy)
         lines = (
             ("prompt_tokens_total", "counter", "Prompt tokens processed", seen.prompt_tokens),
             ("prompt_seconds_total", "counter", "Time spent on prompts", seen.prompt_s),
-            ("tokens_predicted_total", "counter", "Tokens generated", seen.predicted_tokens),
+            ("tokens_predicted_total", "counter", "Tokens generated", ended),
             ("tokens_predicted_seconds_total", "counter", "Time generating", seen.predicted_s),
             ("n_decode_total", "counter", "Steps of the engine", seen.predicted_tokens),
             ("n_tokens_max", "counter", "Longest sequence seen", seen.tokens_max),

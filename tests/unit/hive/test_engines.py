@@ -190,6 +190,19 @@ def test_llama_server_learns_its_devices_from_the_program() -> None:
     assert engine.device_types == {"cpu", "cuda"}
 
 
+@pytest.mark.parametrize("form", ['[{"n_decoded":30}]', '{"n_decoded":30}'])
+def test_tokens_of_an_answer_under_way_count(form: str) -> None:
+    """The server's own counter knows those of ended requests alone."""
+    rows = (
+        f'{{"is_processing":true,"next_token":{form}}}',
+        '{"is_processing":false,"next_token":[{"n_decoded":500}]}',
+    )
+    reading = llamacpp_readings.read(
+        f"[{','.join(rows)}]".encode(), "llamacpp:tokens_predicted_total 42\n"
+    )
+    assert (reading.slots_busy, reading.tokens_total) == (1, 72.0)
+
+
 def test_vllm_is_read_by_its_metrics() -> None:
     metrics = (
         "# HELP vllm:num_requests_running x\n"

@@ -109,9 +109,13 @@ class Probe:
         return Whose.SILENT if loading else Whose.STRANGER
 
     async def read(self, engine: Engine) -> Reading:
-        """Slots and metrics now; null where it did not answer."""
-        slots = await self._get(engine.face.slots_path)
+        """Metrics and slots now; null where it did not answer.
+
+        In this order: a request that ends in between is then missed for one look, and not
+        counted twice (``token_rate``).
+        """
         metrics = await self._get(engine.face.metrics_path)
+        slots = await self._get(engine.face.slots_path)
         return engine.read(slots, None if metrics is None else metrics.decode(errors="replace"))
 
     async def slots(self, engine: Engine) -> Reading:

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from rbee.errors import RbeeError
-from rbee.hive.engines.engine import Place, Reading
+from rbee.hive.engines.engine import Place
 from rbee.hive.isolation.plan import Measures
 from rbee.hive.workers import launching, logs
 from rbee.hive.workers.launching import EndedAtOnce, Limits, Running
@@ -35,6 +35,7 @@ from rbee.hive.workers.record import Worker
 from rbee.hive.workers.request_count import RequestCount
 from rbee.hive.workers.state import KEY_FILE, ExitFile, StateStore
 from rbee.hive.workers.stillness import Stillness
+from rbee.hive.workers.token_rate import TokenRate
 from rbee.hive.workers.vitals import Vitals
 
 LOOK_EVERY_S: Final = 1.0  # wire.md: a beat each second
@@ -117,8 +118,7 @@ async def attend(worker: Worker, store: StateStore, hang_s: float, post: Post) -
     if running is None:
         return
     probe, vitals = Probe(worker.target()), Vitals(running.engine)
-    before: tuple[float, float] | None = None
-    stillness = Stillness(hang_s, time.monotonic())
+    rate, stillness = TokenRate(), Stillness(hang_s, time.monotonic())
     mark = worker.engine.request_mark
     log = logs.log_path(store.directory(worker.id))
     requests = RequestCount(log, mark) if mark is not None else None
@@ -132,14 +132,13 @@ async def attend(worker: Worker, store: StateStore, hang_s: float, post: Post) -
                 why = stillness.look(reading, now_s)
                 if why is not None:
                     post(Hung(worker_id=worker.id, generation=generation, why=why))
-                rate, before = _rate(reading, before, now_s)
                 post(
                     Looked(
                         worker_id=worker.id,
                         generation=generation,
                         reading=reading,
                         usage=vitals.look(now_s),
-                        tokens_per_s=rate,
+                        tokens_per_s=rate.look(reading.tokens_total, now_s),
                     )
                 )
                 # All workers at the same moment: one waking of the loop for all of them.
@@ -147,18 +146,6 @@ async def attend(worker: Worker, store: StateStore, hang_s: float, post: Post) -
     finally:
         with anyio.CancelScope(shield=True):
             await probe.aclose()
-
-
-def _rate(
-    reading: Reading, before: tuple[float, float] | None, now_s: float
-) -> tuple[float | None, tuple[float, float] | None]:
-    """Tokens a second since the look before; null without two looks."""
-    if reading.tokens_total is None:
-        return None, None
-    after = (now_s, reading.tokens_total)
-    if before is None or now_s <= before[0] or reading.tokens_total < before[1]:
-        return None, after
-    return round((reading.tokens_total - before[1]) / (now_s - before[0]), 1), after
 
 
 async def drain(worker: Worker, limit_s: float, post: Post) -> None:
