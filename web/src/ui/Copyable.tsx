@@ -77,7 +77,7 @@ export function Copyable({
       <code className="min-w-0 truncate font-mono text-xs" title={text}>
         {shown ?? text}
       </code>
-      <CopyButton text={text} label="Copy" className="size-6 max-md:size-8" />
+      <CopyButton text={text} label="Copy" className="size-6 max-md:-my-2 max-md:size-10" />
     </span>
   );
 }

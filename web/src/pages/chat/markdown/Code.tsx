@@ -1,69 +1,88 @@
 /**
- * A block of code: its language, a button that copies it, wrapping, and colours once they are loaded.
+ * A block of code: its language, a button that copies it, wrapping, and colours once they are there.
  *
- * While the block is written it may grow to thousands of lines. So it is shown in slices of lines
- * that never render again, and colours are put on a short block a few times a second, on a long one
- * when it is finished.
+ * While the block is written it may grow to thousands of lines. So it is shown in slices of lines: a
+ * finished one never renders again, one that is far from the screen is not laid out and gets no
+ * colours. Which colours is found out beside the page (`colours.ts`), the less often the longer it
+ * takes.
  */
 import { WrapText } from "lucide-react";
-import { memo, useEffect, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useRef, useState } from "react";
 
 import { CopyButton, IconButton } from "@/ui";
 
-import type { Piece } from "./highlight";
+import { coloursOf } from "./colours";
+import { type Coloured, type Piece, slices, withColours } from "./slices";
+import { useNear } from "./useNear";
 
-const SLICE_LINES = 64;
-
-/** Colouring 8 kB takes about 5 ms here: four times a second nobody feels. */
-const LIVE_CHARS_MAX = 8_000;
+/** While a block grows its colours come four times a second at most … */
 const LIVE_MS = 250;
+
+/** … and take a tenth of the worker's time at most: a long block is read from its beginning. */
+const REST_PER_WORK = 9;
 
 /** Beyond it colours are left off: a second of work for a file that nobody reads here. */
 const CHARS_MAX = 200_000;
 
-const load = () => import("./highlight");
-let loading: ReturnType<typeof load> | null = null;
+const NONE: readonly Coloured[] = [];
 
-interface Coloured {
-  /** The text that the pieces are of: what came since is shown plain behind it. */
-  text: string;
-  pieces: Piece[];
-}
-
-function useColours(code: string, language: string, open: boolean): Coloured | null {
-  const [coloured, setColoured] = useState<Coloured | null>(null);
-  const latest = useRef(code);
+/** The colours of the slices so far. Asked for once the block is `near`; one question at a time. */
+function useColours(code: string, language: string, open: boolean, near: boolean): readonly Coloured[] {
+  const [coloured, setColoured] = useState(NONE);
+  const wanted = near && language !== "" && code.length <= CHARS_MAX;
+  const latest = useRef({ code, open });
+  const asking = useRef(false);
+  const known = useRef(NONE);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const wanted = language !== "" && code.length <= (open ? LIVE_CHARS_MAX : CHARS_MAX);
+  const there = useRef(true);
   useEffect(() => {
-    latest.current = code;
-    // One that is on its way takes the latest text.
-    if (!wanted || timer.current !== undefined) return;
-    const colour = async () => {
-      loading ??= load();
-      const { highlight } = await loading;
-      timer.current = undefined;
-      const text = latest.current;
-      const pieces = highlight(text, language);
-      setColoured(pieces && { text, pieces });
+    latest.current = { code, open };
+    // One that is on its way asks again for what came meanwhile.
+    if (!wanted || asking.current) return;
+    const ask = async () => {
+      const { code: text, open: grows } = latest.current;
+      // The last slice may have grown since, and the one before it had an end that was not known.
+      const from = Math.max(0, known.current.length - 2);
+      const { found, tookMs } = await coloursOf(text, language, from);
+      if (!there.current) return;
+      if (found) {
+        known.current = withColours(known.current, from, found);
+        setColoured(known.current);
+      }
+      const behind = latest.current.code !== text || latest.current.open !== grows;
+      if (found && behind) later(latest.current.open ? Math.max(LIVE_MS, tookMs * REST_PER_WORK) : 0);
+      else asking.current = false;
     };
-    timer.current = setTimeout(() => void colour(), open ? LIVE_MS : 0);
+    const later = (ms: number) => {
+      timer.current = setTimeout(() => void ask(), ms);
+    };
+    asking.current = true;
+    later(open ? LIVE_MS : 0);
   }, [code, language, open, wanted]);
-  useEffect(
-    () => () => {
+  useEffect(() => {
+    there.current = true;
+    return () => {
+      there.current = false;
+      asking.current = false;
       clearTimeout(timer.current);
-      timer.current = undefined;
-    },
-    [],
-  );
-  return coloured && wanted && code.startsWith(coloured.text) ? coloured : null;
+    };
+  }, []);
+  return wanted ? coloured : NONE;
 }
 
-const Slice = memo(function Slice({ text }: { text: string }) {
-  return <span className="code-slice">{text}</span>;
+const Slice = memo(function Slice({ text, coloured }: { text: string; coloured: Coloured | undefined }) {
+  const place = useRef<HTMLSpanElement>(null);
+  const near = useNear(place);
+  const shown = near && coloured && text.startsWith(coloured.text) ? coloured : null;
+  return (
+    <span ref={place} className="code-slice">
+      {shown ? <Pieces pieces={shown.pieces} /> : null}
+      {shown ? text.slice(shown.text.length) : text}
+    </span>
+  );
 });
 
-const Coloured = memo(function Coloured({ pieces }: { pieces: Piece[] }) {
+const Pieces = memo(function Pieces({ pieces }: { pieces: readonly Piece[] }) {
   return pieces.map(([text, kind], index) =>
     kind === "" ? (
       text
@@ -84,50 +103,55 @@ export const Code = memo(function Code({
   language: string;
   open: boolean;
 }) {
+  const place = useRef<HTMLElement>(null);
   const [wrap, setWrap] = useState(false);
-  const coloured = useColours(code, language, open);
+  const coloured = useColours(code, language, open, useNear(place));
+  const latest = useRef(code);
+  useEffect(() => {
+    latest.current = code;
+  }, [code]);
+  const textOf = useCallback(() => latest.current, []);
   return (
-    <figure className="code-block" data-wrap={wrap || undefined}>
-      <figcaption>
-        <span>{language || "text"}</span>
-        <span className="code-tools">
-          <IconButton
-            label={wrap ? "Do not wrap lines" : "Wrap lines"}
-            aria-pressed={wrap}
-            icon={<WrapText />}
-            size="sm"
-            onClick={() => setWrap(!wrap)}
-          />
-          <CopyButton text={code} label="Copy the code" />
-        </span>
-      </figcaption>
+    <figure ref={place} className="code-block" data-wrap={wrap || undefined}>
+      <Head language={language} wrap={wrap} onWrap={setWrap} textOf={textOf} />
       {/* A block that is wider than the page is scrolled by keys too. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre tabIndex={0} aria-label={`Code${language ? ` in ${language}` : ""}`}>
         <code>
-          {coloured ? (
-            <>
-              <Coloured pieces={coloured.pieces} />
-              {code.slice(coloured.text.length)}
-            </>
-          ) : (
-            slices(code).map((text, index) => <Slice key={index} text={text} />)
-          )}
+          {slices(code).map((text, index) => (
+            <Slice key={index} text={text} coloured={coloured[index]} />
+          ))}
         </code>
       </pre>
     </figure>
   );
 });
 
-function slices(code: string): string[] {
-  const found: string[] = [];
-  let from = 0;
-  for (let at = code.indexOf("\n"), lines = 1; at >= 0; at = code.indexOf("\n", at + 1), lines += 1) {
-    if (lines % SLICE_LINES === 0) {
-      found.push(code.slice(from, at + 1));
-      from = at + 1;
-    }
-  }
-  found.push(code.slice(from));
-  return found;
-}
+/** Apart, since it does not change while the code grows. */
+const Head = memo(function Head({
+  language,
+  wrap,
+  onWrap,
+  textOf,
+}: {
+  language: string;
+  wrap: boolean;
+  onWrap: (wrap: boolean) => void;
+  textOf: () => string;
+}) {
+  return (
+    <figcaption>
+      <span>{language || "text"}</span>
+      <span className="code-tools">
+        <IconButton
+          label={wrap ? "Do not wrap lines" : "Wrap lines"}
+          aria-pressed={wrap}
+          icon={<WrapText />}
+          size="sm"
+          onClick={() => onWrap(!wrap)}
+        />
+        <CopyButton text={textOf} label="Copy the code" />
+      </span>
+    </figcaption>
+  );
+});

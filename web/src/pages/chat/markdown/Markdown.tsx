@@ -5,6 +5,7 @@
 import { memo } from "react";
 
 import { blocksOf } from "./blocks";
+import type { Group } from "./groups";
 import { BlockView } from "./render";
 
 export interface MarkdownProps {
@@ -19,10 +20,22 @@ export const Markdown = memo(function Markdown({ name, text, growing = false }: 
   return (
     <div className="prose" data-growing={growing || undefined}>
       {blocksOf(name)
-        .feed(text, !growing)
-        .map((each) => (
-          <BlockView key={each.key} token={each.token} open={each.open} />
+        .grouped(text, !growing)
+        .map((group) => (
+          <GroupView key={group.key} group={group} />
         ))}
+    </div>
+  );
+});
+
+/** A group keeps its identity once it is full: then it renders no more. */
+const GroupView = memo(function GroupView({ group }: { group: Group }) {
+  const guess = group.lines === null ? undefined : { containIntrinsicBlockSize: `auto ${group.lines}lh` };
+  return (
+    <div className="md-group" style={guess}>
+      {group.blocks.map((each) => (
+        <BlockView key={each.key} token={each.token} open={each.open} />
+      ))}
     </div>
   );
 });

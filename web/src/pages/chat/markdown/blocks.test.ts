@@ -134,6 +134,32 @@ describe("an answer that goes on after its end", () => {
   });
 });
 
+describe("an answer that goes on after its end, long", () => {
+  const text = Array.from({ length: 60 }, (_, index) => `## Part ${index}\n\nSome words.\n\n`).join("");
+
+  it("keeps all blocks but the last", () => {
+    const blocks = new Blocks();
+    const before = blocks.feed(text, true);
+    const after = blocks.feed(`${text}More`, false);
+    expect(after.slice(0, before.length - 1)).toEqual(before.slice(0, -1));
+    after.slice(0, before.length - 1).forEach((block, index) => expect(block).toBe(before[index]));
+  });
+
+  it("is at its end what it is when it comes at once", () => {
+    for (const end of [text.length, text.length - 3, 7, 1]) {
+      const blocks = new Blocks();
+      blocks.feed(text.slice(0, end), true);
+      blocks.feed(text.slice(0, end + 40), false);
+      expect(shape(blocks.feed(text, true))).toEqual(shape(new Blocks().feed(text, true)));
+    }
+  });
+
+  it("is the same array while nothing comes", () => {
+    const blocks = new Blocks();
+    expect(blocks.feed(text, true)).toBe(blocks.feed(text, true));
+  });
+});
+
 describe("long tails", () => {
   it("cut a list between its items", () => {
     const list = Array.from({ length: 400 }, (_, index) => `- item ${index} with some words in it\n`).join(

@@ -10,6 +10,7 @@
 import type { Token, Tokens } from "marked";
 
 import { lex } from "./grammar";
+import { type Group, Groups } from "./groups";
 
 /** A piece of the text that is shown as one component. `key` grows and never changes. */
 export interface Block {
@@ -35,24 +36,35 @@ export class Blocks {
   /** How far an open fence was searched for its end. */
   private searched = 0;
   private ended = false;
+  /** Where the last block begins that was only finished because the text ended. */
+  private seam = { from: 0, key: 0 };
+  private readonly groups = new Groups();
+
+  /** The blocks of `text` in groups: see `feed`. */
+  grouped(text: string, ended: boolean): Group[] {
+    return this.groups.of(this.feed(text, ended));
+  }
 
   /**
    * The blocks of `text`, which begins with what was fed before (else all begins anew).
    * `ended`: no more will come, so the tail is finished too.
    */
   feed(text: string, ended: boolean): Block[] {
+    if (this.ended && ended && text === this.text) return this.done;
+    if (!text.startsWith(this.text)) this.goBack({ from: 0, key: 0 });
     // An answer that goes on after its end goes on in its last block, which was finished.
-    if (!text.startsWith(this.text) || (this.ended && text !== this.text)) this.restart();
+    else if (this.ended) this.goBack(this.seam);
     this.text = text;
     this.ended = ended;
     const tail = this.tail(ended);
     return tail.length === 0 ? this.done : [...this.done, ...tail];
   }
 
-  private restart(): void {
-    this.done = [];
-    this.from = 0;
-    this.key = 0;
+  /** Read again from a place where a block begins; `key` blocks come before it. */
+  private goBack(to: { from: number; key: number }): void {
+    this.done = this.done.slice(0, to.key);
+    this.from = to.from;
+    this.key = to.key;
     this.searched = 0;
   }
 
@@ -73,7 +85,9 @@ export class Blocks {
 
   /** Keep the first `count` tokens for good; give the others. */
   private finished(tokens: Token[], count: number, ended: boolean): Block[] {
-    tokens.slice(0, count).forEach((token) => {
+    const last = lastIndex(tokens);
+    tokens.slice(0, count).forEach((token, index) => {
+      if (ended && index === last) this.seam = { from: this.from, key: this.key };
       this.from += token.raw.length;
       this.keep(token);
     });

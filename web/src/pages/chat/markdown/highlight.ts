@@ -1,5 +1,5 @@
 /**
- * Colours for code, in a chunk of its own that loads with the first block of code.
+ * Colours for code. Runs in the worker (`highlight.worker.ts`), which loads with the first block.
  *
  * Gives spans as values, never HTML. Languages that people ask models for; any other one is shown
  * plain.
@@ -33,6 +33,8 @@ import xml from "highlight.js/lib/languages/xml";
 import yaml from "highlight.js/lib/languages/yaml";
 import { createLowlight } from "lowlight";
 
+import type { Piece } from "./slices";
+
 const low = createLowlight({
   bash,
   c,
@@ -63,9 +65,6 @@ const low = createLowlight({
   yaml,
 });
 low.registerAlias({ bash: ["shell", "console", "zsh"], typescript: ["tsx"], javascript: ["jsx"] });
-
-/** A run of text and its class; `""` where it has none. */
-export type Piece = readonly [text: string, kind: string];
 
 interface Node {
   type: string;

@@ -3,7 +3,7 @@
  * be done with it. One component for both times, so that nothing is drawn anew when it ends.
  */
 import { FastForward, RefreshCw, Trash2 } from "lucide-react";
-import { memo, useSyncExternalStore } from "react";
+import { memo, useLayoutEffect, useSyncExternalStore } from "react";
 
 import { confirm } from "@/app";
 import { Button, CopyButton, IconButton, StatusDot } from "@/ui";
@@ -28,13 +28,20 @@ export interface AnswerProps {
   /** Whether it is the last one that is shown: its tools need no pointing at. */
   last: boolean;
   onWhy: ((jobId: string) => void) | null;
+  /** Told with each change while it is made, before it is painted. */
+  onGrown: () => void;
 }
 
 const NOTHING = () => () => undefined;
 
-export const Answer = memo(function Answer({ pane, turn, place, run, last, onWhy }: AnswerProps) {
+export const Answer = memo(function Answer(props: AnswerProps) {
+  const { pane, turn, place, run, last, onWhy, onGrown } = props;
   useSyncExternalStore(run?.subscribe ?? NOTHING, run?.snapshot ?? (() => 0));
   const live = run !== null && !run.ended;
+  // Without dependencies: it renders for what came, and once more for its end.
+  useLayoutEffect(() => {
+    if (run !== null) onGrown();
+  });
   const shown = run ? run.turn() : turn;
   const facts = shown.facts ?? null;
   const apart = withoutThought(shown.text);
@@ -77,7 +84,7 @@ export const Answer = memo(function Answer({ pane, turn, place, run, last, onWhy
   );
 });
 
-function Done({ pane, turn, place, last, onWhy }: Omit<AnswerProps, "run">) {
+function Done({ pane, turn, place, last, onWhy }: Omit<AnswerProps, "run" | "onGrown">) {
   const { facts } = turn;
   if (!facts) return null;
   const { jobId, trouble } = facts;

@@ -83,6 +83,7 @@ export function Pane({ pane, onWhy, editing, onEditing, empty }: PaneProps) {
                   run={runs.get(turn.id) ?? null}
                   last={from + index === path.length - 1}
                   onWhy={onWhy}
+                  onGrown={sticky.follow}
                 />
               ),
             )}

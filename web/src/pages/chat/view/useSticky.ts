@@ -1,8 +1,9 @@
 /**
  * A scroller that stays at its end while it grows, until a person scrolls away from there.
  *
- * The end is followed by a ResizeObserver of the content: whatever makes it grow (a word, a load's
- * bar, a formula that was drawn), one place heeds it.
+ * Who makes it grow calls `follow` with the change: then the frame is laid out and painted at the new
+ * end at once. A ResizeObserver heeds whatever else makes it grow (a load's bar, a formula that was
+ * drawn), which costs the frame a second round.
  */
 import { type RefObject, useCallback, useEffect, useRef, useState } from "react";
 
@@ -14,6 +15,8 @@ export interface Sticky {
   content: RefObject<HTMLDivElement | null>;
   atEnd: boolean;
   toEnd: () => void;
+  /** The content has just grown. */
+  follow: () => void;
 }
 
 export function useSticky(name: string): Sticky {
@@ -29,6 +32,11 @@ export function useSticky(name: string): Sticky {
     if (element) element.scrollTop = element.scrollHeight;
   }, []);
 
+  const follow = useCallback(() => {
+    const element = scroller.current;
+    if (element && following.current) element.scrollTop = element.scrollHeight;
+  }, []);
+
   useEffect(() => {
     const element = scroller.current;
     const inner = content.current;
@@ -42,9 +50,7 @@ export function useSticky(name: string): Sticky {
       last = element.scrollTop;
       setAtEnd(near || following.current);
     };
-    const grown = new ResizeObserver(() => {
-      if (following.current) element.scrollTop = element.scrollHeight;
-    });
+    const grown = new ResizeObserver(follow);
     grown.observe(inner);
     grown.observe(element);
     element.addEventListener("scroll", scrolled, { passive: true });
@@ -52,9 +58,9 @@ export function useSticky(name: string): Sticky {
       grown.disconnect();
       element.removeEventListener("scroll", scrolled);
     };
-  }, []);
+  }, [follow]);
 
   // Another chat begins at its end.
   useEffect(() => toEnd(), [name, toEnd]);
-  return { scroller, content, atEnd, toEnd };
+  return { scroller, content, atEnd, toEnd, follow };
 }
