@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 
@@ -22,6 +23,7 @@ from rbee.queen.state.packing import Packed
 from rbee.queen.state.publisher import STREAMS_MAX, Audience, Publisher, Watcher
 from rbee.testing.queens import RunningQueen, running_queen
 from rbee.testing.raw_worker import beat, ready_worker
+from rbee.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -203,6 +205,28 @@ async def test_a_revoked_key_watches_no_longer() -> None:
             running.queen.state.drop("key-7")
             assert [one async for one in messages] == []
         assert running.queen.state.watching == 0
+
+
+async def test_nothing_old_is_kept_as_new_for_who_comes_later() -> None:
+    async with running_queen() as running:
+        publisher = running.queen.state
+        channel = publisher.channels["operators"]
+        for number in range(200):  # long enough to be deflated in a thread
+            publisher.events.note("info", "test", f"n-{number}", "x" * 300)
+        threads = anyio.to_thread.current_default_thread_limiter()
+        total, threads.total_tokens = threads.total_tokens, 1
+        async with threads:
+            async with anyio.create_task_group() as leaving:
+                messages = publisher.follow("operators", None, watcher(gzip=True))
+                leaving.start_soon(anext, messages)
+                await until(lambda: channel.feed.seq and threads.statistics().tasks_waiting)
+                leaving.cancel_scope.cancel()  # in the middle of the first sample
+            assert publisher.watching == 0
+            told = channel.changed
+        with anyio.fail_after(WITHIN_S):
+            await told.wait()
+        threads.total_tokens = total
+        assert not channel.fresh
 
 
 async def test_too_many_are_refused_with_a_remedy() -> None:

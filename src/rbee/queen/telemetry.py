@@ -1,12 +1,12 @@
 """Live figures for clients: every beat, and the colony's counts every 2.5 s.
 
-Each message is encoded once, however many listen. A listener that falls 1,000
-messages behind is cut off with a comment: telemetry has no past worth keeping,
-and a new subscription begins with the present.
+Each message is encoded once, however many listen. A subscription begins with the
+present, however many hives that is; a listener that then falls 1,000 messages behind
+is cut off with a comment: telemetry has no past worth keeping.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Final
 
 import anyio
@@ -45,6 +45,11 @@ class Telemetry:
         self._colony = colony
         self._wall_clock = wall_clock
         self._subscribers: set[_Subscriber] = set()
+
+    @property
+    def listening(self) -> int:
+        """How many listen."""
+        return len(self._subscribers)
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Pass a beat on to the listeners, without its keys."""
@@ -98,19 +103,11 @@ class Telemetry:
         Ends when the subscriber is too far behind.
         """
         subscriber = _Subscriber()
-        subscriber.put(msgspec.json.encode(self.counts()))
-        for hive in self._colony.hives():
-            if hive.beat_age_s is not None:
-                stamp = self._wall_clock() - hive.beat_age_s
-                subscriber.put(
-                    msgspec.json.encode(
-                        HiveTelemetry(
-                            hive_id=hive.id, timestamp=stamp, node=hive.node, workers=hive.workers
-                        )
-                    )
-                )
+        present = [msgspec.json.encode(message) for message in self._present()]
         self._subscribers.add(subscriber)
         try:
+            for message in present:
+                yield message
             while True:
                 while subscriber.messages:
                     yield subscriber.messages.popleft()
@@ -123,6 +120,16 @@ class Telemetry:
                     yield None
         finally:
             self._subscribers.discard(subscriber)
+
+    def _present(self) -> Iterator[HiveTelemetry | QueenTelemetry]:
+        """The counts, and each hive's last beat."""
+        yield self.counts()
+        for hive in self._colony.hives():
+            if hive.beat_age_s is not None:
+                stamp = self._wall_clock() - hive.beat_age_s
+                yield HiveTelemetry(
+                    hive_id=hive.id, timestamp=stamp, node=hive.node, workers=hive.workers
+                )
 
     def _publish(self, message: HiveTelemetry | QueenTelemetry) -> None:
         encoded = msgspec.json.encode(message)

@@ -15,7 +15,7 @@ from rbee.contracts.daemon import ShutdownRequest
 from rbee.contracts.decode import decode_json
 from rbee.contracts.ids import HiveId
 from rbee.contracts.joining import MemberAck
-from rbee.contracts.principals import Principal
+from rbee.contracts.principals import LOCAL, Principal
 from rbee.errors import Conflict, HiveNotFound
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
@@ -44,7 +44,7 @@ def hive_care_routes(
         return answer(await line.shutdown(keep_workers=wish.keep_workers))
 
     async def forget(request: Request) -> Response:
-        principal: Principal = request.scope[PRINCIPAL]
+        principal: Principal = request.scope.get(PRINCIPAL, LOCAL)
         hive_id = str(request.path_params["hive_id"])
         await _forget(office, colony, hive_id, principal.name)
         message = "Its name is free again; it joins anew like any machine."

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from rbee.client.hive import HiveClient
-from rbee.errors import CapacityError
+from rbee.errors import CapacityError, WorkerNotFound
 from rbee.foundation import logs
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
@@ -38,6 +38,12 @@ DOORS: Final = (
     ("GET", "logs"),
 )
 _HEADERS: Final = ("content-type", "content-length", "cache-control", "x-rbee-log-offset")
+_OURS: Final = (
+    # A hive that lies answers with a page: in a browser it is nobody's, and runs nothing.
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_STEPS: Final = frozenset({".", ".."})
 
 _log = logs.get(__name__)
 
@@ -49,6 +55,9 @@ def hive_door_routes(colony: Colony, lines: HiveLines) -> list[Route]:
     def door(method: str, path: str) -> Route:
         async def pass_on(request: Request) -> Response:
             hive = colony.find_hive(request.path_params["hive_id"])
+            worker_id = request.path_params.get("worker_id")
+            if worker_id in _STEPS:  # clients resolve them: it would be another path
+                raise WorkerNotFound(f"There is no worker {worker_id!r}.")
             named = {name: quote(value, safe="") for name, value in request.path_params.items()}
             target = f"/v1/{path.format(**named)}"
             if request.url.query:
@@ -106,8 +115,9 @@ class _Passed(Response):
                 kept = [
                     (n.encode(), found.headers[n].encode()) for n in _HEADERS if n in found.headers
                 ]
+                head = [*kept, *_OURS]
                 await send(
-                    {"type": "http.response.start", "status": found.status_code, "headers": kept}
+                    {"type": "http.response.start", "status": found.status_code, "headers": head}
                 )
                 async with anyio.create_task_group() as passing:
                     passing.start_soon(_cancel_when_gone, receive, passing.cancel_scope)

@@ -4,7 +4,8 @@ Without a query it mirrors ``/v1/heartbeats/stream``: each text message is what 
 there. ``?stream=state`` mirrors ``/v1/state/stream``: each message has an ``id`` beside its
 ``type``, and ``&last_event_id=`` goes on after one. It only speaks: what a client says is
 refused, except for closing and pinging. The gate decides before the handshake, as it does
-for the streams; a slow client stops the writing, and is treated as it is there.
+for the streams; a slow client stops the writing, and is treated as it is there. It ends when
+its key is revoked, and after an hour, so that the key is looked at again.
 """
 
 import asyncio
@@ -28,9 +29,13 @@ from rbee.queen.telemetry import BEHIND, Telemetry
 
 PATH: Final = b"/v1/ws"
 CLOSE_S: Final = 1.0  # what is in the buffers after a close frame may leave for so long
+UNREAD_S: Final = 60.0  # as for streams: who takes nothing for so long will not take the rest
 
 _HEARD_BYTES_MAX: Final = 1024  # clients have nothing to say here
 _STREAMS: Final = ("heartbeats", "state")
+_ONLY_SPEAKS: Final = "this stream only speaks"
+_REVOKED: Final = "the key counts no longer"
+_AGAIN: Final = f"connect again (you were {BEHIND}, or an hour is over)"
 
 _Messages = AsyncGenerator[bytes | None]
 
@@ -53,7 +58,7 @@ class MirrorDoor:
             upgrade.refuse(error)
             return
         if upgrade.accept():
-            _Mirror(upgrade, messages).begin()
+            _Mirror(upgrade, messages, self._policy.keyring.gone(who)).begin()
 
     def _messages(self, query: bytes, who: Principal) -> _Messages:
         asked = parse_qs(query.decode("latin-1"))
@@ -82,33 +87,58 @@ async def _with_ids(
 
 
 class _Mirror(asyncio.Protocol):
-    """One client's WebSocket, from its handshake to its end."""
+    """One client's WebSocket, from its handshake to its end; ``gone``: its key is revoked."""
 
-    def __init__(self, upgrade: Upgrade, messages: _Messages) -> None:
+    def __init__(self, upgrade: Upgrade, messages: _Messages, gone: asyncio.Event) -> None:
         self._transport = upgrade.transport
         self._connections: set[Any] = upgrade.connections
         self._messages = messages
+        self._gone = gone
         self._reader = Reader(self._heard, self._control, masked=True, size_max=_HEARD_BYTES_MAX)
         self._open = True
         self._may_write = asyncio.Event()
         self._may_write.set()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
         """Take the connection over, and speak."""
         self._connections.add(self)
         self._transport.set_protocol(self)
-        self._task = asyncio.get_running_loop().create_task(self._speak())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._speak()), loop.create_task(self._watch_key())]
 
     async def _speak(self) -> None:
-        async with aclosing(self._messages) as messages:
-            async for message in messages:
-                if message is None:
-                    self._write(websocket.PING, b"")
-                else:
-                    self._write(websocket.TEXT, message)
+        try:
+            async with asyncio.timeout(STREAM_S_MAX), aclosing(self._messages) as messages:
+                async for message in messages:
+                    if message is None:
+                        self._write(websocket.PING, b"")
+                    else:
+                        self._write(websocket.TEXT, message)
+                    await self._taken()
+        except TimeoutError:
+            pass  # the hour is over
+        finally:
+            self._end()
+
+    async def _taken(self) -> None:
+        """Wait until the client has room for more."""
+        try:
+            async with asyncio.timeout(UNREAD_S):
                 await self._may_write.wait()
-        self._close(websocket.GOING_AWAY, f"connect again (you were {BEHIND}, or an hour is over)")
+        except TimeoutError:
+            self._transport.abort()
+
+    async def _watch_key(self) -> None:
+        await self._gone.wait()
+        self._end()
+
+    def _end(self) -> None:
+        """Say why, and close."""
+        if self._gone.is_set():
+            self._close(websocket.POLICY, _REVOKED)
+        else:
+            self._close(websocket.GOING_AWAY, _AGAIN)
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────
 
@@ -118,15 +148,16 @@ class _Mirror(asyncio.Protocol):
             try:
                 self._reader.feed(data)
             except BadMessage as error:
-                self._close(error.code, error.reason)
+                words = _ONLY_SPEAKS if error.code == websocket.UNSUPPORTED else error.reason
+                self._close(error.code, words)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client left."""
         del exc
         self._open = False
         self._connections.discard(self)
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def pause_writing(self) -> None:
         """The client is behind."""
@@ -143,7 +174,7 @@ class _Mirror(asyncio.Protocol):
     # ── inside ────────────────────────────────────────────────────────────────
 
     def _heard(self, _message: bytes) -> None:
-        raise BadMessage(websocket.UNSUPPORTED, "this stream only speaks")
+        raise BadMessage(websocket.UNSUPPORTED, _ONLY_SPEAKS)
 
     def _control(self, opcode: int, payload: bytes) -> None:
         if opcode == websocket.PING:

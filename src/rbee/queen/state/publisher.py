@@ -169,6 +169,8 @@ class Publisher:
                 found = None if seq is None else channel.after(seq)
                 messages = [channel.snapshot(self._wall_clock())] if found is None else found
                 for message in messages:
+                    if anyio.current_time() >= watcher.until:
+                        return
                     await self._deflate(message, [watcher])
                     yield message
                     seq = message.seq
@@ -220,7 +222,7 @@ class Publisher:
         channel.feed.fold(tables, at)
         for message in channel.after(seq) or ():
             await self._deflate(message, channel.watchers)
-        channel.fresh = True
+        channel.fresh = bool(channel.watchers)  # the last one may have left meanwhile
         channel.tell()
 
     async def _deflate(self, message: Packed, watchers: Iterable[Watcher]) -> None:
