@@ -15,7 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
+from cyclopts import (
+    App,
+    CycloptsError,
+    MissingArgumentError,
+    Parameter,
+    UnknownCommandError,
+    UnusedCliTokensError,
+)
 
 from rbee.errors import InvalidRequest, RbeeError
 from rbee.keeper.cli.frame import examples, make_app
@@ -124,14 +131,26 @@ def whole_app(nouns: Sequence[str]) -> App:
 
 def _usage(error: CycloptsError, words: Sequence[str]) -> int:
     """Say what was typed wrongly, and where the right way is written."""
-    chain = [word for word in error.command_chain or () if word in words]
+    command = " ".join(["rbee", *(word for word in error.command_chain or () if word in words)])
     if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
         what = _unknown_command(error.unused_tokens[0], list(error.app))
     else:
-        what = " ".join(str(error).split())
+        what = _misused(error, command)
     note(f"rbee: {what}")
-    note(f"  → `{' '.join(['rbee', *chain])} --help` shows how it is used.")
+    note(f"  → `{command} --help` shows how it is used.")
     return EXIT_USAGE
+
+
+def _misused(error: CycloptsError, command: str) -> str:
+    """What is too much or missing, in words that need no knowledge of parsers."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"`{command}` has no use for `{' '.join(error.unused_tokens)}`."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        if error.keyword is not None:
+            return f"{error.keyword} needs a value behind it."
+        if not error.unused_tokens:  # else the flag may be misspelt, and the parser says so
+            return f"`{command}` needs {error.argument.name}."
+    return " ".join(str(error).split())
 
 
 def _unknown_command(word: str, known: Sequence[str]) -> str:

@@ -80,8 +80,13 @@ def is_reasoning(event: JobEvent) -> bool:
 
 
 def summary_text(answer: Answer) -> str:
-    """``7 tokens, 61.5 tok/s, first token 0.4 s, worker w-1 on hive here``."""
+    """``7 tokens, 61.5 tok/s, first token 0.4 s, worker w-1 on hive here``.
+
+    An answer that reached its longest length is cut in mid-sentence: that is said.
+    """
     parts = [count_text(answer.tokens, "token")]
+    if answer.finish_reason == "length":
+        parts[0] = f"cut after {parts[0]} (--max-tokens allows more)"
     speed = answer.tokens_per_s or measured_speed(answer)
     if speed is not None:
         parts.append(f"{speed:.1f} tok/s")

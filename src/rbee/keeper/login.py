@@ -7,6 +7,8 @@ Only what has been accepted (``accept``) is written down, and only then a key is
 
 import re
 import ssl
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -73,6 +75,23 @@ def fingerprint_text(fingerprint: str) -> str:
     """A fingerprint for eyes."""
     groups = [fingerprint[at : at + _GROUP] for at in range(0, len(fingerprint), _GROUP)]
     return " ".join(groups)
+
+
+@contextmanager
+def queen_elsewhere() -> Generator[None]:
+    """Advise about a queen on another machine where one does not answer.
+
+    Raises:
+        QueenUnreachable: with what helps there; the usual advice is to start one here.
+    """
+    try:
+        yield
+    except QueenUnreachable as error:
+        raise QueenUnreachable(
+            error.message,
+            remedy="Is the address right, and does she listen for other machines? On hers: "
+            "`rbee up -d --bind 0.0.0.0`.",
+        ) from None
 
 
 async def look(url: str) -> Found:

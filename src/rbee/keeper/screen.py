@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # rich takes 50 ms to load; most commands draw nothing with i
 
 _PLAIN_EVERY_S = 5.0  # a log of a long download should be short
 _COLUMN_GAP = "  "
+_AFTER = {"verify": "all is here, checking it", "install": "checked, putting it in its place"}
 
 
 def out(text: str, *, end: str = "\n") -> None:
@@ -64,7 +65,9 @@ def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def progress_text(what: str, progress: DownloadProgress) -> str:
-    """``downloading X: 45 %, 47 MB of 105 MB, 12 MB/s, 5 s left``."""
+    """``downloading X: 45 %, 47 MB of 105 MB, 12 MB/s, 5 s left``; what comes after, in a word."""
+    if progress.phase != "download":  # what has come is checked or unpacked, and counted anew
+        return f"{what}: {_AFTER[progress.phase]}"
     parts = [size_text(progress.bytes)]
     if progress.total:
         parts = [

@@ -4,7 +4,7 @@ import pytest
 
 from rbee.contracts.daemon import ServiceInfo
 from rbee.contracts.jobs import JobEvent
-from rbee.contracts.models import DownloadProgress
+from rbee.contracts.models import DownloadPhase, DownloadProgress
 from rbee.errors import PortTaken, RbeeError, RemoteError
 from rbee.keeper.answer import Answer, summary_text
 from rbee.keeper.cli.chat import text_of
@@ -88,6 +88,13 @@ def test_progress_with_and_without_a_total() -> None:
     assert progress_text("downloading x", DownloadProgress(bytes=12)) == "downloading x: 12 B"
 
 
+@pytest.mark.parametrize(("phase", "words"), [("verify", "checking"), ("install", "in its place")])
+def test_what_comes_after_a_download_is_no_download(phase: DownloadPhase, words: str) -> None:
+    said = progress_text("downloading x", DownloadProgress(bytes=0, total=98, phase=phase))
+    assert words in said
+    assert "0 %" not in said
+
+
 def test_a_live_line_in_a_pipe_is_one_line_per_change(capsys: pytest.CaptureFixture[str]) -> None:
     with Live() as live:
         live.say("loading")
@@ -166,6 +173,13 @@ def test_the_servers_own_count_wins() -> None:
     answer.take(event("token", message="Hi there"), 1.0)
     answer.take(event("infer_complete", DONE), 1.0)
     assert (answer.tokens, answer.tokens_per_s, answer.finish_reason) == (3, 61.5, "stop")
+
+
+def test_an_answer_that_was_cut_says_so_and_what_helps() -> None:
+    answer = Answer(model="starter")
+    answer.take(event("token", message="Hi there"), 1.0)
+    answer.take(event("infer_complete", {**DONE, "finish_reason": "length"}), 1.0)
+    assert summary_text(answer).startswith("cut after 3 tokens (--max-tokens allows more), ")
 
 
 def test_an_unstreamed_answer_takes_the_text_of_the_end() -> None:

@@ -29,6 +29,7 @@ from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.keys import seconds_of
 from rbee.keeper.cli.options import JsonFlag, QueenFlag
+from rbee.keeper.login import queen_elsewhere
 from rbee.keeper.screen import note, out, out_json, out_table
 from rbee.keeper.units import UNKNOWN, duration_text
 from rbee.keeper.urls import as_url
@@ -83,7 +84,8 @@ async def join(
         version=__version__,
         ca_fingerprint=None if found is None or shown else found.ca_fingerprint,
     )
-    identity = await join_colony(wish, _ask_for_approval)
+    with queen_elsewhere():
+        identity = await join_colony(wish, _ask_for_approval)
     if hive_id:
         keep_hive_id(hive_id, hive_dir())
     peer = identity.peer

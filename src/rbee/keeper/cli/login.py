@@ -16,6 +16,7 @@ from rbee.keeper.login import (
     fingerprint_text,
     login_url,
     look,
+    queen_elsewhere,
     read_fingerprint,
 )
 from rbee.keeper.screen import note
@@ -55,7 +56,8 @@ async def login(
         )
     wanted = None if fingerprint is None else read_fingerprint(fingerprint)
     given = sys.stdin.readline().strip() if key == "-" else None
-    found = await look(login_url(url))
+    with queen_elsewhere():
+        found = await look(login_url(url))
     _compare(found, wanted)
     if key is None and sys.stdin.isatty():
         given = getpass.getpass("API key (Enter for none): ").strip()

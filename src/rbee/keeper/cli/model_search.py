@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from rbee.client.hive import HiveClient
 from rbee.contracts.models import OfferedFile, OfferedModel
+from rbee.errors import InvalidRequest
 from rbee.foundation.trust import key_for
 from rbee.keeper.addresses import address_of
 from rbee.keeper.cli.frame import examples
@@ -32,6 +33,11 @@ async def search(
     hive: HiveFlag = None,
 ) -> None:
     """Search the hub for models, the most downloaded first."""
+    if not "".join(words).strip():
+        raise InvalidRequest(
+            "There is nothing to search for.",
+            remedy="Give a few words: `rbee model search llama 8b`.",
+        )
     address = address_of("hive", hive)
     with Live() as live:
         live.say(f"asking the hub for {' '.join(words)}" + (", and what fits here" if fit else ""))
