@@ -38,6 +38,8 @@ const GAP_Y = 10;
 /** Lines of groups are spread over the width, by so much at most. */
 const GAP_X_MORE_MAX = 26;
 const LABEL_PX = 18;
+/** Between one name and the next, at least. */
+const LABEL_GAP = 6;
 /** Names narrower than this say nothing. */
 const LABEL_WIDTH_MIN = 44;
 
@@ -108,7 +110,9 @@ function arrange(counts: readonly number[], width: number, radius: number): Comb
         cell,
       });
     }
-    labels.push({ x, y: y + box.height + 13, width: box.width, group });
+    // A name may reach into the gap behind its block.
+    const room = box.width + Math.max(0, gap - LABEL_GAP);
+    labels.push({ x, y: y + box.height + 13, width: Math.min(room, width - x), group });
     line = Math.max(line, box.height);
     x += box.width + gap;
   });

@@ -35,6 +35,9 @@ export interface TreeLayout {
 const QUEEN = { w: 148, h: 76 };
 const HIVE_H = 56;
 const PILL_H = 30;
+/** On a phone it is as high as a finger wants it. */
+const PILL_TOUCH_H = 40;
+const PHONE_BELOW = 420;
 const PILL_GAP = 6;
 const HIVE_GAP = 14;
 /** How many pills a hive may have, the most first: fewer where the picture would get too high. */
@@ -103,6 +106,7 @@ function layoutColumns(picture: Picture, width: number, pillsMax: number): TreeL
 
 function layoutTrunk(picture: Picture, width: number, pillsMax: number): TreeLayout {
   const queen = { x: 0, y: 0, w: Math.min(width, 220), h: 70 };
+  const pillH = width < PHONE_BELOW ? PILL_TOUCH_H : PILL_H;
   let y = queen.h + HIVE_GAP;
   const hiveX = TRUNK * 2;
   const pillX = hiveX + TRUNK * 2;
@@ -111,14 +115,14 @@ function layoutTrunk(picture: Picture, width: number, pillsMax: number): TreeLay
     const top = y;
     y += HIVE_H + PILL_GAP;
     const workers = shown.map((worker): WorkerNode => {
-      const node = { worker, x: pillX, y, w: width - pillX, h: PILL_H };
-      y += PILL_H + PILL_GAP;
+      const node = { worker, x: pillX, y, w: width - pillX, h: pillH };
+      y += pillH + PILL_GAP;
       return node;
     });
     let moreBox: Box | null = null;
     if (more > 0 || shown.length === 0) {
-      moreBox = { x: pillX, y, w: width - pillX, h: PILL_H };
-      y += PILL_H + PILL_GAP;
+      moreBox = { x: pillX, y, w: width - pillX, h: pillH };
+      y += pillH + PILL_GAP;
     }
     y += HIVE_GAP - PILL_GAP;
     return { hive, x: hiveX, y: top, w: width - hiveX, h: HIVE_H, workers, more, moreBox };

@@ -118,7 +118,7 @@ export function Segmented<V extends string>({
       onValueChange={(next) => next && onChange((next === NO_NAME ? "" : next) as V)}
       aria-label={label}
       className={cn(
-        "inline-flex h-7 shrink-0 items-stretch rounded-md border bg-raised p-0.5 max-md:h-10",
+        "inline-flex h-7 shrink-0 items-stretch rounded-md border bg-raised p-0.5 max-md:h-10 max-md:p-px",
         className,
       )}
     >

@@ -20,13 +20,15 @@ export interface DialogProps {
   keep?: boolean;
 }
 
-/** The first field takes the focus, else the dialog itself: never the close button, whose tooltip would open. */
+/** The first field that one writes in takes the focus, else the dialog itself: never the close button, whose tooltip would open. */
 function focusContent(event: Event): void {
   event.preventDefault();
   const content = event.currentTarget as HTMLElement;
-  const field = content.querySelector<HTMLElement>(
-    "[data-autofocus],[data-dialog-body] :is(input:not([type=hidden]),textarea,select):not(:disabled)",
-  );
+  const field =
+    content.querySelector<HTMLElement>("[data-autofocus]") ??
+    content.querySelector<HTMLElement>(
+      "[data-dialog-body] :is(input:not([type=hidden]),textarea):not(:disabled)",
+    );
   (field ?? content).focus({ preventScroll: true });
 }
 

@@ -134,7 +134,7 @@ class Incoming(asyncio.Protocol):
         if isinstance(exc, ConnectionRefusedError):
             self._fail(WorkerGone("The worker cannot be reached: nobody listens on its port."))
             return
-        reason = f": {exc}" if exc else ""
+        reason = f": {exc}".rstrip(".") if exc else ""
         self._fail(WorkerGone(f"The worker closed the connection in mid-answer{reason}."))
 
     def pause(self) -> None:

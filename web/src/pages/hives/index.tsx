@@ -73,7 +73,7 @@ export function Page() {
         note={<Counts />}
         actions={
           <>
-            {hives.size > 1 ? <SearchInput label="Find a hive" value={query} onChange={setQuery} /> : null}
+            {hives.size > 1 ? <SearchInput label="Filter hives" value={query} onChange={setQuery} /> : null}
             {operator ? (
               <Button variant="primary" icon={<Plus aria-hidden />} onClick={() => setAdd("token")}>
                 Add a hive
@@ -90,7 +90,7 @@ export function Page() {
       ) : (
         <>
           {hives.size > 1 ? (
-            <div className="-mx-4 flex items-center gap-2 overflow-x-auto px-4 py-0.5 sm:mx-0 sm:flex-wrap sm:px-0">
+            <div className="flex flex-wrap items-center gap-2">
               <Segmented
                 label="How to show them"
                 value={view}
@@ -110,7 +110,7 @@ export function Page() {
                   { value: "gpu", label: "With GPUs" },
                   { value: "idle", label: "Without workers" },
                 ]}
-                className={view === "map" ? "hidden" : ""}
+                className={view === "map" ? "hidden" : "max-sm:order-last"}
               />
               {view === "map" ? null : (
                 <Select
@@ -123,7 +123,7 @@ export function Page() {
                     { value: "device", label: "Group by GPUs" },
                     { value: "state", label: "Group by state" },
                   ]}
-                  className="w-40 shrink-0"
+                  className="w-40 shrink-0 max-sm:ml-auto"
                 />
               )}
             </div>

@@ -83,9 +83,10 @@ function Keys() {
       />
       {signedIn ? null : (
         <Notice tone="info" title="No key is wanted on this machine.">
-          Whoever runs programs here may use the colony. Set{" "}
-          <code className="font-mono text-xs">RBEE_API_KEY</code> and start the queen anew to let other
-          machines in: then each request needs a key.
+          Whoever runs programs here may use the colony. To let other machines in, end it with{" "}
+          <code className="font-mono text-xs">rbee down</code> and start it with{" "}
+          <code className="font-mono text-xs">rbee up -d --bind 0.0.0.0</code>: from then on each request
+          needs a key.
         </Notice>
       )}
       {problem ? (

@@ -4,7 +4,7 @@ import { useMemo } from "react";
 
 import { useSession } from "@/api";
 import type { DownloadRow } from "@/state";
-import { Badge, Card, format, IconButton, Progress, Table, type Column, type Tone } from "@/ui";
+import { Badge, Card, format, IconButton, Progress, Table, type Column, type Tone, inWords } from "@/ui";
 import { cancelDownload, pauseDownload, resumeDownload } from "./actions";
 import { shortName } from "./names";
 import { shareOf } from "./rows";
@@ -143,7 +143,7 @@ function Bar({ row }: { row: DownloadRow }) {
   if (row.state === "failed")
     return (
       <span className="text-xs text-bad" title={`${row.reason ?? ""} ${row.remedy ?? ""}`}>
-        {row.reason ?? "It failed."} {row.remedy}
+        {inWords(`${row.reason ?? "It failed."} ${row.remedy ?? ""}`)}
       </span>
     );
   const share = shareOf(row);

@@ -177,7 +177,7 @@ const LineRow = memo(function LineRow(props: LineRowProps) {
         onClick={() => onOpen(line)}
         className={cn(
           "sticky left-0 z-[2] flex min-w-0 items-center gap-2 bg-surface px-3.5 text-left focus-visible:-outline-offset-2",
-          selected && "bg-accent-soft",
+          selected && "bg-accent-soft [--faint:var(--muted)]",
         )}
         title={line.id}
       >
@@ -203,9 +203,12 @@ const LineRow = memo(function LineRow(props: LineRowProps) {
 function Name({ line, hives }: { line: ModelLine; hives: number | null }) {
   return (
     <>
-      <span className="max-w-full truncate font-medium">{line.name}</span>
-      <span className="min-w-0 flex-1 truncate text-xs text-faint max-sm:hidden">
-        {nameParts(line.id).from}
+      {/* Where it is from goes to a second line that is cut off, unless a good part of it has room. */}
+      <span className="flex h-5 min-w-0 flex-1 flex-wrap items-center gap-x-2 overflow-hidden">
+        <span className="max-w-full truncate font-medium">{line.name}</span>
+        <span className="min-w-0 flex-[1_1_6rem] truncate text-xs text-faint max-sm:hidden">
+          {nameParts(line.id).from}
+        </span>
       </span>
       {line.facts?.quantization ? <Badge className="max-sm:hidden">{line.facts.quantization}</Badge> : null}
       <span className="w-16 text-right text-xs text-muted num max-sm:hidden">

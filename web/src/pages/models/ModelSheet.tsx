@@ -19,6 +19,7 @@ import {
   Select,
   Sheet,
   Time,
+  inWords,
 } from "@/ui";
 import { deleteModel, pinModel } from "./actions";
 import { CellMark } from "./CellMark";
@@ -83,7 +84,7 @@ function About({ line }: { line: ModelLine }) {
     <Facts
       items={[
         ["Size on disk", format.bytes(sizeOf(line))],
-        ["Quantisation", format.text(facts?.quantization)],
+        ["Quantization", format.text(facts?.quantization)],
         ["Architecture", format.text(facts?.architecture)],
         ["Context", facts?.context_length ? `${format.count(facts.context_length)} tokens` : format.UNKNOWN],
         ["Can", can.length > 0 ? can.join(", ") : format.UNKNOWN],
@@ -165,7 +166,10 @@ function Place({
   const reason = cell.download?.reason ?? row?.reason;
   return (
     <div
-      className={cn("flex flex-col gap-1.5 border-b px-3 py-2 last:border-b-0", marked && "bg-accent-soft")}
+      className={cn(
+        "flex flex-col gap-1.5 border-b px-3 py-2 last:border-b-0",
+        marked && "bg-accent-soft [--faint:var(--muted)]",
+      )}
     >
       <div className="flex items-center gap-2">
         <CellMark cell={cell} />
@@ -179,7 +183,7 @@ function Place({
       <div className="flex flex-wrap gap-x-4 text-xs text-muted num">
         {reason ? (
           <span className={cell.kind === "failed" || cell.kind === "damaged" ? "text-bad" : undefined}>
-            {reason} {cell.download?.remedy}
+            {inWords(`${reason} ${cell.download?.remedy ?? ""}`)}
           </span>
         ) : null}
         {row?.load_s == null ? null : <span>loads in {format.duration(row.load_s)}</span>}
@@ -251,7 +255,12 @@ function Fits({ line }: { line: ModelLine }) {
       <h3 className="label">Where it would run now</h3>
       {plan ? (
         <>
-          <p>{plan.message}</p>
+          {/* Why not stands at each of them below. */}
+          <p>
+            {plan.outcome === "refuse" && plan.options.length > 0
+              ? "No hive can start it now."
+              : plan.message}
+          </p>
           <PlanOptions plan={plan} />
         </>
       ) : problem ? (

@@ -4,7 +4,7 @@ import { ChevronRight, CircleAlert, DoorOpen, TriangleAlert } from "lucide-react
 import { useState } from "react";
 
 import { serverNow, useColony, useTable } from "@/state";
-import { Button, Card, cn } from "@/ui";
+import { Button, Card, cn, inWords } from "@/ui";
 
 import { findAlerts, type Alert } from "./alerts";
 
@@ -62,7 +62,7 @@ export function AlertList({ alerts }: { alerts: readonly Alert[] }) {
               <p className="min-w-0 flex-1 sm:flex sm:items-baseline sm:gap-2.5">
                 <span className="font-medium sm:shrink-0">{alert.title}</span>
                 <span className="block min-w-0 text-muted max-sm:line-clamp-3 sm:truncate" title={alert.text}>
-                  {alert.text}
+                  {inWords(alert.text)}
                 </span>
               </p>
               {/* The link covers its row, so that a thumb need not aim. */}

@@ -7,6 +7,9 @@ import { Card, cn, format, Meter } from "@/ui";
 
 import { isSilent } from "./gpus";
 
+/** Those that say nothing stand last: there is nothing to read. */
+const BY_NAME = new Intl.Collator("en", { numeric: true });
+
 interface Device {
   hive: HiveRow;
   node: NodeRow | undefined;
@@ -87,7 +90,10 @@ function Row({ device: { hive, node, name, gpu } }: { device: Device }) {
 }
 
 export function DeviceRows({ className }: { className?: string }) {
-  const devices = devicesOf(useTable("hives").values(), useTable("nodes"));
+  const hives = [...useTable("hives").values()].sort(
+    (a, b) => Number(isSilent(a)) - Number(isSilent(b)) || BY_NAME.compare(a.hive_id, b.hive_id),
+  );
+  const devices = devicesOf(hives, useTable("nodes"));
   const gpus = devices.filter((device) => device.gpu).length;
   return (
     <Card

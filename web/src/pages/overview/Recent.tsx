@@ -15,7 +15,10 @@ export function Recent({ className }: { className?: string }) {
       padded={false}
       className={className ?? ""}
       actions={
-        <Link to="/events" className="rounded-sm px-1 text-xs text-muted hover:text-fg">
+        <Link
+          to="/events"
+          className="-my-2 inline-flex items-center rounded-sm px-1 text-xs text-muted hover:text-fg max-md:h-10"
+        >
           All events
         </Link>
       }

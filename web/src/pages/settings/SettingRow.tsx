@@ -34,7 +34,7 @@ export function SettingRow({ setting, edit, error, readOnly, onEdit, onUndo }: S
       id={`setting-${setting.name}`}
       className={cn(
         "grid gap-x-6 gap-y-2 border-b scroll-m-4 px-3.5 py-3 last:border-b-0 lg:grid-cols-[minmax(0,1fr)_minmax(0,24rem)]",
-        edit && "bg-accent-soft",
+        edit && "bg-accent-soft [--faint:var(--muted)]",
       )}
     >
       <div className="min-w-0">

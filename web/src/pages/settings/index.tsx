@@ -68,7 +68,7 @@ export function Page() {
                   { value: "waiting", label: "Waiting" },
                 ]}
               />
-              <SearchInput value={filter} onChange={setFilter} label="Search settings" />
+              <SearchInput value={filter} onChange={setFilter} label="Filter settings" />
             </>
           ) : null
         }
@@ -170,7 +170,7 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
             <button
               key={group}
               type="button"
-              className="rounded-md border bg-surface px-2 py-0.5 text-xs text-muted hover:border-line-strong hover:text-fg"
+              className="rounded-md border bg-surface px-2 py-0.5 text-xs text-muted max-md:h-10 max-md:px-3 hover:border-line-strong hover:text-fg"
               onClick={() => goTo(groupId(group))}
             >
               {group} <span className="text-faint num">{settings.length}</span>

@@ -68,7 +68,7 @@ export function StartForm({ wish, onWish, onPlan }: StartFormProps) {
         type="button"
         aria-expanded={more}
         onClick={() => setMore(!more)}
-        className="self-start rounded-sm text-xs font-medium text-muted hover:text-fg"
+        className="self-start rounded-sm max-md:min-h-10 text-xs font-medium text-muted hover:text-fg"
       >
         {more ? "Fewer settings" : "Engine, context, slots …"}
       </button>

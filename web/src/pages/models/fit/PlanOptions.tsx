@@ -70,7 +70,10 @@ function OptionRow({
       </span>
     </>
   );
-  const look = cn("flex flex-col gap-1 border-b px-3 py-2 last:border-b-0", selected && "bg-accent-soft");
+  const look = cn(
+    "flex flex-col gap-1 border-b px-3 py-2 last:border-b-0",
+    selected && "bg-accent-soft [--faint:var(--muted)]",
+  );
   if (!onSelect) return <div className={look}>{inside}</div>;
   return (
     <button
