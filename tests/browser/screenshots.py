@@ -4,8 +4,9 @@
     python tests/browser/screenshots.py --page hives --state errors --theme dark --width 390
 
 States are played colonies (``rbee.testing.big_colony``): empty, one machine, a hundred, and
-one where something is wrong with each; one that talks and one that wants a key have a page
-each. Beside the pictures it says what an eye may miss: a page
+one where something is wrong with each; one that talks, one that wants a key and a real one,
+whose hive shows its own page, have a few views each. What is seen of a state, and how one
+comes there, stands in ``views``. Beside the pictures it says what an eye may miss: a page
 that scrolls sideways, an error in its console, an accessibility fault (axe) of consequence.
 It exits with 1 if there was any. Where the console was built elsewhere, ``RBEE_CONSOLE_DIR``.
 """
@@ -14,55 +15,58 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from rbee.testing.talker import MODEL as TALKER
+from rbee.console.site import DIRECTORY_VARIABLE
+from rbee.testing.colony import Colony
+from rbee.testing.real_kills import run_job
 
 _ROOT: Final = Path(__file__).parents[2]
-_AXE: Final = _ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+sys.path.insert(0, str(_ROOT / "tests"))  # as pytest has it: it runs as a command, too
+
+from browser.accessible import AXE, faults, sideways_px  # noqa: E402  they are found by the above
+from browser.kit import start_colony  # noqa: E402
+from browser.views import LOCKED, OPENED, OWN, PAGES, TALK, Step, View  # noqa: E402
+
 _KEY: Final = "rbee_a-key-for-pictures-alone"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _SETTLED_S: Final = 2.0  # after a page's first words: a second beat has come, charts have a line
 _HISTORY_S: Final = 30.0  # before the first picture: graphs that begin say nothing
 _START_WITHIN_S: Final = 60.0  # a queen, and a hundred links to her, on two cores
-
-PAGES: Final = {
-    "overview": "/",
-    "hives": "/hives",
-    "hives-add": "/hives?add=token",
-    "workers": "/workers",
-    "models": "/models",
-    "chat": "/chat",
-    "requests": "/requests",
-    "events": "/events",
-    "keys": "/keys",
-    "settings": "/settings",
-}
+_STEP_WITHIN_S: Final = 15.0  # an answer of the talker takes three
 
 
 class State(NamedTuple):
-    """A played colony, and the pages that are only worth a picture there."""
+    """A colony, and what is worth a picture there. Without a scenario it is a real one."""
 
-    scenario: str
+    scenario: str | None
+    views: dict[str, View]
     talks: bool = False  # with a worker that says Markdown
     locked: bool = False  # with a key, and nobody signed in
-    pages: dict[str, str] = PAGES
+
+    @property
+    def past(self) -> bool:
+        """Whether its graphs want a past."""
+        return self.scenario not in {None, "empty"} and not self.talks
 
 
 STATES: Final = {
-    "empty": State("empty"),
-    "one": State("one"),
-    "hundred": State("hundred"),
-    "errors": State("errors"),
-    "talk": State("one", talks=True, pages={"chat-answer": f"/chat?model={TALKER}"}),
-    "locked": State("empty", locked=True, pages={"sign-in": "/"}),
+    "empty": State("empty", PAGES),
+    "one": State("one", PAGES | OPENED),
+    "hundred": State("hundred", PAGES),
+    "errors": State("errors", PAGES | OPENED),
+    "talk": State("one", TALK, talks=True),
+    "locked": State("empty", LOCKED, locked=True),
+    "own": State(None, OWN),
 }
+_ALL: Final = {name for state in STATES.values() for name in state.views}
 WIDTHS: Final = {"1440": (1440, 900), "390": (390, 844)}
 THEMES: Final = ("dark", "light")
 
@@ -89,7 +93,7 @@ def main() -> int:
             executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
         for state in _chosen(options.state, STATES):
-            if _chosen(options.page, STATES[state].pages):
+            if _chosen(options.page, STATES[state].views):
                 with played(STATES[state]) as url:
                     _take(browser, url, state, options, trouble)
         browser.close()
@@ -99,14 +103,27 @@ def main() -> int:
 
 @contextmanager
 def played(state: State) -> Generator[str]:
-    """A queen with a played colony, in processes of their own. Gives her URL."""
+    """A colony in processes of its own. Gives the URL of its queen, or of a real one's hive."""
     with ExitStack() as stack:
+        if state.scenario is None:
+            yield stack.enter_context(_real_hive())
+            return
         player = _start(stack, "big_colony", state.scenario, key=_KEY if state.locked else "")
         assert player.stdout is not None
         url = player.stdout.readline().split()[0]
         if state.talks:
             _start(stack, "talker", url)
         yield url.replace("127.0.0.1", "localhost")
+
+
+@contextmanager
+def _real_hive() -> Generator[str]:
+    """A queen, and the URL of a hive of hers with a worker (of the scripted engine)."""
+    console = Path(os.environ.get(DIRECTORY_VARIABLE) or _ROOT / "build" / "console")
+    with tempfile.TemporaryDirectory() as folder, Colony(Path(folder)) as colony:
+        here = start_colony(colony, console)
+        run_job(here.hive.url, {"operation": "worker_spawn", "model": "scripted-bee"})
+        yield f"http://localhost:{here.hive.port}"
 
 
 def _start(stack: ExitStack, module: str, *words: str, key: str = "") -> subprocess.Popen[str]:
@@ -132,7 +149,7 @@ def _take(
             across, down = WIDTHS[width]
             context = browser.new_context(
                 viewport={"width": across, "height": down},
-                color_scheme=theme,
+                color_scheme="light" if theme == "light" else "dark",
                 device_scale_factor=2 if width == "390" else 1,
                 reduced_motion="reduce",
             )
@@ -140,9 +157,14 @@ def _take(
             where = f"{state} {theme} {width}"
             page.on("pageerror", lambda error, at=where: trouble.note(at, f"uncaught: {error}"))
             _first_visit(page, url, state, options)
-            for name in _chosen(options.page, STATES[state].pages):
-                path = STATES[state].pages[name]
-                _picture(page, path, options.out / f"{name}-{state}-{theme}-{width}.png")
+            for name in _chosen(options.page, STATES[state].views):
+                view = STATES[state].views[name]
+                if view.only not in {None, width}:
+                    continue
+                try:
+                    _picture(page, view, options.out / f"{name}-{state}-{theme}-{width}.png")
+                except Error as error:
+                    trouble.note(f"{name} {where}", f"was not seen: {error.message}")
                 for fault in _faults(page):
                     trouble.note(f"{name} {where}", fault)
             context.close()
@@ -151,55 +173,49 @@ def _take(
 def _first_visit(page: Page, url: str, state: str, options: argparse.Namespace) -> None:
     """Be there for a while, so that there is a past to be drawn."""
     page.goto(url)
-    page.wait_for_selector(
-        "h1:visible" if STATES[state].locked else "nav:visible", timeout=_START_WITHIN_S * 1000
-    )
+    page.wait_for_selector("h1:visible, nav:visible", timeout=_START_WITHIN_S * 1000)
     page.wait_for_timeout(_SETTLED_S * 1000)
-    if STATES[state].pages is PAGES and state != "empty":
+    if STATES[state].past:
         page.wait_for_timeout(options.history * 1000)
 
 
-def _picture(page: Page, address: str, file: Path) -> None:
+def _picture(page: Page, view: View, file: Path) -> None:
     """Go there within the app, so that the past that it has seen stays."""
+    began = time.monotonic()
+    page.keyboard.press("Escape")  # what the view before opened, and its address does not name
     page.evaluate(
         "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')); }",
-        address,
+        view.path,
     )
-    began = time.monotonic()
     page.wait_for_selector("h1, [role=dialog], textarea", timeout=_START_WITHIN_S * 1000)
-    if TALKER in address:
-        _hear(page)
+    for step in view.steps:
+        _do(page, step)
     page.wait_for_timeout(_SETTLED_S * 1000)
     page.screenshot(path=file)
     print(f"{file.name}  {time.monotonic() - began:.1f} s", flush=True)
 
 
-def _hear(page: Page) -> None:
-    """Ask the talker, and wait for its whole answer."""
-    box = page.get_by_role("textbox", name="Message")
-    box.fill("How do bees find their way home?")
-    page.get_by_role("button", name=f"Model: {TALKER}").wait_for()
-    box.press("Enter")
-    page.get_by_text("tok/s").last.wait_for()
-    page.get_by_role("button", name="Stop").wait_for(state="detached")
+def _do(page: Page, step: Step) -> None:
+    """One step towards a view."""
+    first = page.locator(step.where).first if step.does != "press" else None
+    if first is None:
+        page.keyboard.press(step.where)
+    elif step.does == "click":
+        first.click(timeout=_STEP_WITHIN_S * 1000)
+    elif step.does == "fill":
+        first.fill(step.text, timeout=_STEP_WITHIN_S * 1000)
+    else:
+        state = "visible" if step.does == "see" else "detached"
+        first.wait_for(state=state, timeout=_STEP_WITHIN_S * 1000)
 
 
 def _faults(page: Page) -> Iterator[str]:
     """What is wrong with the page as it stands."""
-    wider = page.evaluate(
-        "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
+    wider = sideways_px(page)
     if wider > 0:
         yield f"scrolls sideways by {wider} px"
-    if _AXE.is_file():
-        page.evaluate(_AXE.read_text())
-        found: list[dict[str, Any]] = page.evaluate(
-            "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
-        )
-        for fault in found:
-            if fault["impact"] in {"serious", "critical"}:
-                first = fault["nodes"][0]["html"][:160]
-                yield f"axe {fault['id']} ({len(fault['nodes'])} times): {first}"
+    if AXE.is_file():
+        yield from (f"axe {fault}" for fault in faults(page))
 
 
 def _chosen(asked: list[str] | None, known: Iterable[str]) -> list[str]:
@@ -209,7 +225,7 @@ def _chosen(asked: list[str] | None, known: Iterable[str]) -> list[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Pictures of every page of the console.")
     parser.add_argument("--out", type=Path, default=_ROOT / "build" / "screenshots")
-    parser.add_argument("--page", action="append", choices=[*PAGES, "chat-answer", "sign-in"])
+    parser.add_argument("--page", action="append", choices=sorted(_ALL))
     parser.add_argument("--state", action="append", choices=list(STATES))
     parser.add_argument("--theme", action="append", choices=list(THEMES))
     parser.add_argument("--width", action="append", choices=list(WIDTHS))
