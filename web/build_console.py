@@ -89,7 +89,9 @@ def build(*, in_place: bool) -> bool:
     with tempfile.TemporaryDirectory(prefix="rbee-console-") as scratch:
         place = WEB if in_place or _packages_fit(WEB) else _copy(Path(scratch) / "web")
         if not _packages_fit(place):
+            _say("Fetching the packages that build the console (once; half a minute or more) ...")
             _npm_ci(node, place)
+        _say("Building the console ...")
         out = Path(scratch) / "dist"
         _vite(node, place, out, bars=in_place)
         shutil.rmtree(out / ".vite", ignore_errors=True)  # vite's notes for the bars
@@ -172,6 +174,11 @@ def _run(
 
 
 # ── the steps ────────────────────────────────────────────────────────────────
+
+
+def _say(text: str) -> None:
+    """What takes long; on stderr, since the answer of ``--requires`` is read by programs."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  a program's progress
 
 
 def _copy(place: Path) -> Path:

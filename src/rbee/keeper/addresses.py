@@ -9,6 +9,7 @@ machine's own, where missing daemons may be started.
 """
 
 import os
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +20,8 @@ from rbee.foundation.identity.joined import read_joined
 from rbee.foundation.identity.places import hive_identity_dir
 from rbee.keeper.urls import PORTS, Room, as_url
 
+# 16 bits, as the rooms themselves check it: what is none must not get into a URL.
+_PORT = cast("type[int]", Annotated[int, msgspec.Meta(ge=0, le=65_535)])
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -77,4 +80,4 @@ def port_of(room: Room) -> int:
     Raises:
         BadSettings: config.toml or the environment is wrong.
     """
-    return config.one(room, "port", int, PORTS[room])
+    return config.one(room, "port", _PORT, PORTS[room])

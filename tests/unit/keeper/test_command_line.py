@@ -124,6 +124,18 @@ def test_wrong_settings_are_told(
     assert "config.toml" in err
 
 
+@pytest.mark.parametrize("words", [["queen", "start"], ["status"], ["up"], ["queen", "status"]])
+def test_a_port_that_is_none_is_a_wrong_setting(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RBEE_QUEEN_PORT", "80000")
+    code, _, err = said(capsys, *words)
+    assert code == 1
+    assert "RBEE_QUEEN_PORT" in err
+    assert "65535" in err
+    assert "Unforeseen" not in err
+
+
 def test_an_unforeseen_fault_shows_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

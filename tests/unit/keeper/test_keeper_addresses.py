@@ -48,7 +48,7 @@ def test_the_port_of_another_rooms_section(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[hive]\nport = 8001\nslots = 2\n")
     assert port_of("hive") == 8001
     (tmp_path / "config.toml").write_text('[hive]\nport = "many"\n')
-    with pytest.raises(BadSettings, match=r"\[hive\], `port`"):
+    with pytest.raises(BadSettings, match=r"`port` in \[hive\]"):
         port_of("hive")
 
 

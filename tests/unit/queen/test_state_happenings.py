@@ -18,6 +18,7 @@ class Watched:
         self.colony = Colony(hostname="here")
         self.watcher = Watcher()
         self.now = 1.0
+        self.told: list[Happening] = []
 
     def beat(self, *workers: WorkerStats, **more: object) -> list[str]:
         self.now += 1.0
@@ -41,6 +42,7 @@ class Watched:
         for entry in entries:
             said += self.watcher.look(entry)
         said += self.watcher.gone({str(entry.id) for entry in entries})
+        self.told = said
         return [one.kind for one in said]
 
 
@@ -74,6 +76,19 @@ def test_a_workers_life() -> None:
     assert watched.beat(worker(status="draining", generation=2)) == ["worker_draining"]
     assert watched.beat(worker(status="stopping", generation=2)) == []
     assert watched.beat() == ["worker_stopped"]
+
+
+def test_a_crash_names_the_worker_and_ends_its_sentence_once() -> None:
+    watched = Watched()
+    watched.beat(worker())
+    stats = worker(status="starting", generation=2)
+    reason = f"Worker w1 ({stats.model}) ended: killed from outside; it is started again."
+    watched.beat(msgspec.structs.replace(stats, reason=reason))
+    [told] = [one for one in watched.told if one.kind == "worker_crashed"]
+    assert told.message == (
+        f"w1 ({stats.model}) on {told.hive_id} started again, for the first time: "
+        "killed from outside."
+    )
 
 
 def test_a_crash_between_two_looks_is_told() -> None:

@@ -129,7 +129,8 @@ def _workers(seen: _HiveSeen, entry: HiveEntry, hive_id: str) -> list[Happening]
 
 def _worker(before: _Seen | None, stats: WorkerStats, hive_id: str) -> list[Happening]:
     who = f"{stats.worker_id} ({stats.model}) on {hive_id}"
-    why = f": {stats.reason}" if stats.reason else ""
+    reason = _reason(stats)
+    why = f": {reason}" if reason else ""
     if before is not None and stats.generation > before.generation:
         text = f"{who} started again, for the {_nth(stats.generation - 1)} time{why}."
         return [Happening("error", "worker_crashed", stats.worker_id, text, hive_id)]
@@ -138,6 +139,13 @@ def _worker(before: _Seen | None, stats: WorkerStats, hive_id: str) -> list[Happ
         return []
     level, kind, text = told
     return [Happening(level, kind, stats.worker_id, text, hive_id)]
+
+
+def _reason(stats: WorkerStats) -> str:
+    """Why, for the middle of a sentence that names the worker and says what is done."""
+    reason = (stats.reason or "").removesuffix(".")
+    reason = reason.removeprefix(f"Worker {stats.worker_id} ({stats.model}) ended: ")
+    return reason.removesuffix("; it is started again")
 
 
 def _catalogue(seen: _HiveSeen, entry: HiveEntry, hive_id: str) -> list[Happening]:
