@@ -16,7 +16,7 @@ pytestmark = pytest.mark.system
 
 MODEL = "scripted-bee"
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4000}
-WORDS = "An operator (local) cancelled this request."
+WORDS = "An operator cancelled this request."
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import anyio.to_thread
 import msgspec
 import pytest
 
-from rbee.contracts.hives import Heartbeat
+from rbee.contracts.hives import GpuStats, Heartbeat
 from rbee.contracts.joining import JoinRequest
 from rbee.contracts.models import Download, Model
 from rbee.contracts.principals import LOCAL, Principal
@@ -227,6 +227,39 @@ async def test_nothing_old_is_kept_as_new_for_who_comes_later() -> None:
             await told.wait()
         threads.total_tokens = total
         assert not channel.fresh
+
+
+async def test_figures_beyond_all_bounds_end_no_stream() -> None:
+    async with running_queen() as running, following(running.queen.state) as messages:
+        mad = beat([], at=1.0)
+        mad.node.gpus = [GpuStats(id=f"g{at}", vram_used_mb=1.5e308) for at in range(2)]
+        send(running, mad)
+        told = await until_told(messages, "nodes", "hive")
+        while "colony" not in told["tables"]:
+            told = json.loads((await anext(messages)).data)
+        row = told["tables"]["colony"].get("set", told["tables"]["colony"])["queen"]
+        assert row["vram_used_mb"] is None
+
+
+async def test_a_readers_request_does_not_tell_which_operator_cancelled_it() -> None:
+    async with running_queen(key="k") as running:
+        who = {"authorization": "Bearer k"}
+        name = {"name": "chief", "scopes": ["operator"]}
+        key = (await running.http.post("/v1/keys", json=name, headers=who)).json()["key"]
+        asked = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+        async with anyio.create_task_group() as asking:
+            asking.start_soon(
+                lambda: running.http.post("/v1/chat/completions", json=asked, headers=who)
+            )
+            await until(lambda: running.queen.ledger.glances(0))
+            (waiting,) = running.queen.ledger.glances(0)
+            path = f"/v1/requests/{waiting.job_id}"
+            gone = await running.http.delete(path, headers={"authorization": f"Bearer {key}"})
+            assert gone.status_code == 200, gone.text
+        async with following(running.queen.state, "readers") as messages:
+            first = (await anext(messages)).data
+        assert b"cancelled this request" in first
+        assert b"chief" not in first
 
 
 async def test_too_many_are_refused_with_a_remedy() -> None:

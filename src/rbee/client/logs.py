@@ -13,7 +13,7 @@ import httpx2
 import msgspec
 
 from rbee.client.transport import Transport
-from rbee.errors import ContractError, RbeeError
+from rbee.errors import ContractError, RbeeError, RemoteError
 from rbee.foundation.sse import EventReader
 
 _AGAIN_S: Final = 1.0  # after a break: a restarted room is back within a second or two
@@ -51,6 +51,7 @@ async def followed(transport: Transport, path: str, lines: int) -> AsyncGenerato
 
     Raises:
         ContractError: there is no such log, or it may not be read.
+        RemoteError: what comes is no log.
     """
     query = urlencode({"lines": lines, "follow": 1})
     last_id: str | None = None
@@ -65,6 +66,11 @@ async def followed(transport: Transport, path: str, lines: int) -> AsyncGenerato
                         yield msgspec.json.decode(event.data, type=_Line).line
         except ContractError:
             raise
+        except ValueError as error:  # msgspec's, or EventReader's: an event without an end
+            raise RemoteError(
+                f"{path} is followed by something that is no log: {error}.",
+                remedy="Are both of the same version? `rbee doctor` says.",
+            ) from None
         except (RbeeError, httpx2.HTTPError):
             if last_id is None:
                 raise

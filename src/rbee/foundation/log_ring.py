@@ -65,11 +65,14 @@ class Tee:
         self._stream = stream
         self._ring = ring
         self._begun = ""
+        self._lock = threading.Lock()  # two loggers of two threads may share it
 
     def write(self, text: str) -> int:
         """Pass it on, and keep what has become a line."""
         written = self._stream.write(text)
-        *whole, self._begun = (self._begun + text).split("\n")
+        with self._lock:
+            *whole, begun = (self._begun + text).split("\n")
+            self._begun = begun[:LINE_CHARS_MAX]  # no more of it would be kept
         for line in whole:
             if line:
                 self._ring.take(line)

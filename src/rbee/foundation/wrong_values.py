@@ -16,7 +16,10 @@ VALUE_SHOWN_MAX: Final = 64  # characters: enough to know it again
 MASK: Final = "…"
 """Stands where a password was."""
 
-_PASSWORD: Final = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]+)(?=@)")
+_PASSWORDS: Final = (
+    re.compile(r"((?<=://)[^/@:\s]*:)[^/\s]+(?=@)"),  # before the host's name
+    re.compile(r"(password=)[^&\s]+", re.IGNORECASE),  # in the query: libpq takes it there, too
+)
 _SECRET: Final = re.compile(r"key|token|secret|password|sha256", re.IGNORECASE)
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _ABOUT_A_VALUE: Final = ("Expected", "Invalid enum value")
@@ -88,7 +91,9 @@ def masked(value: object) -> object:
     """A JSON value without the passwords of the URLs in it."""
     match value:
         case str():
-            return _PASSWORD.sub(rf"\1:{MASK}", value)
+            for password in _PASSWORDS:
+                value = password.sub(rf"\1{MASK}", value)
+            return value
         case list():
             return [masked(part) for part in cast("list[object]", value)]
         case dict():

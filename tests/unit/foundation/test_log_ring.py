@@ -32,6 +32,16 @@ def test_a_tee_passes_on_and_keeps_whole_lines() -> None:
     assert not tee.isatty()
 
 
+def test_a_line_without_an_end_takes_no_more_than_a_line() -> None:
+    stream, ring = io.StringIO(), LogRing()
+    tee = Tee(stream, ring)
+    for _ in range(10):
+        tee.write("x" * LINE_CHARS_MAX)
+    assert len(tee._begun) == LINE_CHARS_MAX
+    tee.write("\n")
+    assert texts(ring) == ["x" * LINE_CHARS_MAX]
+
+
 def test_the_oldest_go_and_numbers_go_on() -> None:
     ring = LogRing(lines_max=3)
     for number in range(1, 6):

@@ -199,11 +199,23 @@ def test_two_who_change_at_once_do_not_undo_each_other() -> None:
     assert row(books, "size").next == 30
 
 
-def test_a_password_is_never_shown_nor_written_back() -> None:
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("postgresql://ann:hush@db/rbee", f"postgresql://ann:{MASK}@db/rbee"),
+        ("postgresql://ann:hush@hush@db/rbee", f"postgresql://ann:{MASK}@db/rbee"),
+        (
+            "postgresql://db/rbee?user=ann&password=hush&sslmode=require",
+            f"postgresql://db/rbee?user=ann&password={MASK}&sslmode=require",
+        ),
+        ("postgresql://db/rbee?sslpassword=hush", f"postgresql://db/rbee?sslpassword={MASK}"),
+    ],
+)
+def test_a_password_is_never_shown_nor_written_back(store: str, shown: str) -> None:
     books = book()
-    change(books, set={"store": "postgresql://ann:hush@db/rbee"})
+    change(books, set={"store": store})
     found = row(books, "store")
-    assert found.next == f"postgresql://ann:{MASK}@db/rbee"
+    assert found.next == shown
     assert b"hush" not in msgspec.json.encode(books.state())
     with pytest.raises(InvalidRequest, match="hidden"):
         change(books, set={"store": found.next})

@@ -44,8 +44,9 @@ def log_routes(ring: LogRing = OWN) -> list[Route]:
 
 
 async def _followed(ring: LogRing, lines: int, after: int | None) -> AsyncGenerator[bytes]:
+    last = ring.last  # before the lines: threads write meanwhile
     found = ring.tail(lines) if after is None else ring.after(after)
-    last = ring.last
+    last = found[-1].number if found else last
     yield sse.KEEP_ALIVE  # so that its head is out, even where nothing was logged yet
     said_at = anyio.current_time()
     while True:

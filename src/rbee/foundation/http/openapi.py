@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final, Literal, TypeAlias
 
+import anyio
+import anyio.to_thread
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -189,12 +191,17 @@ def fingerprint(found: Json) -> str:
 
 
 def openapi_route(make: Callable[[], Json]) -> Route:
-    """``GET /openapi.json``; the document is made when it is asked for first."""
+    """``GET /openapi.json``; the document is made when it is asked for first.
+
+    That takes a third of a second, so it is made beside the loop.
+    """
     made: list[bytes] = []
+    one_maker = anyio.Lock()
 
     async def openapi(_request: Request) -> Response:
-        if not made:
-            made.append(msgspec.json.encode(make()))
+        async with one_maker:
+            if not made:
+                made.append(await anyio.to_thread.run_sync(lambda: msgspec.json.encode(make())))
         return Response(
             made[0], media_type="application/json", headers={"cache-control": "no-cache"}
         )

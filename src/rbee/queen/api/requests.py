@@ -43,7 +43,8 @@ def request_routes(plane: Plane, jobs: JobServer) -> list[Route]:
         who: Principal = request.scope.get(PRINCIPAL, LOCAL)
         name = who.name or who.id
         try:
-            plane.stop(job_id, RequestCancelled(f"An operator ({name}) cancelled this request."))
+            # Whoever reads the list sees these words, and names of keys are the operators'.
+            plane.stop(job_id, RequestCancelled("An operator cancelled this request."))
         except JobNotFound:
             if not _is_infer(jobs, job_id):
                 raise

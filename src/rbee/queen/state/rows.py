@@ -5,6 +5,7 @@ cost a row each second and show nothing.
 """
 
 from collections.abc import Sequence
+from math import isfinite
 
 import msgspec
 
@@ -205,8 +206,8 @@ def tenths(value: float | None) -> float | None:
 
 
 def whole(value: float | None) -> float | None:
-    """To a whole number, as an integer in JSON."""
-    return None if value is None else round(value)
+    """To a whole number, as an integer in JSON; a sum that is beyond all bounds is unknown."""
+    return None if value is None or not isfinite(value) else round(value)
 
 
 def known_sum(values: Sequence[float | None]) -> float | None:

@@ -104,12 +104,15 @@ class Sampler:
 
     async def slow(self, now: float, at: float, *, readers: bool) -> Sample:
         """What is told at once; clocks as in ``HiveSource``."""
-        return self._sample(await self._parts.hives.slow(now, at), now, at, readers=readers)
+        hives = await self._parts.hives.slow(now, at)
+        public_hives = await self._parts.hives.public_hives(now, at) if readers else None
+        return self._sample(hives, public_hives)
 
     async def full(self, now: float, at: float, *, readers: bool) -> Sample:
         """All tables."""
         found = await self._parts.hives.full(now, at)
-        sample = self._sample(found.tables, now, at, readers=readers)
+        public_hives = await self._parts.hives.public_hives(now, at) if readers else None
+        sample = self._sample(found.tables, public_hives)
         joins = len(sample.operators["joins"])
         sample.operators["colony"] = self._colony(found, joins)
         if sample.readers is not None:
@@ -118,7 +121,8 @@ class Sampler:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _sample(self, hives: Mapping[str, Rows], now: float, at: float, *, readers: bool) -> Sample:
+    def _sample(self, hives: Mapping[str, Rows], public_hives: Rows | None) -> Sample:
+        """``public_hives`` are those of readers; None: nobody of them watches."""
         parts = self._parts
         requests, public_requests = self._requests()
         tables: dict[str, Rows] = {
@@ -128,10 +132,10 @@ class Sampler:
             "jobs": self._jobs(),
             "events": parts.events.rows,
         }
-        if not readers:
+        if public_hives is None:
             return Sample(tables, None)
         public = {name: rows for name, rows in tables.items() if name not in OPERATORS_TABLES}
-        public["hives"] = parts.hives.public_hives(now, at)
+        public["hives"] = public_hives
         public["requests"] = public_requests
         public["events"] = parts.events.public
         return Sample(tables, public)

@@ -92,12 +92,14 @@ class HiveSource:
             there.add(str(entry.id))
         return said + self._watcher.gone(there)
 
-    def public_hives(self, now: float, at: float) -> Rows:
+    async def public_hives(self, now: float, at: float) -> Rows:
         """``hives`` for who may not know how they belong to the colony."""
-        return {
-            str(entry.id): self._hive(entry, now, at, standing=None)
-            for entry in self._colony.entries()
-        }
+        hives: dict[str, bytes] = {}
+        pace = _Pace()
+        for entry in self._colony.entries():
+            await pace.step(1)
+            hives[str(entry.id)] = self._hive(entry, now, at, standing=None)
+        return hives
 
     async def slow(self, now: float, at: float) -> dict[str, Rows]:
         """``hives`` and ``workers``: what changes at a moment, and is told at once."""
