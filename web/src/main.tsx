@@ -9,10 +9,12 @@ import { lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 
 import "./styles.css";
+import { mendLanguage } from "./app/language";
 import { router } from "./app/router";
 import { SessionGate } from "./app/SessionGate";
 import { startTheme } from "./app/theme";
 
+mendLanguage(navigator);
 startTheme();
 
 const HiveConsole = lazy(() =>

@@ -7,21 +7,22 @@ No way puts a key into an argument or a URL: the console asks for it.
 """
 
 import importlib.util
-import os
 import shlex
 import shutil
 import subprocess
 import sys
 import webbrowser
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import anyio
 import msgspec
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, Process
 
 from rbee.foundation import paths
+from rbee.foundation.files import make_private_dir
 
 Kind: TypeAlias = Literal["pywebview", "app", "tab"]
 
@@ -30,6 +31,12 @@ FLAGS_VARIABLE: Final = "RBEE_BROWSER_FLAGS"
 
 STAYS_S: Final = 1.5
 """A browser that cannot start (no display, root without --no-sandbox) ends within a second."""
+
+SHOWS_S: Final = 30.0
+"""Qt's libraries alone took 4 s on a busy machine; a window that is later is none."""
+
+CLOSES_S: Final = 5.0
+"""A web view writes its cookies when it is closed."""
 
 NAMES: Final = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
@@ -46,6 +53,26 @@ _WINDOWS: Final = (
     r"Chromium\Application\chrome.exe",
 )
 _PROGRAM_FOLDERS: Final = ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")
+SHOWN: Final = b"shown"
+"""What `webview_window` says on its stdout when its window is there."""
+
+_REASON_MAX: Final = 200  # characters: a line or two of a terminal
+_REASONS: Final = (
+    (
+        "without --no-sandbox",
+        f"as root it wants to be told so. Run it as a user, or with {FLAGS_VARIABLE}=--no-sandbox.",
+    ),
+    (
+        'load the Qt platform plugin "xcb"',
+        "Qt lacks libraries: `apt install libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1`.",
+    ),
+    (
+        "You must have either QT or GTK",
+        "there is neither Qt nor GTK for it. `pip install 'rbee[desktop]'` brings Qt.",
+    ),
+)
+"""What programs write that open no window, and what that means for a person."""
+
 _LOCALE: Final = "C.UTF-8"  # in every glibc of the last years
 
 
@@ -55,6 +82,14 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     said: str
     argv: tuple[str, ...] = ()
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that is shown: how, by which process if it stays, and why not by a better way."""
+
+    way: Way
+    process: Process | None = None
+    passed: tuple[str, ...] = ()
 
 
 def ways(url: str, environment: Mapping[str, str], *, platform: str = sys.platform) -> list[Way]:
@@ -113,8 +148,13 @@ def has_display(environment: Mapping[str, str], *, platform: str = sys.platform)
 
 
 def window_environment(environment: Mapping[str, str], *, platform: str) -> dict[str, str]:
-    """What WebKitGTK wants: no C locale (pages stay empty), no DMA-BUF (white with NVIDIA)."""
+    """What web views want: Qt's the browser's flags, WebKitGTK two things more.
+
+    With the locale C its pages stay empty, with DMA-BUF they are white on NVIDIA's drivers.
+    """
     env = dict(environment)
+    if environment.get(FLAGS_VARIABLE):
+        env.setdefault("QTWEBENGINE_CHROMIUM_FLAGS", environment[FLAGS_VARIABLE])
     if platform.startswith("linux"):
         said = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or "C"
         if said in {"C", "POSIX"}:
@@ -123,40 +163,63 @@ def window_environment(environment: Mapping[str, str], *, platform: str) -> dict
     return env
 
 
-async def open_window(
-    found: list[Way], url: str, environment: Mapping[str, str]
-) -> tuple[Way, Process | None] | None:
-    """Show the page by the first way that works; the process of its window, if it stays."""
+async def open_window(found: list[Way], url: str, environment: Mapping[str, str]) -> Opened | None:
+    """Show the page by the first way that works; None where none does."""
     env = window_environment(environment, platform=sys.platform)
+    passed: list[str] = []
     for way in found:
         if not way.argv:
-            return (way, None) if webbrowser.open(url) else None
-        process = await _start(way.argv, env)
-        if process is not None and await _works(process):
-            return way, process if process.returncode is None else None
+            shown = webbrowser.open(url)
+            return Opened(way=way, passed=tuple(passed)) if shown else None
+        log = _log_of(way)
+        process = await _start(way, env, log)
+        if process is not None and await _works(way, process):
+            stays = process if process.returncode is None else None
+            return Opened(way=way, process=stays, passed=tuple(passed))
+        if process is not None:
+            await _end(process)
+            passed.append(f"{way.said[0].upper()}{way.said[1:]} does not open: {reason_in(log)}")
     return None
 
 
-async def _start(argv: tuple[str, ...], env: dict[str, str]) -> Process | None:
-    quiet = None if os.environ.get("RBEE_DEBUG") else subprocess.DEVNULL
+def _log_of(way: Way) -> Path:
+    folder = make_private_dir(paths.cache_dir())
+    return folder / f"window-{way.kind}.log"
+
+
+async def _start(way: Way, env: dict[str, str], log: Path) -> Process | None:
     try:
-        return await anyio.open_process(
-            argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=quiet,
-            stderr=quiet,
-            start_new_session=True,  # Ctrl+C is ours to judge
-        )
+        with log.open("wb") as said:
+            return await anyio.open_process(
+                way.argv,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if way.kind == "pywebview" else subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,  # Ctrl+C is ours to judge
+            )
     except OSError:
         return None
 
 
-async def _works(process: Process) -> bool:
-    """Whether it still runs after a moment, or handed the page over and ended well."""
+async def _works(way: Way, process: Process) -> bool:
+    """Whether it shows its window, as far as it can be known.
+
+    pywebview says so; a browser still runs after a moment, or handed the page over and ended well.
+    """
+    if way.kind == "pywebview":
+        return process.stdout is not None and await _says_shown(process.stdout)
     with anyio.move_on_after(STAYS_S):
         await process.wait()
     return process.returncode in {None, 0}
+
+
+async def _says_shown(stdout: ByteReceiveStream) -> bool:
+    said = b""
+    with anyio.move_on_after(SHOWS_S), suppress(anyio.EndOfStream):
+        while SHOWN not in said:
+            said += await stdout.receive()
+    return SHOWN in said
 
 
 async def until_closed(process: Process) -> None:
@@ -164,7 +227,29 @@ async def until_closed(process: Process) -> None:
     try:
         await process.wait()
     finally:
+        await _end(process)
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(CLOSES_S):
+            await process.wait()
         if process.returncode is None:
-            process.terminate()
-            with anyio.CancelScope(shield=True), anyio.move_on_after(STAYS_S):
-                await process.wait()
+            process.kill()
+            await process.wait()
+
+
+def reason_in(log: Path) -> str:
+    """Why a window did not open, with what to do, by what its program wrote."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        text = ""
+    for mark, reason in _REASONS:
+        if mark in text:
+            return reason
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"{lines[-1][:_REASON_MAX]} ({log})" if lines else "it ended without a word."

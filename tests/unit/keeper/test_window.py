@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rbee.keeper.webview_window import Place, is_reachable, kept_place
 from rbee.keeper.window import (
     FLAGS_VARIABLE,
     Way,
@@ -15,11 +16,13 @@ from rbee.keeper.window import (
     find_browser,
     has_display,
     open_window,
+    reason_in,
     until_closed,
     ways,
     window_environment,
 )
 
+REASON = "it cannot"
 URL = "http://localhost:7833/"
 
 
@@ -50,13 +53,27 @@ def test_without_a_browser_there_is_a_tab(tmp_path: Path) -> None:
 
 STAND_IN = """
 import json, os, pathlib
+renderer = "none"
 def create_window(title, url, **more):
     global asked
     asked = {"title": title, "url": url, "locale": os.environ.get("LC_ALL"), **more}
+    return window
 def start(**more):
     pathlib.Path(os.environ["SHOWN"]).write_text(json.dumps({**asked, **more}))
+    for told in window.events.shown:
+        told()
+class Window:
+    pass
+class Handlers(list):
+    def __iadd__(self, handler):
+        self.append(handler)
+        return self
+settings, screens, window = {}, [], Window()
+window.events = Window()
+for name in ("shown", "before_show", "closing", "resized", "moved"):
+    setattr(window.events, name, Handlers())
 """
-"""pywebview as far as it is called; its own needs a desktop's libraries."""
+"""pywebview as far as it is called; a real one is seen in tests/browser/test_webview_window.py."""
 
 
 @pytest.mark.anyio
@@ -65,25 +82,30 @@ async def test_pywebview_comes_first_and_gets_what_its_web_view_wants(
 ) -> None:
     (tmp_path / "webview.py").write_text(STAND_IN)
     monkeypatch.syspath_prepend(str(tmp_path))  # pyright: ignore[reportUnknownMemberType]  untyped there
+    monkeypatch.setenv("RBEE_CACHE_DIR", str(tmp_path))
     environment = {"PATH": "", "PYTHONPATH": str(tmp_path), "SHOWN": str(tmp_path / "shown")}
+    environment["RBEE_CACHE_DIR"] = str(tmp_path)
     found = ways(URL, environment, platform="linux")
     assert found[0].kind == "pywebview"
     opened = await open_window(found[:1], URL, environment)
     assert opened is not None
-    way, process = opened
-    if process is not None:
-        await until_closed(process)
+    if opened.process is not None:
+        await until_closed(opened.process)
     shown = json.loads((tmp_path / "shown").read_text())
-    assert (way.kind, shown["url"], shown["title"]) == ("pywebview", URL, "rbee")
+    assert (opened.way.kind, shown["url"], shown["title"]) == ("pywebview", URL, "rbee")
     assert shown["private_mode"] is False  # who signed in stays signed in
+    assert shown["text_select"] is True  # off, where nobody asks
     if sys.platform.startswith("linux"):
         assert shown["locale"] == "C.UTF-8"
 
 
 @pytest.mark.anyio
-async def test_what_does_not_start_is_passed_over(tmp_path: Path) -> None:
+async def test_what_does_not_start_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RBEE_CACHE_DIR", str(tmp_path / "cache"))
     broken = program(tmp_path, "broken")
-    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.write_text(f"#!/bin/sh\necho '{REASON}' >&2\nexit 1\n")
     lasting = program(tmp_path, "lasting")
     lasting.write_text("#!/bin/sh\nexec sleep 60\n")
     found = [
@@ -92,11 +114,54 @@ async def test_what_does_not_start_is_passed_over(tmp_path: Path) -> None:
     ]
     opened = await open_window(found, URL, {"PATH": os.environ["PATH"]})
     assert opened is not None
-    way, process = opened
-    assert way.said == "lasting"
-    assert process is not None
-    process.terminate()
-    await until_closed(process)
+    assert opened.way.said == "lasting"
+    assert opened.process is not None
+    assert [why.partition(" (")[0] for why in opened.passed] == [f"Broken does not open: {REASON}"]
+    opened.process.terminate()
+    await until_closed(opened.process)
+
+
+@pytest.mark.anyio
+async def test_a_web_view_that_ends_without_a_window_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RBEE_CACHE_DIR", str(tmp_path / "cache"))
+    slow = program(tmp_path, "slow")
+    slow.write_text("#!/bin/sh\nsleep 0.2\necho 'no such lib' >&2\nexit 0\n")
+    way = Way(kind="pywebview", said="a window", argv=(str(slow),))
+    assert await open_window([way], URL, {"PATH": os.environ["PATH"]}) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("x:105] Running as root without --no-sandbox is not supported.", "--no-sandbox."),
+        ('Could not load the Qt platform plugin "xcb" in ""', "libxcb-cursor0"),
+        ("WebViewException: You must have either QT or GTK with", "rbee[desktop]"),
+        ("first\nlibEGL.so.1: cannot open shared object file\n\n", "libEGL.so.1: cannot open"),
+        ("", "without a word"),
+    ],
+)
+def test_what_a_program_wrote_becomes_a_reason(tmp_path: Path, said: str, advice: str) -> None:
+    log = tmp_path / "window.log"
+    log.write_text(said)
+    assert advice in reason_in(log)
+
+
+def test_a_window_opens_where_it_was_unless_that_screen_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RBEE_CACHE_DIR", str(tmp_path))
+    assert kept_place() == Place()
+    place = tmp_path / "webview" / "place.json"
+    place.write_text('{"width": 100, "height": 700, "x": 2000, "y": 10, "maximized": false}')
+    kept = kept_place()
+    assert (kept.width, kept.height, kept.x) == (390, 700, 2000)  # never smaller than it may be
+    assert not is_reachable(kept, [(0, 0, 1920, 1080)])
+    assert is_reachable(kept, [(0, 0, 1920, 1080), (1920, 0, 1920, 1080)])
+    assert is_reachable(Place(), [])
+    place.write_text("{")
+    assert kept_place() == Place()
 
 
 def test_windows_keeps_browsers_in_its_program_folders(tmp_path: Path) -> None:
@@ -138,3 +203,5 @@ def test_web_views_of_linux_get_a_locale_and_no_dmabuf() -> None:
     assert "LC_ALL" not in own
     assert own["WEBKIT_DISABLE_DMABUF_RENDERER"] == "0"
     assert window_environment({}, platform="darwin") == {}
+    root = window_environment({FLAGS_VARIABLE: "--no-sandbox"}, platform="darwin")
+    assert root["QTWEBENGINE_CHROMIUM_FLAGS"] == "--no-sandbox"

@@ -66,8 +66,10 @@ async def _show(session: Session, *, tab: bool) -> None:
     if opened is None:
         session.started.clear()
         raise StartError("No browser could be started.", remedy=f"Open {address} yourself.")
-    way, process = opened
-    note(f"The console is open in {way.said}: {address}")
+    for passed in opened.passed:
+        note(passed)
+    process = opened.process
+    note(f"The console is open in {opened.way.said}: {address}")
     if process is None:
         if session.started:
             session.started.clear()
