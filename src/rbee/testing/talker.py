@@ -5,17 +5,22 @@ and a real model what it likes. This one says headings, lists, tables, code and 
 how far it has read the prompt (llama.cpp's ``return_progress``), and does as a request says in
 ``[[talk {"tokens": 500, "per_s": 200, "prefill_s": 3, "fail_at": 40}]]``. It plays a hive by
 beats over HTTP, so the queen must be on this machine and want no certificate.
+
+``--name looker --engine vllm`` makes it one that may take pictures and sounds: with
+``{"tell": true}`` it says what came beside the words, with ``{"refuse": "…"}`` it takes none of it.
 """
 
 import argparse
 import asyncio
+import base64
 import contextlib
+import hashlib
 import re
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from itertools import cycle
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 import httpx2
 import msgspec
@@ -33,7 +38,10 @@ _PIECE: Final = re.compile(r"\s*\S{1,5}|\s+")
 
 
 class Talk(msgspec.Struct, frozen=True, kw_only=True):
-    """How one answer goes. ``fail_at`` sends an error event in the place of that token."""
+    """How one answer goes. ``fail_at`` sends an error event in the place of that token.
+
+    ``tell`` answers with the pictures and sounds that came, ``refuse`` with this error and 400.
+    """
 
     tokens: int = 400
     per_s: float = 200.0
@@ -42,7 +50,18 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     fail_at: int | None = None
     thought: int = 0
     text: str | None = None
+    tell: bool = False
+    refuse: str | None = None
 
+
+class Part(NamedTuple):
+    """The name, the model and the engine that it is taken for."""
+
+    name: str = MODEL
+    engine: str = "scripted"  # who asks must not take it for an engine that tells no progress
+
+
+TALKS: Final = Part()
 
 SECTIONS: Final = (
     """## How bees find their way
@@ -106,7 +125,9 @@ def pieces(tokens: int) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def talker(queen_url: str, *, key: str | None = None) -> AsyncGenerator[int]:
+async def talker(
+    queen_url: str, *, key: str | None = None, part: Part = TALKS
+) -> AsyncGenerator[int]:
     """Have a queen know the worker, as long as the block lasts; gives its port."""
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     async with (
@@ -114,16 +135,17 @@ async def talker(queen_url: str, *, key: str | None = None) -> AsyncGenerator[in
         httpx2.AsyncClient(base_url=queen_url, headers=headers) as client,
         asyncio.TaskGroup() as tasks,
     ):
-        beating = tasks.create_task(_beats(client, port))
+        beating = tasks.create_task(_beats(client, port, part))
         yield port
         beating.cancel()
 
 
-async def _beats(client: httpx2.AsyncClient, port: int) -> None:
-    worker = ready_worker("talker-1", port, model=MODEL, slots=SLOTS)
-    worker.engine = "scripted"  # who asks must not take it for an engine that tells no progress
+async def _beats(client: httpx2.AsyncClient, port: int, part: Part) -> None:
+    worker = ready_worker(f"{part.name}-1", port, model=part.name, slots=SLOTS)
+    worker.engine = part.engine
+    hive_id = HIVE if part.name == MODEL else f"{part.name}-{HIVE}"
     while True:
-        body = msgspec.json.encode(beat([worker], hive_id=HIVE, at=time.time()))
+        body = msgspec.json.encode(beat([worker], hive_id=hive_id, at=time.time()))
         with contextlib.suppress(httpx2.TransportError):
             (await client.post("/v1/hive-heartbeat", content=body)).raise_for_status()
         await asyncio.sleep(BEAT_S)
@@ -147,6 +169,11 @@ async def _answer(wire: Conversation) -> None:
 async def _talk(wire: Conversation) -> None:
     body: dict[str, Any] = msgspec.json.decode(wire.body)
     asked = _asked(body["messages"])
+    if asked.refuse is not None:
+        await wire.answer(400, {"error": {"message": asked.refuse, "code": 400}})
+        return
+    if asked.tell:
+        asked = msgspec.structs.replace(asked, text=_what_came(body["messages"]))
     await wire.stream(_event({"role": "assistant", "content": None}), end=False)
     await _read_prompt(wire, asked, tells=bool(body.get("return_progress")))
     began = time.monotonic()
@@ -198,6 +225,25 @@ def _asked(messages: list[dict[str, Any]]) -> Talk:
     return Talk() if found is None else msgspec.json.decode(found[1], type=Talk)
 
 
+def _what_came(messages: list[dict[str, Any]]) -> str:
+    """The pictures and sounds of all messages, in order: kind, form, bytes, the first of a digest."""
+    said: list[str] = []
+    for message in messages:
+        content = message["content"]
+        parts = cast("list[dict[str, Any]]", content if isinstance(content, list) else [])
+        for part in parts:
+            if part["type"] == "image_url":
+                form, _, data = part["image_url"]["url"].partition(";base64,")
+            elif part["type"] == "input_audio":
+                form, data = part["input_audio"]["format"], part["input_audio"]["data"]
+            else:
+                continue
+            file = base64.b64decode(data, validate=True)
+            digest = hashlib.sha256(file).hexdigest()[:12]
+            said.append(f"{part['type']} {form} {len(file)} bytes {digest}")
+    return "; ".join(said) or "no picture and no sound came"
+
+
 def _event(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {
         "id": "talk",
@@ -212,8 +258,8 @@ def _sse(event: dict[str, Any]) -> bytes:
     return chunk(b"data: " + msgspec.json.encode(event) + b"\n\n")
 
 
-async def _run(queen_url: str) -> None:
-    async with talker(queen_url):
+async def _run(queen_url: str, part: Part) -> None:
+    async with talker(queen_url, part=part):
         await asyncio.Event().wait()
 
 
@@ -221,8 +267,11 @@ def main() -> None:
     """Talk until Ctrl+C."""
     parser = argparse.ArgumentParser(prog="python -m rbee.testing.talker")
     parser.add_argument("queen_url")
+    parser.add_argument("--name", default=TALKS.name)
+    parser.add_argument("--engine", default=TALKS.engine)
+    asked = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(parser.parse_args().queen_url))
+        asyncio.run(_run(asked.queen_url, Part(asked.name, asked.engine)))
 
 
 if __name__ == "__main__":

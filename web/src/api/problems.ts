@@ -69,10 +69,11 @@ export function problemOf(body: unknown, response: Response): Problem {
   const flat = record(body);
   const nested = record(flat?.["error"]);
   if (nested) {
+    const remedy = text(nested["remedy"]);
     return new Problem({
       ...common,
-      message: text(nested["message"]) ?? fallback(response),
-      remedy: text(nested["remedy"]),
+      message: withoutEnd(text(nested["message"]) ?? fallback(response), remedy),
+      remedy,
       code: text(nested["code"]) ?? text(nested["type"]) ?? String(response.status),
       param: text(nested["param"]),
     });
@@ -95,6 +96,11 @@ export async function readProblem(response: Response): Promise<Problem> {
   } catch {
     return problemOf(undefined, response); // a proxy's HTML page helps nobody
   }
+}
+
+/** Clients of OpenAI show the message alone, so the remedy is said in it once more. */
+function withoutEnd(message: string, remedy: string | null): string {
+  return remedy !== null && message.endsWith(remedy) ? message.slice(0, -remedy.length).trimEnd() : message;
 }
 
 function fallback(response: Response): string {

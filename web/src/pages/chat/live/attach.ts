@@ -2,6 +2,8 @@
  * Pictures and sounds for a model, read in the browser: a picture larger than a model looks at is
  * made smaller here, so that it costs neither time nor tokens.
  */
+import { format } from "@/ui";
+
 import type { Attachment } from "../core/types";
 
 /** The longer side: what vision models cut pictures down to anyway, and then some. */
@@ -9,6 +11,9 @@ const SIDE_PX_MAX = 1_568;
 
 /** Of one sound: as base64 a third more, and a request takes 32 MiB in all. */
 const AUDIO_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Of all that goes with one question: as base64 a third more, and words need some of the 32 MiB too. */
+const TOGETHER_BYTES_MAX = 22 * 1024 * 1024;
 
 const JPEG_QUALITY = 0.9;
 
@@ -32,6 +37,19 @@ export async function attachmentOf(file: File): Promise<Attachment> {
     throw new Error(`${file.name} is neither a picture nor a WAV or MP3 sound.`);
   }
   return await imageOf(file);
+}
+
+/**
+ * Whether one more file goes with those that are attached already.
+ *
+ * @throws Error why it does not.
+ */
+export function checkTogether(files: readonly Attachment[], more: Attachment): void {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, more.bytes);
+  if (bytes <= TOGETHER_BYTES_MAX) return;
+  throw new Error(
+    `${more.name} is too much: with what is attached already it is ${format.bytes(bytes)}, and one question takes ${format.bytes(TOGETHER_BYTES_MAX)}.`,
+  );
 }
 
 async function imageOf(file: File): Promise<Attachment> {

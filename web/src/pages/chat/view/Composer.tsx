@@ -10,7 +10,7 @@ import { toast } from "@/app";
 import { cn, format, IconButton, Tooltip } from "@/ui";
 
 import type { Attachment, Sampling } from "../core/types";
-import { ACCEPTED, attachmentOf } from "../live/attach";
+import { ACCEPTED, attachmentOf, checkTogether } from "../live/attach";
 import { draftOf, keepDraft } from "../live/kept";
 
 export interface ComposerProps {
@@ -32,7 +32,13 @@ const DRAFT_MS = 400;
 export function Composer(props: ComposerProps) {
   const { chat, running, blocked, media, onSend, onStop } = props;
   const [text, setText] = useState(() => draftOf(chat));
-  const [files, setFiles] = useState<Attachment[]>([]);
+  const [files, showFiles] = useState<Attachment[]>([]);
+  // Files are read one after the other: each is held against those before it.
+  const held = useRef<readonly Attachment[]>(files);
+  const setFiles = useCallback((next: Attachment[]) => {
+    held.current = next;
+    showFiles(next);
+  }, []);
   const [over, setOver] = useState(false);
   const box = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
@@ -55,13 +61,14 @@ export function Composer(props: ComposerProps) {
       for (const file of list) {
         try {
           const found = await attachmentOf(file);
-          setFiles((before) => [...before, found]);
+          checkTogether(held.current, found);
+          setFiles([...held.current, found]);
         } catch (error) {
           toast.problem(error);
         }
       }
     },
-    [media],
+    [media, setFiles],
   );
 
   const empty = text.trim() === "" && files.length === 0;
