@@ -15,12 +15,34 @@ import pytest
 from rbee.errors import RbeeError
 from rbee.testing.starter import cached_starter
 
-# Examples are counted, not timed: the tests share two cores with real engines. A
-# quarter of the usual number keeps the edit loop short; CI asks for all of them.
+# The edit loop plays the same few examples each time, so that a failure is of the change
+# at hand; ``--thorough`` looks for new ones. Counted, not timed: others share the cores.
 hypothesis.settings.register_profile(
-    "rbee", deadline=None, max_examples=int(os.environ.get("RBEE_TEST_EXAMPLES", "25"))
+    "rbee", deadline=None, max_examples=10, derandomize=True, database=None
 )
-hypothesis.settings.load_profile("rbee")
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100, print_blob=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="many random examples of every property, and what is marked `thorough`: minutes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("thorough" if config.getoption("--thorough") else "rbee")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked ``thorough``, where nobody asked for it."""
+    if config.getoption("--thorough"):
+        return
+    left = [item for item in items if item.get_closest_marker("thorough")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
 
 
 # Read before the environment is cleaned below: the starter is fetched once, not per run.

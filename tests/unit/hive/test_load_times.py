@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from rbee.hive.models import load_times
-from rbee.hive.models.load_times import ENTRIES_MAX, LOADS_KEPT, LoadTimes
+from rbee.hive.models.load_times import LOADS_KEPT, LoadTimes
 
 
 def test_the_median_of_the_last_loads_on_the_last_device(tmp_path: Path) -> None:
@@ -33,12 +35,15 @@ def test_a_restart_remembers_and_a_torn_file_is_none(tmp_path: Path) -> None:
     assert LoadTimes(path).usual_s("m") is None
 
 
-def test_the_file_is_bounded_and_nonsense_ignored(tmp_path: Path) -> None:
+def test_the_file_is_bounded_and_nonsense_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_times, "ENTRIES_MAX", 20)
     loads = LoadTimes(tmp_path / "loads.json")
     loads.record("m", "CPU-0", 0.0, now=1.0)
     loads.record("m" * (load_times.NAME_LENGTH_MAX + 1), "CPU-0", 1.0, now=1.0)
-    for at in range(ENTRIES_MAX + 1):
+    for at in range(21):
         loads.record(f"m{at}", "CPU-0", 1.0, now=float(at))
     assert loads.usual_s("m") is None
     assert loads.usual_s("m0") is None
-    assert loads.usual_s(f"m{ENTRIES_MAX}") == 1.0
+    assert loads.usual_s("m20") == 1.0

@@ -16,7 +16,7 @@ from rbee.testing.hub import StubFile, StubHub, StubRepository
 pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
-SIZES_MIB = {"Q2_K": 4, "Q4_K_M": 16, "Q5_K_M": 20, "Q8_0": 32}
+SIZES_MIB = {"Q2_K": 4, "Q4_K_M": 16, "Q5_K_M": 17, "Q8_0": 18}
 
 
 def content(size_mib: int) -> bytes:
@@ -82,7 +82,7 @@ async def test_with_room_the_usual_quality_is_taken(tmp_path: Path) -> None:
 
 
 async def test_with_less_room_the_best_that_fits(tmp_path: Path) -> None:
-    file, said, _ = await taken(tmp_path, "org/m", high_bytes(4))
+    file, said, _ = await taken(tmp_path, "org/m", high_bytes(SIZES_MIB["Q2_K"]))
     assert file == "m-Q2_K.gguf"
     assert len(said) == 1
     assert said[0].startswith("Q2_K of 4: the best that fits in 0.")

@@ -21,6 +21,7 @@ from rbee.queen.registry.colony import Colony
 from rbee.queen.scheduling.demand import Demand
 from rbee.testing.raw_worker import beat, ready_worker
 from rbee.testing.waiting import until
+from unit.seeds import seeds
 
 pytestmark = pytest.mark.anyio
 
@@ -125,7 +126,7 @@ class Crowd:
         assert self.demand.held == Counter(call.principal.id for call in self.waiting.values())
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(2, of=24))
 async def test_no_slot_is_lost_doubled_or_left_free(seed: int) -> None:
     crowd = Crowd(seed)
     steps = [*[crowd.come] * 5, crowd.leave, crowd.answer, crowd.answer]

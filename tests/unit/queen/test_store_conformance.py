@@ -1,4 +1,7 @@
-"""What every store must do: one suite against memory, SQLite and a real PostgreSQL."""
+"""What every store must do: one suite against memory and SQLite.
+
+``tests/system/test_store_conformance_postgres.py`` plays it against a real PostgreSQL.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,22 +27,8 @@ from rbee.foundation.journal import (
 from rbee.queen.store import sql
 from rbee.queen.store.choice import make_store
 from rbee.queen.store.sql import SqlStore
-from rbee.testing.postgres import NoPostgres, postgres
 
 TABLES = ("rbee_job_events", "rbee_jobs", "rbee_records", "rbee_store")
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    try:
-        running = postgres()
-        url = running.__enter__().url
-    except NoPostgres as error:
-        pytest.skip(str(error))
-    try:
-        yield url
-    finally:
-        running.__exit__(None, None, None)
 
 
 class Place:
@@ -79,11 +68,9 @@ class Place:
             last.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    kind = request.param
-    setting = request.getfixturevalue("postgres_url") if kind == "postgres" else kind
-    found = Place(setting, tmp_path)
+    found = Place(request.param, tmp_path)
     yield found
     found.clear()
 

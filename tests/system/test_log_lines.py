@@ -5,6 +5,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.system
+
 SCRIPT = """
 import asyncio
 from rbee.foundation import logs

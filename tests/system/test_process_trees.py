@@ -23,7 +23,7 @@ from rbee.foundation.processes import (
     wait_exit,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.system, pytest.mark.anyio]
 
 DEADLINE_S = 10.0
 SLEEP = "import time; time.sleep(60)"
