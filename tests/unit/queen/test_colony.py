@@ -339,3 +339,12 @@ def test_snapshots_hold_no_keys() -> None:
 def test_resolve_takes_any_text(name: str) -> None:
     colony = colony_with(beat([ready_worker("w1", 9001)]))
     assert colony.resolve(name) in {None, "m"}
+
+
+@pytest.mark.parametrize("worker_id", ["w\r\nx-evil: 1", "w\x00", "w\u00e9", ""])
+def test_a_workers_name_that_no_header_can_carry_is_refused(worker_id: str) -> None:
+    colony = Colony(hostname="here")
+    with pytest.raises(InvalidRequest, match="out of bounds") as refused:
+        colony.beat(beat([ready_worker(worker_id, 9001)]), 1.0, near=True)
+    assert refused.value.param == "$.workers[0].worker_id"
+    assert not colony.workers()

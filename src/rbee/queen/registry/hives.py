@@ -108,6 +108,7 @@ def check_beat(beat: Heartbeat) -> None:
     for index, worker in enumerate(beat.workers):
         if not (  # one condition: ten thousand beats a second are in bounds
             0 < len(worker.worker_id) <= NAME_LENGTH_MAX
+            and _fits_a_header(worker.worker_id)
             and 0 < len(worker.model) <= MODEL_NAME_LENGTH_MAX
             and 0 < len(worker.address) <= NAME_LENGTH_MAX
             and 0 <= worker.port <= _PORT_MAX
@@ -125,6 +126,8 @@ def check_beat(beat: Heartbeat) -> None:
 def _check_worker(field: str, worker: WorkerStats) -> None:
     """Name the field of a worker that is out of bounds."""
     _short(f"{field}.worker_id", worker.worker_id, NAME_LENGTH_MAX)
+    if not _fits_a_header(worker.worker_id):
+        raise _bad(f"{field}.worker_id", "something else than printable ASCII")
     _short(f"{field}.model", worker.model, MODEL_NAME_LENGTH_MAX)
     _short(f"{field}.address", worker.address, NAME_LENGTH_MAX)
     _port(f"{field}.port", worker.port)
@@ -323,6 +326,11 @@ def _few(field: str, count: int, count_max: int) -> None:
 def _short(field: str, text: str, length_max: int) -> None:
     if not 0 < len(text) <= length_max:
         raise _bad(field, f"{len(text)} characters, outside 1 to {length_max}")
+
+
+def _fits_a_header(text: str) -> bool:
+    """Whether it may stand in ``X-Rbee-Worker``: no end of a line, nothing of another alphabet."""
+    return text.isascii() and text.isprintable()
 
 
 def _port(field: str, port: int) -> None:
