@@ -1,14 +1,14 @@
 /** A worker's slots as pips: filled ones answer, a number beside them waits. Many slots become a meter. */
+import type { LoadRow, WorkerRow } from "@/state";
 import { cn, format, Meter } from "@/ui";
-import type { Row } from "./rows";
 
 const PIPS_MAX = 16;
 const WIDE_MAX = 8;
 
-export function Slots({ row }: { row: Row }) {
-  const total = row.worker.slots_total;
-  const busy = row.load ? Math.max(row.load.slots_busy ?? 0, row.load.running) : null;
-  const queued = row.load?.queued ?? 0;
+export function Slots({ worker, load }: { worker: WorkerRow; load: LoadRow | undefined }) {
+  const total = worker.slots_total;
+  const busy = load ? Math.max(load.slots_busy ?? 0, load.running) : null;
+  const queued = load?.queued ?? 0;
   if (total === null)
     return <span title="It does not tell how many requests it takes at once">{format.UNKNOWN}</span>;
   const words = `${busy ?? "an unknown number"} of ${total} slots in use${queued > 0 ? `, ${queued} wait` : ""}`;

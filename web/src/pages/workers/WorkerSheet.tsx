@@ -6,6 +6,7 @@ import type { ReactNode } from "react";
 
 import { runJob, useSession } from "@/api";
 import { LiveChart } from "@/charts";
+import { useKnown, useRow } from "@/state";
 import {
   buttonClass,
   Button,
@@ -13,6 +14,7 @@ import {
   Empty,
   Facts,
   format,
+  Loading,
   Notice,
   Sheet,
   StatusDot,
@@ -33,13 +35,14 @@ export interface WorkerSheetProps {
 }
 
 export function WorkerSheet({ workerId, row, tab, onTab, onClose, onDuplicate }: WorkerSheetProps) {
+  const known = useKnown();
   return (
     <Sheet
       open
       wide
       onOpenChange={(open) => !open && onClose()}
       title={row ? row.worker.model : workerId}
-      description={row ? `${workerId} on ${row.worker.hive_id}` : "This worker is gone"}
+      description={row ? `${workerId} on ${row.worker.hive_id}` : known ? "This worker is gone" : undefined}
       footer={row ? <Actions row={row} onDuplicate={onDuplicate} /> : undefined}
     >
       {row ? (
@@ -53,6 +56,8 @@ export function WorkerSheet({ workerId, row, tab, onTab, onClose, onDuplicate }:
             { value: "log", label: "Log", panel: <Log row={row} /> },
           ]}
         />
+      ) : !known ? (
+        <Loading text="Fetching the colony's state …" />
       ) : (
         <Empty
           title="This worker is gone"
@@ -150,7 +155,8 @@ function Chart({ title, children }: { title: string; children: ReactNode }) {
 }
 
 function Details({ row }: { row: Row }) {
-  const { worker, load } = row;
+  const { worker } = row;
+  const load = useRow("loads", row.id);
   const more = useMore(row);
   const route = worker.route ? ROUTES[worker.route] : undefined;
   return (

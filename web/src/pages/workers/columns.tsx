@@ -1,9 +1,9 @@
 /** The columns of the workers' table. */
 import { Hand } from "lucide-react";
-import { memo } from "react";
+import { memo, type ReactNode } from "react";
 
 import { Sparkline } from "@/charts";
-import type { WorkerRow } from "@/state";
+import { getRow, useRow, type LoadRow, type WorkerRow } from "@/state";
 import { Badge, format, StatusDot, Time, type Column } from "@/ui";
 import { nameParts } from "../models/names";
 import { memoryMbOf, ROUTES, shortDevice, type Row } from "./rows";
@@ -62,14 +62,14 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
       id: "slots",
       header: "Slots",
       width: "minmax(112px,1fr)",
-      sort: (row) => row.load?.running ?? row.load?.slots_busy,
-      cell: (row) => <Slots row={row} />,
+      sort: (row) => loadOf(row)?.running ?? loadOf(row)?.slots_busy,
+      cell: (row) => <LoadCell row={row}>{(load) => <Slots worker={row.worker} load={load} />}</LoadCell>,
     },
     {
       id: "speed",
       header: "Tokens/s",
       width: "132px",
-      sort: (row) => row.load?.tokens_per_s,
+      sort: (row) => loadOf(row)?.tokens_per_s,
       cell: (row) => (
         <span className="flex items-center gap-2">
           <span className="max-sm:hidden">
@@ -79,7 +79,9 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
               label={`Tokens a second of ${row.worker.model}, the last minutes`}
             />
           </span>
-          <span className="sm:w-10 sm:text-right">{speed(row)}</span>
+          <span className="sm:w-10 sm:text-right">
+            <LoadCell row={row}>{(load) => speed(load)}</LoadCell>
+          </span>
         </span>
       ),
     },
@@ -89,8 +91,8 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
       width: "78px",
       align: "right",
       hideBelow: "lg",
-      sort: memoryMbOf,
-      cell: (row) => format.memoryMb(memoryMbOf(row)),
+      sort: (row) => memoryMbOf(loadOf(row)),
+      cell: (row) => <LoadCell row={row}>{(load) => format.memoryMb(memoryMbOf(load))}</LoadCell>,
     },
     {
       id: "uptime",
@@ -127,8 +129,17 @@ export function columnsOf({ chosen, onChoose, ...actions }: ColumnActions): Colu
   ];
 }
 
-function speed(row: Row): string {
-  const value = row.load?.tokens_per_s;
+function loadOf(row: Row): LoadRow | undefined {
+  return getRow("loads", row.id);
+}
+
+/** What changes each second: it listens by itself, and the row around it stays as it is. */
+function LoadCell({ row, children }: { row: Row; children: (load: LoadRow | undefined) => ReactNode }) {
+  return children(useRow("loads", row.id));
+}
+
+function speed(load: LoadRow | undefined): string {
+  const value = load?.tokens_per_s;
   if (value === null || value === undefined) return format.UNKNOWN;
   return value >= 10 || value === 0 ? format.count(value) : value.toFixed(1);
 }

@@ -6,11 +6,11 @@
  */
 import { Boxes, Plus } from "lucide-react";
 import { useNavigate } from "@tanstack/react-router";
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { useSession } from "@/api";
 import { useCommands, useShortcut, useUrlState } from "@/app";
-import { useConnection, useTable } from "@/state";
+import { getRow, useKnown, useTable } from "@/state";
 import { Button, Card, Empty, format, Loading, PageBody, PageHeader, SearchInput, Select, Table } from "@/ui";
 import { BulkBar } from "./BulkBar";
 import { columnsOf } from "./columns";
@@ -144,11 +144,17 @@ export function Page() {
   );
 }
 
+/** In a new list each second, since one may sort by figures; the rows in it are the same ones. */
 function useRows(): readonly Row[] {
   const workers = useTable("workers");
   const loads = useTable("loads");
   const hives = useTable("hives");
-  return useMemo(() => rowsOf(workers, loads, hives), [workers, loads, hives]);
+  const before = useRef<ReadonlyMap<string, Row>>(new Map());
+  const rows = useMemo(() => rowsOf(workers, loads, hives, before.current), [workers, loads, hives]);
+  useEffect(() => {
+    before.current = rows;
+  }, [rows]);
+  return useMemo(() => [...rows.values()], [rows]);
 }
 
 /** Opens a worker's log; from the start form too, which it closes. */
@@ -167,7 +173,10 @@ const staleOf = (row: Row) => (row.stale ? "stale" : undefined);
 function noteOf(rows: readonly Row[]): string {
   if (rows.length === 0) return "";
   const serving = rows.filter((row) => row.status === "ready" || row.status === "busy").length;
-  const speed = rows.reduce((sum, row) => sum + (row.load?.tokens_per_s ?? 0), 0);
+  const told = rows
+    .map((row) => getRow("loads", row.id)?.tokens_per_s ?? null)
+    .filter((rate) => rate !== null);
+  const speed = told.length > 0 ? told.reduce((sum, rate) => sum + rate, 0) : null;
   const all = format.plural(rows.length, "worker");
   return `${format.count(serving)} of ${all} ${rows.length === 1 ? "serves" : "serve"} · ${format.tokensPerS(speed)}`;
 }
@@ -217,12 +226,12 @@ function NoWorkers({
   onStart: () => void;
   operator: boolean;
 }) {
-  const { state } = useConnection();
+  const known = useKnown();
   if (filtered)
     return (
       <Empty icon={<Boxes />} title="No worker is like that" text="Take a filter away to see the others." />
     );
-  if (state === "connecting") return <Loading text="Fetching the colony's state …" />;
+  if (!known) return <Loading text="Fetching the colony's state …" />;
   return (
     <Empty
       icon={<Boxes />}

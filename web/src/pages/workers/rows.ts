@@ -6,11 +6,10 @@
  */
 import type { HiveRow, LoadRow, WorkerRow } from "@/state";
 
+/** Its live figures are no part of it: a row that stays the same is not drawn each second (`LoadCell`). */
 export interface Row {
   id: string;
   worker: WorkerRow;
-  load: LoadRow | undefined;
-  hive: HiveRow | undefined;
   status: string;
   /** Its hive's beats stopped: the figures are old. */
   stale: boolean;
@@ -26,31 +25,28 @@ function isBusy(load: LoadRow | undefined): boolean {
   return load !== undefined && (load.running > 0 || (load.slots_busy ?? 0) > 0);
 }
 
-/** The rows, models together; those of a hive that is silent keep their place. */
+/** The rows, models together; those of a hive that is silent keep their place, and what is as `before` is the same. */
 export function rowsOf(
   workers: ReadonlyMap<string, WorkerRow>,
   loads: ReadonlyMap<string, LoadRow>,
   hives: ReadonlyMap<string, HiveRow>,
-): Row[] {
-  const rows: Row[] = [];
+  before: ReadonlyMap<string, Row> = new Map(),
+): Map<string, Row> {
+  const rows = new Map<string, Row>();
   for (const [id, worker] of workers) {
-    const load = loads.get(id);
     const hive = hives.get(worker.hive_id);
-    rows.push({
-      id,
-      worker,
-      load,
-      hive,
-      status: statusOf(worker, load, hive),
-      stale: hive !== undefined && hive.state !== "fresh",
-    });
+    const status = statusOf(worker, loads.get(id), hive);
+    const stale = hive !== undefined && hive.state !== "fresh";
+    const known = before.get(id);
+    const isSame = known?.worker === worker && known.status === status && known.stale === stale;
+    rows.set(id, isSame ? known : { id, worker, status, stale });
   }
   return rows;
 }
 
 /** Memory in MiB: of its devices, or of the machine where it runs on the CPU. */
-export function memoryMbOf(row: Row): number | null {
-  return row.load?.vram_mb ?? row.load?.rss_mb ?? null;
+export function memoryMbOf(load: LoadRow | undefined): number | null {
+  return load?.vram_mb ?? load?.rss_mb ?? null;
 }
 
 /** The states to filter by, in the order of a life. */

@@ -5,9 +5,10 @@
  * sticks, and on a phone each row is a card. One row is in the tab order; arrows, Home, End, PageUp and
  * PageDown move, Enter opens. Sorting is its own unless the page holds it (in the URL).
  */
-import { useVirtualizer } from "@tanstack/react-virtual";
+import { defaultRangeExtractor, useVirtualizer, type Range } from "@tanstack/react-virtual";
 import {
   useCallback,
+  useEffect,
   useLayoutEffect,
   useMemo,
   useRef,
@@ -18,9 +19,9 @@ import {
 
 import { cn } from "../cn";
 import { useMedia, useNarrow } from "../useNarrow";
-import { CardRow } from "./CardRow";
 import { HeaderRow } from "./HeaderRow";
 import { filterRows, nextSort, sortRows, type Column, type Sort } from "./rows";
+import { TableRow } from "./TableRow";
 
 export interface TableProps<R> {
   /** The accessible name. */
@@ -83,9 +84,20 @@ function useScroller() {
   return { list, ...place };
 }
 
-/** The row that is in the tab order, and the keys that move it. */
-function useRoving(total: number, scrollTo: (at: number) => void, open: (at: number) => void) {
-  const [active, setActive] = useState(0);
+/** The rows in sight, and the one in the tab order: scrolled away it could not be tabbed to, or lost the focus. */
+function withActive(range: Range, active: number): number[] {
+  const rows = defaultRangeExtractor(range);
+  if (active >= range.count || rows.includes(active)) return rows;
+  return active < (rows[0] ?? 0) ? [active, ...rows] : [...rows, active];
+}
+
+/** The keys that move the row that is in the tab order. */
+function useRoving(
+  total: number,
+  setActive: (at: number) => void,
+  scrollTo: (at: number) => void,
+  open: (at: number) => void,
+) {
   const body = useRef<HTMLDivElement>(null);
   const move = useCallback(
     (to: number) => {
@@ -97,7 +109,7 @@ function useRoving(total: number, scrollTo: (at: number) => void, open: (at: num
         body.current?.querySelector<HTMLElement>(`[data-at="${at}"]`)?.focus({ preventScroll: true }),
       );
     },
-    [total, scrollTo],
+    [total, setActive, scrollTo],
   );
   const onKeyDown = (event: KeyboardEvent) => {
     const row = (event.target as HTMLElement).closest<HTMLElement>("[data-at]");
@@ -127,7 +139,7 @@ function useRoving(total: number, scrollTo: (at: number) => void, open: (at: num
       open(at);
     }
   };
-  return { active: Math.min(active, Math.max(0, total - 1)), setActive, body, onKeyDown };
+  return { body, onKeyDown };
 }
 
 export function Table<R>(props: TableProps<R>) {
@@ -143,13 +155,19 @@ export function Table<R>(props: TableProps<R>) {
     () => sortRows(filterRows(rows, columns, filter), columns, sort),
     [rows, columns, filter, sort],
   );
-  const visible = narrow
-    ? columns
-    : columns.filter(
-        (column) => column.hideBelow === undefined || (column.hideBelow === "lg" ? atLeastLg : atLeastXl),
-      );
+  const visible = useMemo(() => {
+    if (narrow) return columns;
+    const fits = { lg: atLeastLg, xl: atLeastXl };
+    return columns.filter((column) => column.hideBelow === undefined || fits[column.hideBelow]);
+  }, [columns, narrow, atLeastLg, atLeastXl]);
   const template = visible.map((column) => column.width ?? "minmax(0,1fr)").join(" ");
+  const style = useMemo(
+    () => (narrow ? undefined : { height: ROW_PX, gridTemplateColumns: template }),
+    [narrow, template],
+  );
 
+  const [wished, setActive] = useState(0);
+  const active = Math.min(wished, Math.max(0, shown.length - 1));
   const { list, scroller, margin } = useScroller();
   const virtual = useVirtualizer({
     count: shown.length,
@@ -159,17 +177,25 @@ export function Table<R>(props: TableProps<R>) {
     scrollPaddingStart: HEAD_PX + 8,
     scrollPaddingEnd: 8,
     overscan: 8,
+    rangeExtractor: (range) => withActive(range, active),
     getItemKey: (at) => {
       const row = shown[at];
       return row === undefined ? at : rowId(row);
     },
   });
+  // Cards were measured, rows are not: what was measured in the other shape is forgotten.
+  useLayoutEffect(() => virtual.measure(), [virtual, narrow]);
   const scrollTo = useCallback((at: number) => virtual.scrollToIndex(at), [virtual]);
   const openAt = (at: number) => {
     const row = shown[at];
     if (row !== undefined) onOpen?.(row);
   };
-  const { active, setActive, body, onKeyDown } = useRoving(shown.length, scrollTo, openAt);
+  const { body, onKeyDown } = useRoving(shown.length, setActive, scrollTo, openAt);
+  const latestOpen = useRef(onOpen);
+  useEffect(() => {
+    latestOpen.current = onOpen;
+  });
+  const openRow = useCallback((row: R) => latestOpen.current?.(row), []);
 
   return (
     <div
@@ -200,50 +226,23 @@ export function Table<R>(props: TableProps<R>) {
           if (row === undefined) return null;
           const id = rowId(row);
           return (
-            // eslint-disable-next-line jsx-a11y/click-events-have-key-events -- the rowgroup above hears the keys
-            <div
+            <TableRow
               key={item.key}
               ref={narrow ? virtual.measureElement : undefined}
-              data-at={item.index}
-              data-index={item.index}
-              data-row={id}
-              role="row"
-              aria-rowindex={item.index + 2}
-              aria-selected={selected === undefined ? undefined : selected === id}
-              tabIndex={item.index === active ? 0 : -1}
-              onFocus={() => setActive(item.index)}
-              onClick={(event) => {
-                // A click on a button or a link of the row is meant for that.
-                if (!(event.target as HTMLElement).closest("button,a,input,select,label")) onOpen?.(row);
-              }}
-              className={cn(
-                "absolute inset-x-0 top-0 focus-visible:z-[1] focus-visible:-outline-offset-2",
-                "border-b last:border-b-0",
-                narrow ? "" : "grid items-center gap-3 px-3.5",
-                onOpen && "cursor-pointer",
-                !narrow && "hover:bg-hover",
-                !narrow && selected === id && "bg-accent-soft [--faint:var(--muted)] hover:bg-accent-soft",
-                rowClass?.(row),
-              )}
-              style={{
-                transform: `translateY(${item.start - margin - 0}px)`,
-                ...(narrow ? {} : { height: ROW_PX, gridTemplateColumns: template }),
-              }}
-            >
-              {narrow ? (
-                <CardRow row={row} columns={columns} selected={selected === id} />
-              ) : (
-                visible.map((column) => (
-                  <div
-                    key={column.id}
-                    role="gridcell"
-                    className={cn("min-w-0 truncate", column.align === "right" && "text-right num")}
-                  >
-                    {column.cell(row)}
-                  </div>
-                ))
-              )}
-            </div>
+              row={row}
+              id={id}
+              at={item.index}
+              top={item.start - margin}
+              columns={visible}
+              narrow={narrow}
+              style={style}
+              selected={selected === undefined ? undefined : selected === id}
+              active={item.index === active}
+              opens={onOpen !== undefined}
+              onOpen={openRow}
+              onFocus={setActive}
+              className={rowClass?.(row)}
+            />
           );
         })}
       </div>
