@@ -107,6 +107,7 @@ export function CommandPalette() {
         <Radix.Overlay className="fixed inset-0 z-50 bg-shade animate-fade" />
         <Radix.Content
           aria-describedby={undefined}
+          onOpenAutoFocus={() => setQuery("")}
           className="fixed inset-x-2 top-2 z-50 overflow-hidden rounded-xl border border-line-strong bg-overlay shadow-pop animate-rise focus:outline-none sm:inset-x-auto sm:left-1/2 sm:top-[12dvh] sm:w-[min(620px,94vw)] sm:-translate-x-1/2"
         >
           <Radix.Title className="sr-only">Command palette</Radix.Title>

@@ -15,7 +15,6 @@ export function Toaster() {
       role="region"
       aria-label="Messages"
       aria-live="polite"
-      data-toasts=""
       onPointerEnter={() => holdToasts(true)}
       onPointerLeave={() => holdToasts(false)}
       onFocus={() => holdToasts(true)}

@@ -35,7 +35,8 @@ function focusContent(event: Event): void {
 /** A press on a message above the dialog (app/Toaster) is meant for that message. */
 function stayForMessages(event: CustomEvent<{ originalEvent: Event }>): void {
   const { target } = event.detail.originalEvent;
-  if (target instanceof Element && target.closest("[data-toasts]")) event.preventDefault();
+  // Told after the press: a message that was closed by it is out of the page by now, with its own mark.
+  if (target instanceof Element && target.closest("[data-toast]")) event.preventDefault();
 }
 
 const stay = (event: Event): void => event.preventDefault();

@@ -3,7 +3,10 @@ import { ChevronDown, Search, X } from "lucide-react";
 import {
   createContext,
   useContext,
+  useEffect,
   useId,
+  useRef,
+  useState,
   type InputHTMLAttributes,
   type ReactNode,
   type Ref,
@@ -148,8 +151,30 @@ export interface SearchInputProps {
   ref?: Ref<HTMLInputElement>;
 }
 
+/**
+ * What stands in the field, at once; the page's `value` follows when the address has changed. Given back by
+ * the page alone, letters that come quickly would be lost between two answers.
+ */
+function useTyped(value: string, onChange: (value: string) => void) {
+  const [typed, setTyped] = useState(value);
+  const sent = useRef<string | null>(null);
+  useEffect(() => {
+    // An answer to an earlier letter is not the last word.
+    if (sent.current !== null && sent.current !== value) return;
+    sent.current = null;
+    setTyped(value);
+  }, [value]);
+  const type = (text: string) => {
+    sent.current = text === value ? null : text;
+    setTyped(text);
+    onChange(text);
+  };
+  return [typed, type] as const;
+}
+
 /** The filter of a list; Esc empties it, "/" focuses the one on the page (app/shortcuts). */
 export function SearchInput({ value, onChange, label, className, ref }: SearchInputProps) {
+  const [typed, type] = useTyped(value, onChange);
   return (
     <span className={cn("relative inline-flex w-full min-w-0 sm:w-64", className)}>
       <Search
@@ -162,23 +187,23 @@ export function SearchInput({ value, onChange, label, className, ref }: SearchIn
         data-search=""
         aria-label={label}
         placeholder={`${label} …`}
-        value={value}
-        onChange={(event) => onChange(event.target.value)}
+        value={typed}
+        onChange={(event) => type(event.target.value)}
         onKeyDown={(event) => {
-          if (event.key === "Escape" && value) {
+          if (event.key === "Escape" && typed) {
             event.stopPropagation();
-            onChange("");
+            type("");
           }
         }}
         className={cn(BOX, "h-8 px-8 max-md:h-10 [&::-webkit-search-cancel-button]:hidden")}
         spellCheck={false}
         autoComplete="off"
       />
-      {value ? (
+      {typed ? (
         <button
           type="button"
           aria-label="Empty the filter"
-          onClick={() => onChange("")}
+          onClick={() => type("")}
           className="absolute right-1 top-1/2 grid size-6 -translate-y-1/2 place-items-center rounded-sm text-faint hover:text-fg"
         >
           <X className="size-3.5" aria-hidden />
