@@ -1,6 +1,7 @@
 /**
  * Server-sent events from a `fetch`, which unlike `EventSource` can send headers, tells the status
- * of a refusal, and can be stopped. `jobs` and the state stream read with it.
+ * of a refusal, and can be stopped. Jobs, chats and logs read with it; the state stream, which is one long
+ * line a second, has a cutter of its own (`state/sse`).
  */
 
 export interface SseMessage {

@@ -113,7 +113,7 @@ export function HeatMap({ label, read, describe, onOpen, heightMax = 420, classN
     const hit = found(at);
     if (hit) onOpen?.(hit.group, hit.cell);
   };
-  const point = (event: PointerEvent) => {
+  const point = (event: Pick<PointerEvent, "clientX" | "clientY">) => {
     const edge = canvas.current?.getBoundingClientRect();
     return edge ? placeAt(comb, event.clientX - edge.left, event.clientY - edge.top) : -1;
   };
@@ -149,7 +149,11 @@ export function HeatMap({ label, read, describe, onOpen, heightMax = 420, classN
           setActive((old) => (at < 0 ? null : old?.at === at ? old : { at, by: "pointer" }));
         }}
         onPointerLeave={() => setActive((old) => (old?.by === "pointer" ? null : old))}
-        onClick={() => active && open(active.at)}
+        onClick={(event) => {
+          // A finger points at nothing before it presses.
+          const at = point(event);
+          if (at >= 0) open(at);
+        }}
         className={cn("rounded-md focus-visible:outline-offset-4", hit && onOpen && "cursor-pointer")}
         style={{ height: comb.height }}
       >

@@ -9,7 +9,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
 import { history, onTick, type Figure } from "@/state";
-import { cn } from "@/ui";
+import { clockOf, cn } from "@/ui";
 
 import { useDrawing } from "./canvas";
 import { clock, columnsOf, describe, span } from "./live";
@@ -44,8 +44,14 @@ const POWERS = Array.from({ length: 32 }, (_, at) => 2 ** at);
 
 const FONT = "11px Inter, system-ui, sans-serif";
 
-function options(props: LiveChartProps, palette: Palette, width: number, tip: HTMLElement): uPlot.Options {
-  const { series, format, max, atLeast = 1, height = 150, binary } = props;
+/** Scale and words are asked for at each drawing: the memory of a colony grows with its hives. */
+function options(
+  props: () => LiveChartProps,
+  palette: Palette,
+  width: number,
+  tip: HTMLElement,
+): uPlot.Options {
+  const { series, height = 150, binary } = props();
   const axis = { stroke: palette.faint, font: FONT, ticks: { show: false } };
   return {
     width,
@@ -60,7 +66,12 @@ function options(props: LiveChartProps, palette: Palette, width: number, tip: HT
     },
     scales: {
       x: { time: true, range: (_, from, to) => span(from, to) },
-      y: { range: (_, __, top) => [0, max ?? Math.max(atLeast, top * 1.08)] },
+      y: {
+        range: (_, __, top) => {
+          const { max, atLeast = 1 } = props();
+          return [0, max ?? Math.max(atLeast, top * 1.08)];
+        },
+      },
     },
     axes: [
       {
@@ -78,7 +89,7 @@ function options(props: LiveChartProps, palette: Palette, width: number, tip: HT
         gap: 6,
         ...(binary ? { incrs: POWERS } : {}),
         grid: { stroke: palette.line, width: 1 },
-        values: (_, values) => values.map((value) => format(value)),
+        values: (_, values) => values.map((value) => props().format(value)),
       },
     ],
     series: [
@@ -95,7 +106,7 @@ function options(props: LiveChartProps, palette: Palette, width: number, tip: HT
         };
       }),
     ],
-    hooks: { setCursor: [(plot) => showTip(plot, tip, props)] },
+    hooks: { setCursor: [(plot) => showTip(plot, tip, props())] },
   };
 }
 
@@ -114,14 +125,12 @@ function showTip(plot: uPlot, tip: HTMLElement, { series, format }: LiveChartPro
       `${series.length > 1 ? `${each.name} ` : ""}${format(plot.data[index + 1]?.[idx] ?? null)}`,
   );
   tip.replaceChildren(
-    ...[at === undefined ? "" : new Date(at * 1000).toLocaleTimeString("en-GB"), ...lines].map(
-      (text, index) => {
-        const line = document.createElement("div");
-        line.textContent = text;
-        if (index === 0) line.style.color = "var(--faint)";
-        return line;
-      },
-    ),
+    ...[at === undefined ? "" : clockOf(at), ...lines].map((text, index) => {
+      const line = document.createElement("div");
+      line.textContent = text;
+      if (index === 0) line.style.color = "var(--faint)";
+      return line;
+    }),
   );
   tip.hidden = false;
   const room = plot.over.clientWidth - left;
@@ -159,7 +168,11 @@ export function LiveChart(props: LiveChartProps) {
   useEffect(() => {
     const target = box.current;
     if (!target || !tip.current) return undefined;
-    const made = new uPlot(options(latest.current, palette, target.clientWidth, tip.current), [[]], target);
+    const made = new uPlot(
+      options(() => latest.current, palette, target.clientWidth, tip.current),
+      [[]],
+      target,
+    );
     chart.current = made;
     feed();
     const resize = new ResizeObserver(() => made.setSize({ width: target.clientWidth, height }));

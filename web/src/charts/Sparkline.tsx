@@ -49,14 +49,14 @@ export function Sparkline({
     if (!context) return;
     const { t, v, length } = history(figure, id);
     const end = t[length - 1] ?? 0;
-    const top = max ?? v.reduce((most, value) => (value > most ? value : most), 1e-9);
     const stroke = palette.series[color - 1] ?? palette.accent;
     // A line that just began is not a dot at the edge: the span grows with what is known.
     const spanned = Math.min(span_s, Math.max(SPAN_S_MIN, end - (t[0] ?? end)));
     const x = (at: number) => space - ((end - (t[at] ?? 0)) / spanned) * space;
-    const y = (value: number) => height - 1.5 - (Math.min(value, top) / top) * (height - 3);
     let from = length - 1;
     while (from > 0 && end - (t[from - 1] ?? 0) <= span_s) from -= 1;
+    const top = max ?? largest(v, from, length);
+    const y = (value: number) => height - 1.5 - (Math.min(value, top) / top) * (height - 3);
     strokeRuns(context, v, from, length, x, y, height, stroke);
   };
   useDrawing(box, draw, onTick);
@@ -73,6 +73,13 @@ export function Sparkline({
       <canvas ref={canvas} className="block" aria-hidden />
     </span>
   );
+}
+
+/** The largest known value in sight; what lies further back would press it flat. */
+function largest(v: Float32Array, from: number, to: number): number {
+  let most = 1e-9;
+  for (let at = Math.max(0, from); at < to; at += 1) most = Math.max(most, v[at] || 0);
+  return most;
 }
 
 /** Draws the known runs of a line, each with a faint area below; unknown values leave a gap. */

@@ -42,7 +42,8 @@ export function useDrawing(
       if (seen && !document.hidden) latest.current();
     };
     const sight = new IntersectionObserver((entries) => {
-      seen = entries.some((entry) => entry.isIntersecting);
+      // Several may have gathered, oldest first: the last one says how it is.
+      seen = entries.at(-1)?.isIntersecting ?? seen;
       wake();
     });
     sight.observe(target);

@@ -1,8 +1,6 @@
 /**
  * The theme's colours for canvases, which know no CSS variables: read once a theme, as plain values.
  */
-import { useMemo } from "react";
-
 import { useTheme } from "@/app/theme";
 
 export interface Palette {
@@ -41,9 +39,12 @@ function read(): Palette {
   };
 }
 
+let known: { theme: string; palette: Palette } | null = null;
+
 /** The colours that show now; a new object when the theme changes. */
 export function usePalette(): Palette {
-  const shown = useTheme((state) => state.shown);
-  // The variables hang on the attribute that `shown` sets, so they are read anew with it.
-  return useMemo(read, [shown]);
+  const theme = useTheme((state) => state.shown);
+  // The variables hang on the attribute that goes with `shown`, so they are read anew with it.
+  if (known?.theme !== theme) known = { theme, palette: read() };
+  return known.palette;
 }

@@ -52,6 +52,11 @@ export function history(figure: Figure, id: string): Series {
   return { t: unrolled(times, length), v: unrolled(values, length), length };
 }
 
+/** How many seconds of figures there are: what `history` would give, without making it. */
+export function watchedS(): number {
+  return Math.min(count, POINTS_MAX);
+}
+
 /** The newest value of a figure; NaN while unknown. */
 export function latest(figure: Figure, id: string): number {
   const dot = figure.indexOf(".");

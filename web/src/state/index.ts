@@ -14,6 +14,6 @@ export {
   useTable,
   useTick,
 } from "./hooks";
-export { history, latest, onTick } from "./history";
+export { history, latest, onTick, watchedS } from "./history";
 export { getRow, getTable, isStale, serverNow } from "./store";
 export { reconnectNow, startStream, stopStream } from "./stream";

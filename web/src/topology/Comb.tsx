@@ -27,7 +27,7 @@ export interface CombProps {
   layout: CombLayout;
   onOpen: (id: string) => void;
   /** The hive under the pointer or the focus. */
-  onPoint: (hive: HiveSpot | null) => void;
+  onPoint: (hiveId: string | null) => void;
 }
 
 export function Comb({ picture, layout, onOpen, onPoint }: CombProps) {
@@ -77,10 +77,10 @@ export function Comb({ picture, layout, onOpen, onPoint }: CombProps) {
             onKeyDown={(event) => onKeyDown(event, at)}
             onFocus={() => {
               setActive(at);
-              onPoint(hive);
+              onPoint(hive.id);
             }}
             onBlur={() => onPoint(null)}
-            onPointerEnter={() => onPoint(hive)}
+            onPointerEnter={() => onPoint(hive.id)}
             onPointerLeave={() => onPoint(null)}
           >
             <title>{titleOf(hive)}</title>

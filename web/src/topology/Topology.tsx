@@ -15,7 +15,7 @@ import { buttonClass, IconButton } from "@/ui";
 
 import { Comb } from "./Comb";
 import { layoutComb } from "./comb";
-import { pictureOf, sentenceOf, type HiveSpot, type Picture } from "./model";
+import { pictureOf, sentenceOf, type Picture } from "./model";
 import { TextView } from "./TextView";
 import { hiveWords, Tree, type Open } from "./Tree";
 import { layoutTree } from "./tree";
@@ -30,7 +30,9 @@ const HEIGHT_MAX = 480;
 export function Topology({ heightMax = HEIGHT_MAX }: TopologyProps) {
   const picture = usePicture();
   const [asText, setAsText] = useState(false);
-  const [pointed, setPointed] = useState<HiveSpot | null>(null);
+  const [pointedId, setPointed] = useState<string | null>(null);
+  // Looked up, so that its figures in the line below go on while it is pointed at.
+  const pointed = picture.hives.find((hive) => hive.id === pointedId);
   const { box, width } = useWidth();
   const open = useOpen();
   return (
@@ -65,7 +67,7 @@ interface DrawingProps {
   width: number;
   heightMax: number;
   open: Open;
-  onPoint: (hive: HiveSpot | null) => void;
+  onPoint: (hiveId: string | null) => void;
 }
 
 function Drawing({ picture, width, heightMax, open, onPoint }: DrawingProps) {

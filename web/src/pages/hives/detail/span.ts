@@ -1,13 +1,10 @@
 /** How far back the small charts look: as far as this browser has watched, in round steps, ten minutes at most. */
 import { useSyncExternalStore } from "react";
 
-import { history, onTick } from "@/state";
+import { onTick, watchedS } from "@/state";
 
 const STEPS_S = [60, 120, 300, 600];
 
 export function useSpan(): number {
-  return useSyncExternalStore(onTick, () => {
-    const watched = history("colony.running", "queen").length;
-    return STEPS_S.find((step) => watched <= step) ?? 600;
-  });
+  return useSyncExternalStore(onTick, () => STEPS_S.find((step) => watchedS() <= step) ?? 600);
 }
