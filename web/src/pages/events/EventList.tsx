@@ -8,7 +8,7 @@ import { Pause, Play, ScrollText } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
 
 import { useShortcut, useUrlState } from "@/app";
-import { useConnection, useTable, type EventRow } from "@/state";
+import { useKnown, useTable, type EventRow } from "@/state";
 import {
   Badge,
   Button,
@@ -206,8 +206,7 @@ function Subject({ event, onSubject }: { event: EventRow; onSubject: (subject: s
 }
 
 function Nothing({ filtered }: { filtered: boolean }) {
-  const { state } = useConnection();
-  if (state === "connecting") return <Loading text="Fetching the colony's state …" />;
+  if (!useKnown()) return <Loading text="Fetching the colony's state …" />;
   return (
     <Empty
       icon={<ScrollText />}

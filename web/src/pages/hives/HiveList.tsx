@@ -24,10 +24,12 @@ const SORT = { id: "hive", desc: false };
 
 export function HiveList({ query, shown, group, open, onOpen, onClear }: HiveListProps) {
   const hives = useTable("hives");
+  const workers = useTable("workers");
   const groups = useMemo(() => {
     const rows = [...hives.values()].filter((hive) => passes(hive, shown) && holds(hive, query));
     return grouped(rows, group);
-  }, [hives, shown, query, group]);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- a worker that fails is its hive's trouble
+  }, [hives, workers, shown, query, group]);
   const columns = useMemo(
     () => ([...hives.values()].some((hive) => hive.labels.length > 0) ? COLUMNS : UNLABELLED),
     [hives],

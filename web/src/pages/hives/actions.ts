@@ -2,6 +2,7 @@
 import { api, call, may } from "@/api";
 import { confirm, toast } from "@/app";
 import type { HiveRow } from "@/state";
+import { format } from "@/ui";
 
 /** Has a hive look for devices and try its engines anew; whether it did. */
 export async function lookAgain(hiveId: string): Promise<boolean> {
@@ -18,7 +19,7 @@ export async function lookAgain(hiveId: string): Promise<boolean> {
     const gpus = found.devices.filter((device) => device.device_type !== "cpu").length;
     const engines = tried.engines.filter((engine) => engine.usable).length;
     toast.ok(
-      `${hiveId} looked again: ${gpus} GPU${gpus === 1 ? "" : "s"}, ${engines} usable engine${engines === 1 ? "" : "s"}`,
+      `${hiveId} looked again: ${format.plural(gpus, "GPU")}, ${format.plural(engines, "usable engine")}`,
     );
     return true;
   } catch (error) {
@@ -32,7 +33,7 @@ export async function stopHive(hive: HiveRow, keepWorkers: boolean): Promise<boo
   const what = keepWorkers
     ? "Its workers go on answering what they have; nothing new reaches them until a hive runs there again."
     : hive.workers > 0
-      ? `Its ${hive.workers} worker(s) end their running answers first, then stop.`
+      ? `Its ${format.plural(hive.workers, "worker")} end their running answers first, then stop.`
       : "It has no workers.";
   const yes = await confirm({
     title: `Stop the hive ${hive.hive_id}?`,

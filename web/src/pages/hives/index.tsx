@@ -8,7 +8,7 @@ import { Hexagon, Plus } from "lucide-react";
 import { useMemo } from "react";
 
 import { useShortcut, useUrlState, useCommands } from "@/app";
-import { useColony, useConnection, useTable } from "@/state";
+import { useColony, useKnown, useTable } from "@/state";
 import { Topology } from "@/topology";
 import {
   Button,
@@ -33,12 +33,13 @@ import { HiveList } from "./HiveList";
 import { useMembers } from "./members";
 import { OthersCard } from "./OthersCard";
 
+const WAYS: readonly Way[] = ["token", "approve", "ssh"];
+
 /** So few leave room for the picture under the list. */
 const FEW = 4;
 
 export function Page() {
   const hives = useTable("hives");
-  const connection = useConnection();
   const [query, setQuery] = useUrlState("q");
   const [shown, setShown] = useUrlState("show", "all");
   const [group, setGroup] = useUrlState("group");
@@ -65,7 +66,7 @@ export function Page() {
       [operator, setAdd],
     ),
   );
-  const isFirst = hives.size === 0 && connection.lastAt === null;
+  const isFirst = !useKnown();
   return (
     <PageBody>
       <PageHeader
@@ -160,7 +161,7 @@ export function Page() {
         onClose={() => setOpen("")}
         onChanged={reload}
       />
-      <AddHive way={add as Way} onWay={setAdd} />
+      <AddHive way={operator ? (WAYS.find((way) => way === add) ?? (add && "token")) : ""} onWay={setAdd} />
     </PageBody>
   );
 }

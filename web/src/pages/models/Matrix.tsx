@@ -5,7 +5,7 @@
  * a row is drawn anew only when its own line changed. One cell is in the tab order; the arrows move it.
  * Where the columns need more width than there is, the table scrolls by itself, never the page.
  */
-import { useVirtualizer } from "@tanstack/react-virtual";
+import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useRef, useState, type KeyboardEvent } from "react";
 
 import type { HiveRow } from "@/state";
@@ -37,13 +37,21 @@ export function Matrix({ lines, hives, selected, onOpen, onBring }: MatrixProps)
   const nameWidth = narrow ? NAME_NARROW_PX : NAME_PX;
   const head = wide ? HEAD_PX : HEAD_TALL_PX;
   const columns = `${nameWidth}px ${wide ? "" : ""}repeat(${hives.length}, ${wide ? "minmax(120px, 1fr)" : hives.length > MANY ? "24px" : "34px"}) ${wide ? "" : "1fr"}`;
-  const [active, setActive] = useState<[row: number, column: number]>([0, 0]);
+  const [wished, setActive] = useState<[row: number, column: number]>([0, 0]);
+  // Lines and hives may have gone: one cell stays in the tab order.
+  const active = [
+    Math.max(0, Math.min(wished[0], lines.length - 1)),
+    Math.min(wished[1], hives.length),
+  ] as const;
   const virtual = useVirtualizer({
     count: lines.length,
     getScrollElement: () => box.current,
     estimateSize: () => ROW_PX,
     overscan: 10,
     paddingStart: head,
+    scrollPaddingStart: head, // the head covers what lies under it
+    rangeExtractor: (range) =>
+      [...new Set([active[0], ...defaultRangeExtractor(range)])].sort((a, b) => a - b),
   });
 
   const move = useCallback(
@@ -61,6 +69,9 @@ export function Matrix({ lines, hives, selected, onOpen, onBring }: MatrixProps)
     [virtual, lines.length, hives.length],
   );
   const onKeyDown = (event: KeyboardEvent) => {
+    // Where the focus is, also when the pointer put it there.
+    const place = (event.target as HTMLElement).dataset["cell"]?.split(".").map(Number);
+    const [row = active[0], column = active[1]] = place ?? active;
     const steps: Record<string, [number, number]> = {
       ArrowDown: [1, 0],
       ArrowUp: [-1, 0],
@@ -68,11 +79,13 @@ export function Matrix({ lines, hives, selected, onOpen, onBring }: MatrixProps)
       ArrowLeft: [0, -1],
       PageDown: [12, 0],
       PageUp: [-12, 0],
+      Home: [0, -hives.length],
+      End: [0, hives.length],
     };
     const step = steps[event.key];
     if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    move(active[0] + step[0], active[1] + step[1]);
+    move(row + step[0], column + step[1]);
   };
 
   return (

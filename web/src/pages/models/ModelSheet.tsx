@@ -4,7 +4,7 @@ import { CopyPlus, MessageSquareText, Pin, PinOff, Play, Trash2 } from "lucide-r
 import { useState } from "react";
 
 import { useSession } from "@/api";
-import { useTable, type HiveRow, type ModelRow } from "@/state";
+import { useKnown, useTable, type HiveRow, type ModelRow } from "@/state";
 import {
   Badge,
   buttonClass,
@@ -14,6 +14,7 @@ import {
   Facts,
   format,
   IconButton,
+  Loading,
   Notice,
   Progress,
   Select,
@@ -37,12 +38,13 @@ export interface ModelSheetProps {
 }
 
 export function ModelSheet({ modelId, line, hiveId, onClose, onBring }: ModelSheetProps) {
+  const known = useKnown();
   return (
     <Sheet
       open
       onOpenChange={(open) => !open && onClose()}
       title={line?.name ?? modelId}
-      description={line ? line.id : "No hive has it any more"}
+      description={line ? line.id : known ? "No hive has it any more" : undefined}
       footer={
         line && line.onDisk > 0 ? (
           <>
@@ -62,6 +64,8 @@ export function ModelSheet({ modelId, line, hiveId, onClose, onBring }: ModelShe
           <Places line={line} hiveId={hiveId} onBring={onBring} />
           <Fits line={line} />
         </div>
+      ) : !known ? (
+        <Loading text="Fetching the colony's state …" />
       ) : (
         <Empty
           title="No hive has this model"

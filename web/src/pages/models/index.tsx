@@ -9,7 +9,7 @@ import { useCallback, useMemo, useState } from "react";
 
 import { useSession } from "@/api";
 import { useCommands, useShortcut, useUrlState } from "@/app";
-import { useConnection, useTable, type DownloadRow } from "@/state";
+import { useKnown, useTable, type DownloadRow } from "@/state";
 import {
   Badge,
   Button,
@@ -203,8 +203,7 @@ function NoDownloads({ onFind }: { onFind: () => void }) {
 }
 
 function NoModels({ filtered, onFind }: { filtered: boolean; onFind: () => void }) {
-  const { state } = useConnection();
-  if (state === "connecting") return <Loading text="Fetching the colony's state …" />;
+  if (!useKnown()) return <Loading text="Fetching the colony's state …" />;
   return (
     <Card>
       {filtered ? (

@@ -9,7 +9,7 @@ import { useCallback, useMemo } from "react";
 import { useSession } from "@/api";
 import { useUrlState } from "@/app";
 import { LiveChart } from "@/charts";
-import { serverNow, useConnection, useTable, useTick, type RequestRow } from "@/state";
+import { serverNow, useKnown, useTable, useTick, type RequestRow } from "@/state";
 import {
   Card,
   CodeBlock,
@@ -199,9 +199,9 @@ function Nothing({
   filtered: boolean;
   onAll: () => void;
 }) {
-  const { state } = useConnection();
+  const known = useKnown();
   const models = useTable("models");
-  if (state === "connecting") return <Loading text="Fetching the colony's state …" />;
+  if (!known) return <Loading text="Fetching the colony's state …" />;
   if (show === "waiting" && total > 0 && !filtered)
     return <Empty icon={<ListOrdered />} title="Nothing waits" text="Every request has a worker at once." />;
   if (filtered && total > 0)

@@ -1,6 +1,7 @@
 /** The bar at the page's foot while something is changed and not saved. */
-import { useEffect } from "react";
+import { useBlocker } from "@tanstack/react-router";
 
+import { confirm } from "@/app";
 import { Button, format, Keys } from "@/ui";
 
 import type { Draft } from "./draft";
@@ -15,16 +16,20 @@ interface SaveBarProps {
 export function SaveBar({ draft, saving, onSave, onDiscard }: SaveBarProps) {
   const names = Object.keys(draft);
   const dirty = names.length > 0;
-  useEffect(() => {
-    if (!dirty) return;
-    const ask = (event: BeforeUnloadEvent): void => {
-      event.preventDefault();
-    };
-    window.addEventListener("beforeunload", ask);
-    return () => {
-      window.removeEventListener("beforeunload", ask);
-    };
-  }, [dirty]);
+  useBlocker({
+    disabled: !dirty,
+    enableBeforeUnload: dirty,
+    shouldBlockFn: async ({ current, next }) => {
+      const of = (place: { pathname: string; search: object }) =>
+        place.pathname + ((place.search as { of?: string }).of ?? "");
+      if (of(current) === of(next)) return false; // a filter of this page
+      return !(await confirm({
+        title: `Leave without saving ${names.join(", ")}?`,
+        text: `${format.plural(names.length, "change is", "changes are")} not saved, and forgotten then.`,
+        action: "Leave",
+      }));
+    },
+  });
   if (!dirty) return null;
   return (
     <div

@@ -21,7 +21,8 @@ export function StartForm({ wish, onWish, onPlan }: StartFormProps) {
   const [more, setMore] = useState(wish.engine !== "" || wish.context !== "" || wish.slots !== "");
   const hive = hives.get(wish.hive);
   const set = (change: Partial<Wish>) => onWish({ ...wish, ...change });
-  const target = planned.plan ? bestOption(planned.plan) : undefined;
+  // The place that fits the model named before may not fit this one.
+  const target = planned.plan && planned.settled ? bestOption(planned.plan) : undefined;
   useTold(target, onPlan);
   return (
     <div className="flex flex-col gap-4">

@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 
 import { ABORTED, asProblem, cancelJob, followJob, type JobEvent, type Problem, startJob } from "@/api";
+import { toast } from "@/app";
 
 export interface InstallWish {
   host: string;
@@ -56,7 +57,7 @@ export function useInstall() {
   }, []);
   const cancel = useCallback(() => {
     const id = job.current?.id;
-    if (id) void cancelJob(id).catch(() => undefined); // its end is told by its stream
+    if (id) void cancelJob(id).catch(toast.problem); // that it ended is told by its stream
   }, []);
   const reset = useCallback(() => setInstall(IDLE), []);
   return { ...install, start, cancel, reset };

@@ -40,7 +40,7 @@ export function WorkersOf({ hiveId }: { hiveId: string }) {
 
 function Worker({ worker }: { worker: WorkerRow }) {
   const load = useRow("loads", worker.worker_id);
-  const busy = Math.max(load?.running ?? 0, load?.slots_busy ?? 0);
+  const busy = load ? Math.max(load.running, load.slots_busy ?? 0) : null;
   return (
     <li>
       <Link
@@ -51,9 +51,9 @@ function Worker({ worker }: { worker: WorkerRow }) {
         <span className="min-w-0 flex-1 basis-40 truncate font-medium" title={worker.model}>
           {shortName(worker.model)}
         </span>
-        <StatusDot state={busy > 0 && worker.status === "ready" ? "busy" : worker.status} />
+        <StatusDot state={busy !== null && busy > 0 && worker.status === "ready" ? "busy" : worker.status} />
         <span className="w-20 text-right text-xs text-muted num">
-          {busy}/{worker.slots_total ?? format.UNKNOWN} slots
+          {busy ?? format.UNKNOWN}/{worker.slots_total ?? format.UNKNOWN} slots
         </span>
         <span className="w-20 text-right text-xs num">{format.tokensPerS(load?.tokens_per_s)}</span>
         <span className="w-16 text-right text-xs text-faint">{worker.route ?? "no way"}</span>

@@ -2,7 +2,7 @@
 import { ChevronRight, Download, Heart, Lock } from "lucide-react";
 import { useState } from "react";
 
-import { useTable } from "@/state";
+import { useRow } from "@/state";
 import { Badge, Button, cn, format, Notice } from "@/ui";
 import { fetchModel } from "../actions";
 import { FitBadge } from "../fit/FitBadge";
@@ -90,10 +90,8 @@ function Files({ model, hive }: { model: OfferedModel; hive: string }) {
 function FileRow({ repository, file, hive }: { repository: string; file: OfferedFile; hive: string }) {
   const [shown, setShown] = useState(false);
   const id = `${repository}:${file.path}`;
-  const models = useTable("models");
-  const downloads = useTable("downloads");
-  const here = models.get(`${hive}/${id}`)?.status === "available";
-  const coming = downloads.get(`${hive}/${id}`);
+  const here = useRow("models", `${hive}/${id}`)?.status === "available";
+  const coming = useRow("downloads", `${hive}/${id}`);
   return (
     <div className="border-b last:border-b-0">
       <div className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1.5 px-3.5 py-2">

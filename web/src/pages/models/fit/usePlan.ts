@@ -25,6 +25,8 @@ export interface Planned {
   plan: Plan | undefined;
   problem: Problem | null;
   asking: boolean;
+  /** Whether the plan is of what is named now, not of what was named before. */
+  settled: boolean;
 }
 
 /** The plan for a model, on a hive if one is wished for; nothing is asked for an empty name. */
@@ -48,6 +50,7 @@ export function usePlan(model: string, hiveId = ""): Planned {
     plan: name === "" || found.isError ? undefined : found.data,
     problem: found.isError ? asProblem(found.error) : null,
     asking: found.isFetching || name !== model.trim(),
+    settled: name === model.trim() && !found.isPlaceholderData && !found.isPending,
   };
 }
 
