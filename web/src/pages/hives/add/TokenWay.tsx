@@ -5,7 +5,19 @@ import { useState } from "react";
 import { api, call } from "@/api";
 import { toast } from "@/app";
 import { serverNow } from "@/state";
-import { Button, CodeBlock, cn, Field, Input, Notice, Progress, Segmented, Select, useNow, Words } from "@/ui";
+import {
+  Button,
+  CodeBlock,
+  cn,
+  Field,
+  Input,
+  Notice,
+  Progress,
+  Segmented,
+  Select,
+  useNow,
+  Words,
+} from "@/ui";
 
 import { useArrival } from "./arrivals";
 import { Joined } from "./Joined";
