@@ -22,19 +22,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from accessible import AXE, faults, sideways_px  # beside this file
+from kit import start_colony
 from playwright.sync_api import Browser, Error, Page, sync_playwright
+from views import LOCKED, OPENED, OWN, PAGES, TALK, Step, View
 
 from rbee.console.site import DIRECTORY_VARIABLE
 from rbee.testing.colony import Colony
 from rbee.testing.real_kills import run_job
 
 _ROOT: Final = Path(__file__).parents[2]
-sys.path.insert(0, str(_ROOT / "tests"))  # as pytest has it: it runs as a command, too
-
-from browser.accessible import AXE, faults, sideways_px  # noqa: E402  they are found by the above
-from browser.kit import start_colony  # noqa: E402
-from browser.views import LOCKED, OPENED, OWN, PAGES, TALK, Step, View  # noqa: E402
-
 _KEY: Final = "rbee_a-key-for-pictures-alone"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _SETTLED_S: Final = 2.0  # after a page's first words: a second beat has come, charts have a line
