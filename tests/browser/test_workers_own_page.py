@@ -1,14 +1,28 @@
 """A worker's own page: llama.cpp's, at its hive and through the queen, and nothing more by it."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from browser.kit import Faults, Here
+from browser.kit import NARROW, Faults, Here
 from rbee.testing.real_kills import run_job
 
 pytestmark = pytest.mark.system
+
+SHOWN_MS = (
+    60_000  # three whole pages at once, one of them through a hive: seconds on two busy cores
+)
+INSIDE: dict[str, Callable[[FrameLocator], Locator]] = {
+    "Queen": lambda frame: frame.get_by_role("navigation"),
+    "Hive": lambda frame: frame.get_by_role("heading", name="Devices"),
+    "Worker": lambda frame: frame.get_by_role("textbox"),
+}
+"""What only this page has."""
 
 
 @pytest.fixture
@@ -41,13 +55,80 @@ def test_llama_cpps_page_answers_through_the_queen(
 
 def test_the_three_pages_show_side_by_side(page: Page, starter_colony: Here, worker: str) -> None:
     page.goto(f"{starter_colony.url}/side-by-side?worker={worker}")
-    queen = page.frame_locator("iframe[title=Queen]")
-    expect(queen.get_by_role("navigation").first).to_be_visible()
-    hive = page.frame_locator("iframe[title=Hive]")
-    expect(hive.get_by_role("heading", name="Devices")).to_be_visible()
-    expect(hive.get_by_text("starter").first).to_be_visible()
-    theirs = page.frame_locator("iframe[title=Worker]")
-    expect(theirs.get_by_role("textbox").first).to_be_visible()
+    for title in INSIDE:
+        is_itself(page, title)
+    frames = page.locator("iframe")
+    widths = [box["width"] for one in frames.all() if (box := one.bounding_box())]
+    assert len(widths) == 3
+    assert max(widths) - min(widths) < 2
+    # One is put away, the others take its room.
+    page.get_by_role("group", name="Panes").get_by_role("button", name="Hive").click()
+    expect(frames).to_have_count(2)
+    expect(page).to_have_url(re.compile(r"panes=queen\.worker"))
+
+
+def test_on_a_phone_one_page_shows_at_a_time_and_fills_it(
+    new_page: Callable[..., Page], starter_colony: Here, worker: str
+) -> None:
+    page = new_page(viewport=NARROW)
+    page.goto(f"{starter_colony.url}/side-by-side?worker={worker}")
+    which = page.get_by_role("radiogroup", name="Which page")
+    for title in ("Hive", "Worker", "Queen"):
+        which.get_by_role("radio", name=title).click()
+        expect(page.locator("iframe")).to_have_count(1)
+        is_itself(page, title)
+        box = page.locator("iframe").bounding_box()
+        assert box is not None
+        assert box["width"] > NARROW["width"] * 0.85
+        assert box["height"] > NARROW["height"] * 0.5
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    expect(page).to_have_url(re.compile("panes=queen"))
+
+
+def is_itself(page: Page, title: str) -> None:
+    """A pane has that room's own page in it."""
+    inside = page.frame_locator(f"iframe[title={title}]")
+    expect(INSIDE[title](inside).first).to_be_visible(timeout=SHOWN_MS)
+
+
+def test_a_page_of_another_site_frames_none_of_them(
+    page: Page, starter_colony: Here, worker: str, page_faults: Faults
+) -> None:
+    page_faults.expected += ["frame-ancestors", "ERR_BLOCKED_BY_RESPONSE"]
+    addresses = [
+        f"{starter_colony.url}/",
+        f"http://localhost:{starter_colony.hive.port}/",
+        f"{starter_colony.url}/workers/{worker}/ui/",
+    ]
+    framed = "".join(f'<iframe src="{address}"></iframe>' for address in addresses)
+    with elsewhere(framed) as url:
+        page.goto(url)
+        frames = page.frames[1:]
+        assert len(frames) == len(addresses)
+        for frame in frames:
+            frame.wait_for_load_state()
+            assert frame.url.startswith("chrome-error:"), frame.url
+    assert sum("frame-ancestors" in one for one in page_faults.seen) == len(addresses)
+
+
+@contextmanager
+def elsewhere(content: str) -> Generator[str]:
+    """A page of another origin on this machine, as long as the block lasts."""
+
+    class Says(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"<!doctype html><link rel=icon href=data:,>{content}".encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def test_a_hives_own_page_stops_and_starts_a_worker(
