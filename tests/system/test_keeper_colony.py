@@ -1,6 +1,7 @@
 """The command line against a real colony: what a user types, sees, and leaves behind."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -81,6 +82,7 @@ def test_up_in_the_background_and_down(with_starter: Operator) -> None:
     up = done(with_starter.rbee("up", "-d", "--no-browser"))
     assert with_starter.queen_url in up.stdout
     assert "starter" in up.stdout
+    assert "others" not in up.stdout  # this machine alone reaches it
     assert "runs already" in done(with_starter.rbee("up", "-d")).stdout
     status = json.loads(done(with_starter.rbee("status", "--json")).stdout)
     assert status["queen"]["base_url"] == with_starter.queen_url
@@ -100,6 +102,7 @@ def test_up_for_other_machines_makes_a_key_and_locks_the_door(with_starter: Oper
     up = done(with_starter.rbee("up", "-d", "--bind", "0.0.0.0"))  # noqa: S104  the case
     assert "Made a key for this colony" in up.stderr
     assert "Bearer $(cat " in up.stdout
+    assert re.search(r"^  others   https://(?!localhost)\S+:\d+/ ", up.stdout, re.MULTILINE)
     assert httpx2.get(f"{with_starter.queen_url}/v1/models").status_code == 401
     assert "starter" in done(with_starter.rbee("status")).stdout  # the file's key is ours
     done(with_starter.rbee("down"))

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 from cyclopts import App, Parameter
 
+from rbee.client.joining import JoiningClient
 from rbee.contracts.aliases import STARTER
 from rbee.contracts.jobs import ModelDownload, ModelList
 from rbee.contracts.models import Model
@@ -41,6 +42,10 @@ down_app = App(name="down", help_epilogue=examples("rbee down"))
 
 _LOOK_EVERY_S = 2.0  # people read one line in that time
 _CONTINUED = " \\\n             "  # the shell's line goes on below, inside 80 columns
+_OTHERS = """
+  others   {url}/ from other machines, with a key; browsers warn of
+           the colony's own certificate, `rbee login {url}` learns it
+  let in   rbee hive token (a machine) · rbee keys create NAME (a person, a program)"""
 
 
 @up_app.default
@@ -70,7 +75,8 @@ async def up(
                 note("note: the queen ran already, so --bind changes nothing; `rbee down` first.")
             models = await _first_model(live)
             live.clear()
-            out(summary_text(session, [model.id for model in models]))
+            names = [model.id for model in models]
+            out(summary_text(session, names, elsewhere=await _elsewhere(session)))
             if not no_browser:
                 await _open_console(session)
             staying = detach or not session.started
@@ -144,16 +150,27 @@ async def _first_model(live: Live) -> list[Model]:
         return data_of(events, "model_download_complete", Model)
 
 
-def summary_text(session: Session, models: list[str]) -> str:
-    """What runs, how to call it, what to type next."""
+async def _elsewhere(session: Session) -> str | None:
+    """Where other machines reach the queen; None: nowhere, or she does not say."""
+    try:
+        async with session.client() as client:
+            urls = (await JoiningClient(client.transport).requests()).urls
+    except RbeeError:
+        return None  # an address more or less is no reason to fail
+    return urls[0] if urls else None
+
+
+def summary_text(session: Session, models: list[str], *, elsewhere: str | None = None) -> str:
+    """What runs, how to call it, what to type next; ``elsewhere`` is her address for others."""
     url = session.queen.url
     model = models[0] if models else STARTER
     key = "YOUR_KEY" if config.colony_key() else "none"
     auth = f'{_CONTINUED}-H "Authorization: Bearer {_spoken_key()}"' if config.colony_key() else ""
     state = "is up" if session.started else "runs already"
+    others = "" if elsewhere is None else _OTHERS.format(url=elsewhere)
     return f"""\
 The colony {state} at {url}
-  console  {url}/
+  console  {url}/{others}
   models   {", ".join(models) or "none yet"}
 
   curl     curl {url}/v1/chat/completions{auth}{_CONTINUED}-H "Content-Type: application/json" \\
