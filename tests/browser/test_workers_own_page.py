@@ -122,7 +122,7 @@ def elsewhere(content: str) -> Generator[str]:
             self.end_headers()
             self.wfile.write(f"<!doctype html><link rel=icon href=data:,>{content}".encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
