@@ -1,23 +1,43 @@
 /**
  * The list of chats: open, begin, rename, pin, delete, export, import.
  */
-import { EMPTY } from "../core/tree";
+import { withoutThought } from "../core/asking";
+import { EMPTY, pathOf } from "../core/tree";
 import { asJson, asMarkdown, fromJson, IMPORT_BYTES_MAX, type Whole } from "../core/transfer";
 import type { Chat } from "../core/types";
+import { readAhead } from "../markdown/blocks";
 import { changeChat, chats, keepChat, newChat, newId, setTrees, theHistory, useChats } from "./chats";
+
+/** Counts what was opened: a chat that is read while another one is asked for comes too late. */
+let openings = 0;
+
+/** Of the last turns of a chat long ones are read ahead: what is shown first. */
+const AHEAD_TURNS = 4;
 
 /** Show a chat; false where there is none of that id. */
 export async function openChat(id: string): Promise<boolean> {
+  openings += 1;
+  const mine = openings;
   if (chats().chat.id === id) return true;
   const chat = chats().chats.find((each) => each.id === id);
   if (!chat) return false;
   const trees = await (await theHistory()).trees(chat);
-  useChats.setState({ chat, trees });
+  const pause = async () => {
+    await new Promise((resolve) => setTimeout(resolve));
+    return mine === openings;
+  };
+  for (const turn of trees.flatMap((tree) => pathOf(tree).slice(-AHEAD_TURNS))) {
+    // One that is written now is longer than what was kept of it.
+    if (turn.role === "user" || chats().runs.has(turn.id)) continue;
+    await readAhead(turn.id, withoutThought(turn.text).text, pause);
+  }
+  if (mine === openings) useChats.setState({ chat, trees });
   return true;
 }
 
 /** An empty chat with the model of the open one; how to ask begins anew. */
 export function freshChat(model?: string): Chat {
+  openings += 1;
   const chat = newChat(model ?? chats().chat.panes[0]?.model ?? "");
   useChats.setState({ chat, trees: [EMPTY] });
   return chat;

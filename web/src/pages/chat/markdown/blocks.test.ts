@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { type Block, Blocks } from "./blocks";
+import { type Block, Blocks, blocksOf, readAhead } from "./blocks";
 import { lex } from "./grammar";
 
 const TEXT = `# Bees
@@ -157,6 +157,25 @@ describe("an answer that goes on after its end, long", () => {
   it("is the same array while nothing comes", () => {
     const blocks = new Blocks();
     expect(blocks.feed(text, true)).toBe(blocks.feed(text, true));
+  });
+});
+
+describe("a long text that is opened", () => {
+  const text = Array.from({ length: 3_000 }, (_, index) => `Words of paragraph ${index}.\n\n`).join("");
+
+  it("is read in parts, and then known", async () => {
+    let pauses = 0;
+    await readAhead("long", text, () => Promise.resolve((pauses += 1) > 0));
+    expect(pauses).toBeGreaterThan(3);
+    expect(blocksOf("long").knows(text)).toBe(true);
+    expect(shape(blocksOf("long").feed(text, true))).toEqual(shape(new Blocks().feed(text, true)));
+    await readAhead("long", text, () => Promise.reject(new Error("It is known already.")));
+  });
+
+  it("is left when another chat is opened meanwhile, and whole when it is shown after all", async () => {
+    await readAhead("left", text, () => Promise.resolve(false));
+    expect(blocksOf("left").knows(text)).toBe(false);
+    expect(blocksOf("left").feed(text, true)).toHaveLength(3_000);
   });
 });
 

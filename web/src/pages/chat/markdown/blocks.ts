@@ -60,6 +60,11 @@ export class Blocks {
     return tail.length === 0 ? this.done : [...this.done, ...tail];
   }
 
+  /** Whether it has read this very text to its end. */
+  knows(text: string): boolean {
+    return this.ended && this.text === text;
+  }
+
   /** Read again from a place where a block begins; `key` blocks come before it. */
   private goBack(to: { from: number; key: number }): void {
     this.done = this.done.slice(0, to.key);
@@ -187,4 +192,22 @@ export function blocksOf(name: string): Blocks {
   const made = new Blocks();
   remembered.set(name, made);
   return made;
+}
+
+/** So much is read at a time: about 15 ms. */
+const AHEAD_CHARS = 16_000;
+
+/**
+ * Read a long text in parts, with a pause between them, before it is shown: at once it would be a
+ * task of a quarter of a second. `pause` lets the page do something else; false: do not go on.
+ */
+export async function readAhead(name: string, text: string, pause: () => Promise<boolean>): Promise<void> {
+  if (text.length <= AHEAD_CHARS) return;
+  const blocks = blocksOf(name);
+  if (blocks.knows(text)) return;
+  for (let end = AHEAD_CHARS; end < text.length; end += AHEAD_CHARS) {
+    blocks.feed(text.slice(0, end), false);
+    if (!(await pause())) return;
+  }
+  blocks.feed(text, true);
 }

@@ -58,8 +58,8 @@ describe("the groups of a text that grows", () => {
 
 describe("the height of a block, in lines", () => {
   it("is that of its lines, of which a long one takes several", () => {
-    expect(linesOf("# A heading\n\n")).toBe(2);
-    expect(linesOf("- one\n- two\n- three\n")).toBe(4);
-    expect(linesOf("word ".repeat(100))).toBe(7);
+    expect(linesOf("# A heading\n\n")).toBe(1.5);
+    expect(linesOf("- one\n- two\n- three\n")).toBe(3.5);
+    expect(linesOf("word ".repeat(100))).toBe(6.5);
   });
 });

@@ -22,8 +22,8 @@ export const GROUP_LINES = 48;
 /** Characters of a line in the column: only for a guess at the height of what was never drawn. */
 const LINE_CHARS = 88;
 
-/** What a block takes beside its lines: the gap above it, and a table's or a code's frame. */
-const GAP_LINES = 1;
+/** What a block takes beside its lines: the gap above it. */
+const GAP_LINES = 0.5;
 
 export class Groups {
   private full: Group[] = [];

@@ -5,17 +5,22 @@
  * opening it costs what one sees. What is mounted but not on the screen is not laid out.
  */
 import { ArrowDown } from "lucide-react";
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { IconButton } from "@/ui";
 
 import { EMPTY, pathOf, placeOf } from "../core/tree";
+import { whenQuiet } from "../idle";
 import { useChats } from "../live/chats";
 import { Answer } from "./Answer";
 import { Question } from "./Question";
 import { useSticky } from "./useSticky";
 
-/** So many turns at once, and so many more each time one reaches the top. */
+/** So many turns are mounted at once, then more while the page is quiet, and when one reaches the top. */
+const TURNS_FIRST = 4;
+const TURNS_MORE = 4;
+
+/** Until there are so many: then it waits for the reader. */
 const TURNS_AT_ONCE = 24;
 
 export interface PaneProps {
@@ -104,27 +109,39 @@ export function Pane({ pane, onWhy, editing, onEditing, empty }: PaneProps) {
 
 /** How many of the last turns are mounted, and the mark at the top that asks for more. */
 function useTail(chat: string, count: number, scroller: React.RefObject<HTMLDivElement | null>) {
-  const [tail, setTail] = useState({ chat, shown: TURNS_AT_ONCE });
-  const shown = tail.chat === chat ? tail.shown : TURNS_AT_ONCE;
+  const [tail, setTail] = useState({ chat, shown: TURNS_FIRST });
+  // Another chat begins anew, also when one comes back to it.
+  if (tail.chat !== chat) setTail({ chat, shown: TURNS_FIRST });
+  const { shown } = tail;
   const top = useRef<HTMLParagraphElement>(null);
+  const fromEnd = useRef<number | null>(null);
   useEffect(() => {
     const mark = top.current;
     const root = scroller.current;
     if (!mark || !root) return undefined;
+    const more = (turns: number) => {
+      fromEnd.current = root.scrollHeight - root.scrollTop;
+      setTail({ chat, shown: shown + turns });
+    };
     const observer = new IntersectionObserver(
       (entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        // What one reads stays where it is: the new turns grow upwards.
-        const fromEnd = root.scrollHeight - root.scrollTop;
-        setTail({ chat, shown: shown + TURNS_AT_ONCE });
-        requestAnimationFrame(() => {
-          root.scrollTop = root.scrollHeight - fromEnd;
-        });
+        if (entries.some((entry) => entry.isIntersecting)) more(TURNS_MORE);
       },
       { root, rootMargin: "600px 0px 0px" },
     );
     observer.observe(mark);
-    return () => observer.disconnect();
+    const callOff = shown < TURNS_AT_ONCE ? whenQuiet(() => more(TURNS_MORE)) : null;
+    return () => {
+      observer.disconnect();
+      callOff?.();
+    };
   }, [chat, shown, count, scroller]);
+  // What one reads stays where it is: the new turns grow upwards.
+  useLayoutEffect(() => {
+    const root = scroller.current;
+    if (!root || fromEnd.current === null) return;
+    root.scrollTop = root.scrollHeight - fromEnd.current;
+    fromEnd.current = null;
+  }, [shown, scroller]);
   return { shown, top };
 }
