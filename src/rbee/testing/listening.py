@@ -31,6 +31,8 @@ async def listening(serve: Serve) -> AsyncGenerator[int]:
             await serve(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # whoever asked has gone
+        except asyncio.CancelledError:
+            pass  # all ends, and nobody awaits it; Python 3.11 prints a cancelled one as an error
         finally:
             writer.close()
 
