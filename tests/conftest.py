@@ -6,9 +6,11 @@ the environment says of keys and ports is taken away.
 """
 
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpcore2
 import hypothesis
 import pytest
 
@@ -68,6 +70,22 @@ def starter_path() -> Path:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_set_of_roots() -> Iterator[None]:
+    """Read the public roots once: it takes 40 ms, and clients are made in many loops."""
+    kept: dict[tuple[str | None, ...], ssl.SSLContext] = {}
+    real = httpcore2.default_ssl_context
+
+    def once(*given: object, **named: object) -> ssl.SSLContext:
+        said = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
+        key = (*said, repr(given), repr(named))
+        return kept.setdefault(key, kept.get(key) or real(*given, **named))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpcore2, "default_ssl_context", once)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
