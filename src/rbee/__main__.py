@@ -8,12 +8,13 @@ running (``queen status``, ``hive status``), 130 Ctrl+C, 141 the reader left.
 """
 
 import difflib
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 from cyclopts import (
     App,
@@ -24,7 +25,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from rbee.errors import InvalidRequest, RbeeError
+from rbee.errors import InvalidRequest, RbeeError, StorageError
 from rbee.keeper.cli.frame import examples, make_app
 from rbee.keeper.completion.answer import answer
 from rbee.keeper.problem_text import render_problem
@@ -35,6 +36,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _COMPLETE = "__complete"  # what the shells' scripts call; no command of people
 
 BindFlag = Annotated[
@@ -57,9 +59,7 @@ def run(words: Sequence[str]) -> int:
     except CycloptsError as error:
         return _usage(error, words)
     except RbeeError as error:
-        _show_origin()
-        note(render_problem(error))
-        return EXIT_USAGE if isinstance(error, InvalidRequest) else EXIT_FAILED
+        return _failed(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -67,12 +67,32 @@ def run(words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED
     except Exception as error:  # noqa: BLE001  the process's boundary: a message, no traceback
-        _show_origin()
-        what = " ".join(str(error).split())
-        note(render_problem(RbeeError(f"Unforeseen {type(error).__name__}: {what}")))
-        note("    RBEE_DEBUG=1 shows where.")
-        return EXIT_FAILED
+        return _failed(_cause(error))
     return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong; what nobody foresaw is said to be a fault of ours."""
+    _show_origin()
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        where = f" at {error.filename}" if error.filename else ""
+        error = StorageError(
+            f"There is no room left on the disk{where}.", remedy="Free some space and try again."
+        )
+    if isinstance(error, RbeeError):
+        note(render_problem(error))
+        return EXIT_USAGE if isinstance(error, InvalidRequest) else EXIT_FAILED
+    what = " ".join(str(error).split())
+    note(render_problem(RbeeError(f"Unforeseen {type(error).__name__}: {what}")))
+    note("    RBEE_DEBUG=1 shows where.")
+    return EXIT_FAILED
+
+
+def _cause(error: Exception) -> Exception:
+    """The first error of a group of tasks: "1 sub-exception" tells nobody anything."""
+    while isinstance(error, ExceptionGroup):
+        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+    return error
 
 
 def _done(words: Sequence[str]) -> object:

@@ -1,13 +1,16 @@
 """What was typed: wrong words, later commands, errors as two lines, exit codes."""
 
+import errno
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from rbee import __version__
 from rbee.__main__ import run
-from rbee.errors import InvalidRequest
+from rbee.errors import InvalidRequest, StorageError
 from rbee.keeper.cli.frame import LATER
 from rbee.keeper.cli.infer import read_prompt
 from rbee.keeper.cli.worker import device_choice
@@ -143,6 +146,30 @@ def test_an_unforeseen_fault_shows_no_traceback(
     code, _, err = said(capsys, "nowhere")
     assert code == 1
     assert "RBEE_DEBUG=1" in err
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left", "/data/x"), "no room left on the disk at /data/x"),
+        (StorageError("The store is away."), "The store is away."),
+        (ValueError("odd"), "Unforeseen ValueError: odd"),
+    ],
+)
+def test_an_error_out_of_a_group_of_tasks_is_told_itself(
+    cause: Exception,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_nouns: Sequence[str]) -> App:
+        raise ExceptionGroup("tasks", [ExceptionGroup("tasks", [cause])])
+
+    monkeypatch.setattr("rbee.__main__.whole_app", fail)
+    code, _, err = said(capsys, "status")
+    assert code == 1
+    assert words in err
+    assert "Group" not in err
 
 
 def test_a_prompt_is_words_or_stdin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
