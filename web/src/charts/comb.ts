@@ -39,7 +39,7 @@ const GAP_Y = 10;
 const GAP_X_MORE_MAX = 26;
 const LABEL_PX = 18;
 /** Between one name and the next, at least. */
-const LABEL_GAP = 6;
+const LABEL_GAP = 10;
 /** Names narrower than this say nothing. */
 const LABEL_WIDTH_MIN = 44;
 

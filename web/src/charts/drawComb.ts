@@ -131,7 +131,11 @@ function drawNames(
   context.font = "11px Inter, system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
-  const dropped = sharedStart(groups.map((group) => group.label));
+  // All of them whole, or none: a name that stands out for its length alone says nothing.
+  const whole = comb.labels.every(
+    (label) => widthOf(context, groups[label.group]?.label ?? "") <= label.width,
+  );
+  const dropped = whole ? 0 : sharedStart(groups.map((group) => group.label));
   for (const label of comb.labels) {
     const group = groups[label.group];
     if (!group) continue;
@@ -161,7 +165,22 @@ const TAIL = 3;
 const fits = new Map<string, string>();
 const FITS_MAX = 2_000;
 // Until our typeface is there, another one was measured.
-if (typeof document !== "undefined") void document.fonts.ready.then(() => fits.clear());
+if (typeof document !== "undefined")
+  void document.fonts.ready.then(() => {
+    fits.clear();
+    widths.clear();
+  });
+
+const widths = new Map<string, number>();
+
+function widthOf(context: CanvasRenderingContext2D, text: string): number {
+  const known = widths.get(text);
+  if (known !== undefined) return known;
+  if (widths.size > FITS_MAX) widths.clear();
+  const { width } = context.measureText(text);
+  widths.set(text, width);
+  return width;
+}
 
 /** The text, with "…" before its last letters where it is wider than there is room. */
 function fitted(context: CanvasRenderingContext2D, name: string, width: number, dropped: number): string {
@@ -175,7 +194,6 @@ function fitted(context: CanvasRenderingContext2D, name: string, width: number, 
 }
 
 function fit(context: CanvasRenderingContext2D, name: string, width: number, dropped: number): string {
-  if (context.measureText(name).width <= width) return name;
   const text = name.slice(dropped);
   if (context.measureText(text).width <= width) return text;
   const tail = text.slice(-TAIL);
