@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import RichLog
 
 from rbee.client.queen import QueenClient
+from rbee.errors import InvalidRequest
 from rbee.keeper.top.app import TopApp
 from rbee.keeper.top.screens import ConfirmScreen, DetailScreen, HelpScreen, LogScreen
 from rbee.keeper.top.table import RowTable
@@ -48,12 +49,12 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
 
 @asynccontextmanager
 async def top(
-    operator: Operator, size: tuple[int, int] = (80, 24)
+    operator: Operator, size: tuple[int, int] = (80, 24), *, notifications: bool = False
 ) -> AsyncGenerator[tuple[TopApp, "Pilot[None]"]]:
     """The program without a terminal, once it is live."""
     async with QueenClient(operator.queen_url) as client:
         app = TopApp(client)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=notifications) as pilot:
             await seen(pilot, lambda: app.feed.connection == "live")
             yield app, pilot
 
@@ -87,6 +88,25 @@ async def test_every_tab_shows_the_colony(operator: Operator, size: tuple[int, i
         await pilot.press("1")
         assert "live" in screen_text(app)
         assert str(operator.queen_port) in screen_text(app)
+
+
+async def test_what_people_write_is_no_markup(operator: Operator) -> None:
+    async with top(operator, notifications=True) as (app, pilot):
+        await pilot.press("slash", "left_square_bracket", "slash", "x", "right_square_bracket")
+        await seen(pilot, lambda: "holds '[/x]'. esc clears the filter." in screen_text(app))
+        await pilot.press("escape", "escape")
+        failed = InvalidRequest("`ssh_key` of [queen] is [/no] file.", remedy="Look at [queen].")
+
+        async def act() -> str:
+            raise failed
+
+        app._ask("Do it?", "Nothing follows.", act)
+        await seen(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await seen(pilot, lambda: "[/no]" in screen_text(app))
+        await app.push_screen(DetailScreen("org/[/x]", list))
+        await pilot.pause()
+        await seen(pilot, lambda: "org/[/x]" in screen_text(app))
 
 
 async def test_filter_sort_and_details(operator: Operator) -> None:

@@ -31,6 +31,7 @@ from rbee.keeper.top.table import RowTable
 from rbee.keeper.top.tabs import TABS, Tab
 
 LOG_LINES: Final = 500  # of a log at its opening: a few screens to scroll back
+_SILENT_S: Final = 1.5  # the queen speaks once a second
 _KEYS_HINT: Final = (
     "/ filter  s sort  enter details  l log  r restart  x stop  space pause  ? keys  q quit"
 )
@@ -74,6 +75,7 @@ class TopApp(App[None]):
         self._words = [""] * len(TABS)
         self._speeds: deque[float] = deque(maxlen=heading.SPARK_MAX)
         self._paused_at: float | None = None
+        self._drawn_at = 0.0
 
     # ── the screen ───────────────────────────────────────────────────────────
 
@@ -112,13 +114,19 @@ class TopApp(App[None]):
             self.call_later(self._draw)
 
     def _tick(self) -> None:
-        self._draw_head()
-        if self._paused_at is None:
-            self._draw_rows()
+        if self._is_there():
+            self._draw_head()
+            if self._paused_at is None:
+                self._draw_rows()
 
     def _draw(self) -> None:
-        self._draw_head()
-        self._draw_rows()
+        if self._is_there():
+            self._draw_head()
+            self._draw_rows()
+
+    def _is_there(self) -> bool:
+        """Whether there is a screen to draw on: when the program ends, its parts go first."""
+        return bool(self.screen_stack and self.screen_stack[0].query("#keys"))
 
     def _draw_head(self) -> None:
         paused_s = None if self._paused_at is None else time.monotonic() - self._paused_at
@@ -148,7 +156,7 @@ class TopApp(App[None]):
         rows.show(tab.columns, lines, sort=(sort, reverse))
         rows.display, empty.display = bool(lines), not lines
         if not lines:
-            empty.update(self._nothing(tab, len(every)))
+            empty.update(Text(self._nothing(tab, len(every))))
 
     def _nothing(self, tab: Tab, total: int) -> str:
         if self.feed.tables.at is None:
@@ -323,9 +331,9 @@ class TopApp(App[None]):
     def _ask(self, question: str, consequence: str, act: "acting.Act") -> None:
         async def do() -> None:
             try:
-                self.notify(await act())
+                self.notify(await act(), markup=False)
             except RbeeError as error:
-                self.notify(render_problem(error), severity="error", timeout=10)
+                self.notify(render_problem(error), severity="error", timeout=10, markup=False)
 
         def answered(yes: bool | None) -> None:
             if yes:

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, RichLog, Static
 
@@ -49,7 +50,7 @@ class DetailScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """A box that scrolls."""
         with VerticalScroll(id="box") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             box.border_subtitle = "esc closes"
             yield Static(id="fields")
 
@@ -89,7 +90,7 @@ class LogScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """A box with the lines, and the filter below it."""
         with Vertical(id="log") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             box.border_subtitle = "esc closes · f follows · / filters"
             log = RichLog(max_lines=_LINES_KEPT, wrap=True, auto_scroll=True, min_width=20)
             yield log
