@@ -21,7 +21,7 @@ interface Commands {
 export const useCommandStore = create<Commands>(() => ({ all: new Map(), open: false }));
 
 /** Registers a command; one with the same id is replaced. Returns what takes it away again. */
-export function registerCommand(command: Command): () => void {
+function registerCommand(command: Command): () => void {
   const change = (edit: (all: Map<string, Command>) => void) =>
     useCommandStore.setState((state) => {
       const all = new Map(state.all);

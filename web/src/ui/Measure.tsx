@@ -1,4 +1,4 @@
-/** Figures with a shape: progress of something under way, a meter of what is used, a tile of the overview. */
+/** Figures with a shape: progress of something under way, a meter of what is used, the facts of one thing. */
 import type { ReactNode } from "react";
 
 import { cn } from "./cn";
@@ -66,31 +66,6 @@ export function Meter({ used, total, label, text, alarm = [0.85, 0.95], classNam
         )}
       </div>
       {text === undefined ? null : <span className="whitespace-nowrap text-xs text-muted num">{text}</span>}
-    </div>
-  );
-}
-
-export interface StatProps {
-  label: ReactNode;
-  value: ReactNode;
-  /** A quiet second line. */
-  note?: ReactNode;
-  icon?: ReactNode;
-  className?: string;
-  children?: ReactNode;
-}
-
-/** One figure with its name. */
-export function Stat({ label, value, note, icon, className, children }: StatProps) {
-  return (
-    <div className={cn("min-w-0", className)}>
-      <div className="flex items-center gap-1.5 text-xs text-muted [&_svg]:size-3.5">
-        {icon}
-        {label}
-      </div>
-      <div className="mt-0.5 truncate text-xl font-semibold tracking-tight num">{value}</div>
-      {note ? <div className="truncate text-xs text-faint num">{note}</div> : null}
-      {children}
     </div>
   );
 }

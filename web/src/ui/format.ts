@@ -118,9 +118,11 @@ export function ago(seconds: Figure): string {
   return `${Math.round(seconds / 86_400)} d ago`;
 }
 
-/** Parameters of a model: 8 B, 0.5 B. */
-export function params(value: Figure): string {
-  return known(value) ? scaled(value, 1000, ["", "k", "M", "B", "T"]).trim() : UNKNOWN;
+/** "NVIDIA GeForce RTX 4090" as "RTX 4090": the maker's words tell nothing apart. */
+export function device(name: string): string {
+  return name
+    .replace(/^(NVIDIA|AMD|Intel(\(R\))?)\s+/i, "")
+    .replace(/^(GeForce|Radeon)\s+(?=RTX|GTX|RX)/i, "");
 }
 
 /** "1 hive", "3 hives". */

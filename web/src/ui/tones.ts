@@ -1,14 +1,6 @@
 /** The tones that a state can have, and their classes: one table, so that "warn" looks the same everywhere. */
 export type Tone = "neutral" | "accent" | "ok" | "warn" | "bad" | "info";
 
-export const TEXT: Record<Tone, string> = {
-  neutral: "text-muted",
-  accent: "text-accent-text",
-  ok: "text-ok",
-  warn: "text-warn",
-  bad: "text-bad",
-  info: "text-info",
-};
 export const SOFT: Record<Tone, string> = {
   neutral: "bg-raised text-muted",
   accent: "bg-accent-soft text-accent-text",

@@ -9,7 +9,6 @@ import { useCallback, useEffect, useMemo, useState } from "react";
 
 import { may } from "@/api";
 import { useCommands, useShortcut, useUrlState } from "@/app";
-import { WithQueries } from "@/app/WithQueries";
 import { Button, cn, IconButton, Segmented, Sheet, useMedia, usePageTitle } from "@/ui";
 
 import "./chat.css";
@@ -30,14 +29,6 @@ import { Welcome } from "./view/Welcome";
 import { WhySheet } from "./view/WhySheet";
 
 export function Page() {
-  return (
-    <WithQueries>
-      <ChatPage />
-    </WithQueries>
-  );
-}
-
-function ChatPage() {
   const chat = useChats((state) => state.chat);
   const ready = useChats((state) => state.ready);
   const running = useChats((state) =>
@@ -161,7 +152,7 @@ function ChatPage() {
                 key={chat.id}
                 chat={chat.id}
                 running={running}
-                blocked={chat.panes.some((pane) => pane.model === "") ? "Choose a model first" : null}
+                blocked={whyNot(chat.panes)}
                 media={media.includes(false) ? false : (media[0] ?? null)}
                 sampling={chat.sampling}
                 onSend={ask}
@@ -296,4 +287,10 @@ function useChatKeys(begin: () => void, running: boolean): void {
 
 function otherThan(models: readonly string[], model: string): string {
   return models.find((each) => each !== model) ?? model;
+}
+
+/** Why nothing can be asked; null when it can. */
+function whyNot(panes: readonly { model: string }[]): string | null {
+  if (!may("inference")) return "This key may look, not ask: it lacks the scope “inference”";
+  return panes.some((pane) => pane.model === "") ? "Choose a model first" : null;
 }

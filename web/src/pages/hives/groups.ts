@@ -47,15 +47,8 @@ export function devicesOf(row: HiveRow): string {
     if (device.device_type !== "cpu") counts.set(device.name, (counts.get(device.name) ?? 0) + 1);
   if (counts.size === 0) return "CPU only";
   return [...counts]
-    .map(([name, n]) => (n > 1 ? `${n} × ${shortDevice(name)}` : shortDevice(name)))
+    .map(([name, n]) => (n > 1 ? `${n} × ${format.device(name)}` : format.device(name)))
     .join(" + ");
-}
-
-/** "NVIDIA GeForce RTX 4090" as "RTX 4090": the maker's words tell nothing apart. */
-export function shortDevice(name: string): string {
-  return name
-    .replace(/^(NVIDIA|AMD|Intel(\(R\))?)\s+/i, "")
-    .replace(/^(GeForce|Radeon)\s+(?=RTX|GTX|RX)/i, "");
 }
 
 /** "465 / 640 GiB": the unit once, where both have the same. */

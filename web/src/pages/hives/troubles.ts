@@ -7,6 +7,8 @@ import type { HiveRow, WorkerRow } from "@/state";
 import { shortName } from "@/topology";
 import { format, type Tone } from "@/ui";
 
+import { CERTIFICATE_WARN_S, DISK_LOW_MB } from "../limits";
+
 export interface Trouble {
   key: string;
   tone: Extract<Tone, "bad" | "warn" | "info">;
@@ -27,9 +29,6 @@ export interface Seen {
   now: number;
   workers: readonly WorkerRow[];
 }
-
-/** A certificate renews itself with 20 days left; with fewer than this something is in its way. */
-const CERTIFICATE_WARN_S = 10 * 86_400;
 
 const WEIGHT = { bad: 0, warn: 1, info: 2 };
 
@@ -120,9 +119,6 @@ function workerTroubles(workers: readonly WorkerRow[]): Trouble[] {
       }),
     );
 }
-
-/** A small model has 1 GB: with less than two of those nothing more can be fetched. */
-const DISK_LOW_MB = 2048;
 
 function diskTroubles(free: number | null): Trouble[] {
   if (free === null || free >= DISK_LOW_MB) return [];

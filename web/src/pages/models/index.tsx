@@ -1,7 +1,7 @@
 /**
  * The models: which hive has which, what is on its way, and what the hub offers.
  *
- * The view (`view`), the filter (`q`), the open model (`model`, `hive`) and the search (`find`, `on`) live in
+ * The view (`view`), the filters (`q`, `hive`), the open model (`model`) and the search (`find`, `on`) live in
  * the URL, so that other pages link here: `/models?view=find&find=llama`, `/models?model=starter`.
  */
 import { Download, Package, Search } from "lucide-react";
@@ -51,6 +51,7 @@ export function Page() {
   const [filter, setFilter] = useUrlState("q");
   const [sort, setSort] = useUrlState("sort");
   const [open, setOpen] = useUrlState("model", "", { push: true });
+  const [hive, setHive] = useUrlState("hive");
   const [cell, setCell] = useState("");
   const [bring, setBring] = useState<{ line: ModelLine; hive: string } | null>(null);
   const operator = useSession((session) => session.operator);
@@ -79,7 +80,7 @@ export function Page() {
     ),
   );
 
-  const shown = useMemo(() => arranged(lines, filter, sort), [lines, filter, sort]);
+  const shown = useMemo(() => arranged(lines, filter, sort, hive), [lines, filter, sort, hive]);
   return (
     <PageBody>
       <PageHeader
@@ -90,6 +91,11 @@ export function Page() {
             {view === "disk" ? (
               <>
                 <SearchInput value={filter} onChange={setFilter} label="Filter models" />
+                {hive ? (
+                  <Button size="sm" variant="ghost" onClick={() => setHive("")} title="Show all again">
+                    only on {hive} ×
+                  </Button>
+                ) : null}
                 <Select label="Order" className="w-auto" value={sort} onChange={setSort} options={SORTS} />
               </>
             ) : null}
@@ -134,7 +140,7 @@ export function Page() {
         <ModelSheet
           modelId={open}
           line={lines.find((line) => line.id === open)}
-          hiveId={cell}
+          hiveId={cell || hive}
           onClose={() => setOpen("")}
           onBring={onBring}
         />
@@ -165,9 +171,15 @@ function DownloadsLabel({ count }: { count: number }) {
 }
 
 /** The lines that hold every word, in the order asked for; what is on its way comes first. */
-function arranged(lines: readonly ModelLine[], filter: string, sort: string): readonly ModelLine[] {
+function arranged(
+  lines: readonly ModelLine[],
+  filter: string,
+  sort: string,
+  hive: string,
+): readonly ModelLine[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const found = lines.filter((line) => {
+    if (hive && !line.cells.has(hive)) return false;
     const hay = `${line.id} ${line.name} ${line.facts?.aliases.join(" ") ?? ""} ${line.facts?.quantization ?? ""}`;
     return words.every((word) => hay.toLowerCase().includes(word));
   });

@@ -55,7 +55,7 @@ export function CombCard({ className }: { className?: string }) {
     const device = getRow("hives", group.id)?.devices.find((each) => each.id === cell.id);
     const figures = node?.gpus.find((gpu) => gpu[0] === cell.id);
     const lines: [string, string][] = figures ? gpuLines(figures) : [["Load", format.percent(node?.cpu_pct)]];
-    if (device) lines.unshift(["Device", device.name.replace(/^NVIDIA /, "")]);
+    if (device) lines.unshift(["Device", format.device(device.name)]);
     return { title: `${group.label} · ${cell.id}${group.stale ? " · silent" : ""}`, lines };
   }, []);
 

@@ -18,21 +18,16 @@ interface Device {
   gpu?: GpuFigures;
 }
 
-/** "NVIDIA GeForce RTX 4090" → "RTX 4090": the rest is on every card. */
-function shortDevice(name: string): string {
-  return name.replace(/^(NVIDIA|AMD|Intel\(R\)|Intel)\s+/i, "").replace(/^GeForce\s+/i, "");
-}
-
 function devicesOf(hives: Iterable<HiveRow>, nodes: ReadonlyMap<string, NodeRow>): Device[] {
   const found: Device[] = [];
   for (const hive of hives) {
     const node = nodes.get(hive.hive_id);
     const gpus = node?.gpus ?? [];
-    const named = (id: string) => shortDevice(hive.devices.find((device) => device.id === id)?.name ?? id);
+    const named = (id: string) => format.device(hive.devices.find((device) => device.id === id)?.name ?? id);
     for (const gpu of gpus) found.push({ hive, node, name: named(gpu[0]), gpu });
     if (gpus.length === 0) {
       const cpu = hive.devices.find((device) => device.device_type === "cpu");
-      found.push({ hive, node, name: shortDevice(cpu?.name ?? "Processor") });
+      found.push({ hive, node, name: format.device(cpu?.name ?? "Processor") });
     }
   }
   return found;

@@ -3,7 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { Check, MessageSquareText, Plus } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 
-import { runJob, type JobEvent } from "@/api";
+import { runJob, type JobEvent, useSession } from "@/api";
 import { toast } from "@/app";
 import { getTable, useTable } from "@/state";
 import { Button, buttonClass, Card, cn, CodeBlock, format, Progress } from "@/ui";
@@ -104,6 +104,7 @@ export function FirstRun({ onBusy }: { onBusy: (busy: boolean) => void }) {
   const navigate = useNavigate();
   const hive = [...hives.values()].find((each) => each.local) ?? [...hives.values()][0];
   const { doing, start } = useStarter(hive?.hive_id);
+  const operator = useSession((session) => session.operator);
   if (!hive) return <NoHive />;
   const begin = async () => {
     onBusy(true);
@@ -132,7 +133,14 @@ export function FirstRun({ onBusy }: { onBusy: (busy: boolean) => void }) {
           <Progressing doing={doing} hiveId={hive.hive_id} />
         ) : (
           <div className="mt-5 flex flex-wrap gap-2">
-            <Button variant="primary" icon={<MessageSquareText />} onClick={begin} className="h-9 px-4">
+            <Button
+              variant="primary"
+              icon={<MessageSquareText />}
+              onClick={begin}
+              disabled={!operator}
+              title={operator ? undefined : "Only operators start workers"}
+              className="h-9 px-4"
+            >
               Start the starter model and chat
             </Button>
             <Link to="/models" search={{ view: "find" } as never} className={cn(buttonClass(), "h-9 px-4")}>

@@ -7,6 +7,8 @@ import type { ColonyRow, DownloadRow, HiveRow, JoinRow, NodeRow, RequestRow, Wor
 import { shortName } from "@/topology/model";
 import { format } from "@/ui";
 
+import { CERTIFICATE_WARN_S, DISK_LOW_MB, HOT_C } from "../limits";
+
 export interface Alert {
   id: string;
   tone: "bad" | "warn" | "info";
@@ -34,14 +36,8 @@ export interface Known {
   now: number;
 }
 
-/** Data-centre cards slow themselves down between 83 and 90 °C. */
-const HOT_C = 87;
-/** A certificate is renewed at half its life; one that ends this soon was not. */
-const EXPIRES_S = 7 * 86_400;
 /** Waiting longer than this is worth a look: loading the largest models takes about as long. */
 const WAITING_S = 120;
-/** The starter models want a few GB; below this the next download fails. */
-const DISK_FREE_MB = 5_000;
 
 const ORDER = { bad: 0, warn: 1, info: 2 };
 
@@ -130,7 +126,7 @@ function* hiveAlerts({ hives, nodes, now }: Known): Generator<Alert> {
         action,
       };
     }
-    if (node?.disk_free_mb !== null && node?.disk_free_mb !== undefined && node.disk_free_mb < DISK_FREE_MB) {
+    if (node?.disk_free_mb !== null && node?.disk_free_mb !== undefined && node.disk_free_mb < DISK_LOW_MB) {
       yield {
         id: `disk ${id}`,
         tone: "warn",
@@ -139,7 +135,7 @@ function* hiveAlerts({ hives, nodes, now }: Known): Generator<Alert> {
         action: { label: "Open models", to: "/models", search: { hive: id } },
       };
     }
-    if (hive.expires_at !== null && hive.expires_at - now < EXPIRES_S) {
+    if (hive.expires_at !== null && hive.expires_at - now < CERTIFICATE_WARN_S) {
       const left_s = hive.expires_at - now;
       yield {
         id: `certificate ${id}`,

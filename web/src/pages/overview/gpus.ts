@@ -3,12 +3,13 @@ import type { HeatGroup } from "@/charts";
 import type { GpuFigures, HiveRow, NodeRow } from "@/state";
 import { format } from "@/ui";
 
+import { HOT_C } from "../limits";
+
 export type Measure = "load" | "memory" | "heat";
 
 /** From cool to what no card should reach: the ends of the scale of temperatures. */
 const COOL_C = 25;
-const HOT_C = 90;
-const ALARM_C = 87;
+const TOP_C = 90;
 
 export function isSilent(hive: Pick<HiveRow, "state">): boolean {
   return hive.state === "down" || hive.state === "gone";
@@ -18,7 +19,7 @@ function share(gpu: GpuFigures, measure: Measure): number | null {
   const [, util, used, total, temp] = gpu;
   if (measure === "load") return util === null ? null : util / 100;
   if (measure === "memory") return used === null || !total ? null : used / total;
-  return temp === null ? null : (temp - COOL_C) / (HOT_C - COOL_C);
+  return temp === null ? null : (temp - COOL_C) / (TOP_C - COOL_C);
 }
 
 function words(gpu: GpuFigures, measure: Measure): string {
@@ -57,7 +58,7 @@ export function gpuGroups(
         id: gpu[0],
         value: silent ? null : share(gpu, measure),
         text: words(gpu, measure),
-        alarm: !silent && (gpu[4] ?? 0) >= ALARM_C,
+        alarm: !silent && (gpu[4] ?? 0) >= HOT_C,
       })),
     });
   }

@@ -8,6 +8,7 @@ import { Link } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 
+import { useSession } from "@/api";
 import { useColony, useConnection, useTable } from "@/state";
 import { Topology } from "@/topology";
 import { buttonClass, Card, format, Loading, PageBody, PageHeader, StatusDot, Time } from "@/ui";
@@ -22,6 +23,7 @@ import { Tiles } from "./Tiles";
 
 function Header({ alerts }: { alerts: number }) {
   const colony = useColony();
+  const operator = useSession((session) => session.operator);
   return (
     <PageHeader
       title="Overview"
@@ -44,16 +46,18 @@ function Header({ alerts }: { alerts: number }) {
         ) : null
       }
       actions={
-        <>
-          <Link to="/hives" search={{ add: "token" } as never} className={buttonClass()}>
-            <Plus aria-hidden />
-            Add a hive
-          </Link>
-          <Link to="/workers" search={{ start: "new" } as never} className={buttonClass()}>
-            <Plus aria-hidden />
-            Start a worker
-          </Link>
-        </>
+        !operator ? null : (
+          <>
+            <Link to="/hives" search={{ add: "token" } as never} className={buttonClass()}>
+              <Plus aria-hidden />
+              Add a hive
+            </Link>
+            <Link to="/workers" search={{ start: "new" } as never} className={buttonClass()}>
+              <Plus aria-hidden />
+              Start a worker
+            </Link>
+          </>
+        )
       }
     />
   );

@@ -2,7 +2,7 @@
 import { Lock, RotateCcw, Undo2 } from "lucide-react";
 import { useState } from "react";
 
-import { Badge, cn, Field, IconButton, Tooltip, type Tone } from "@/ui";
+import { Badge, cn, Field, IconButton, Tooltip, type Tone, Words } from "@/ui";
 
 import { type Edit, inWords, kindOf, type Setting, shownValue } from "./draft";
 import { Editor } from "./Editor";
@@ -44,7 +44,7 @@ export function SettingRow({ setting, edit, error, readOnly, onEdit, onUndo }: S
           {setting.waits ? <Badge tone="warn">waits for a restart</Badge> : null}
         </div>
         <p className="mt-1 max-w-prose text-muted">
-          <Marked text={setting.about} />
+          <Words text={setting.about} />
         </p>
         <p className="mt-1 text-xs text-faint">
           Default: {inWords(setting.default, setting.unit)}
@@ -98,25 +98,12 @@ export function SettingRow({ setting, edit, error, readOnly, onEdit, onUndo }: S
           <p className="mt-1 flex items-start gap-1.5 text-xs text-faint">
             <Lock className="mt-0.5 size-3 shrink-0" aria-hidden />
             <span>
-              <Marked text={setting.locked} />
+              <Words text={setting.locked} />
             </span>
           </p>
         ) : null}
       </div>
     </li>
-  );
-}
-
-/** Words in `backticks` as code, as the docstrings have them. */
-function Marked({ text }: { text: string }) {
-  return text.split("`").map((part, at) =>
-    at % 2 === 0 ? (
-      part
-    ) : (
-      <code key={at} className="break-words rounded-sm bg-raised px-1 font-mono text-xs text-fg">
-        {part}
-      </code>
-    ),
   );
 }
 

@@ -6,7 +6,7 @@ import { Sparkline } from "@/charts";
 import { getRow, useRow, type LoadRow, type WorkerRow } from "@/state";
 import { Badge, format, StatusDot, Time, type Column } from "@/ui";
 import { nameParts } from "../models/names";
-import { memoryMbOf, ROUTES, shortDevice, type Row } from "./rows";
+import { memoryMbOf, ROUTES, shortPlace, type Row } from "./rows";
 import { RowActions, type RowActionsProps } from "./RowActions";
 import { Slots } from "./Slots";
 
@@ -173,7 +173,7 @@ function PlaceCell({ row }: { row: Row }) {
   return (
     <span className="flex min-w-0 items-center gap-1.5" title={`${hive_id}, ${device}`}>
       <span className="truncate">{hive_id}</span>
-      <span className="shrink-0 text-xs text-muted num">{shortDevice(device)}</span>
+      <span className="shrink-0 text-xs text-muted num">{shortPlace(device)}</span>
     </span>
   );
 }

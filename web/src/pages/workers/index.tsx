@@ -56,7 +56,7 @@ export function Page() {
     setLike(null);
     setStart(NEW);
   }, [setStart]);
-  useShortcut("n", "Start a worker", onStart);
+  useShortcut("n", "Start a worker", onStart, { enabled: operator });
   useCommands(
     useMemo(() => [{ id: "worker-start", title: "Start a worker", keys: "n", run: onStart }], [onStart]),
   );

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { HiveRow, LoadRow, WorkerRow } from "@/state";
-import { rowsOf, shortDevice, statusOf } from "./rows";
+import { rowsOf, shortPlace, statusOf } from "./rows";
 
 const READY = { status: "ready" } as WorkerRow;
 const load = (running: number) => ({ running, slots_busy: null }) as LoadRow;
@@ -28,8 +28,8 @@ describe("a worker's row", () => {
   });
 
   it("names devices by what tells them apart", () => {
-    expect(shortDevice("CPU-0")).toBe("CPU");
-    expect(shortDevice("GPU-0")).toBe("GPU 0");
-    expect(shortDevice("GPU-0,GPU-1")).toBe("GPU 0+1");
+    expect(shortPlace("CPU-0")).toBe("CPU");
+    expect(shortPlace("GPU-0")).toBe("GPU 0");
+    expect(shortPlace("GPU-0,GPU-1")).toBe("GPU 0+1");
   });
 });

@@ -61,7 +61,7 @@ export const ROUTES: Record<string, { label: string; about: string }> = {
 };
 
 /** "GPU-0,GPU-1" as "GPU 0+1", "CPU-0" as "CPU": what tells them apart, and no more. */
-export function shortDevice(device: string): string {
+export function shortPlace(device: string): string {
   const names = device.split(",");
   const kind = names[0]?.replace(/-\d+$/, "") ?? device;
   if (kind === "CPU") return "CPU";

@@ -3,12 +3,10 @@ import { Sparkline } from "@/charts";
 import { useRow, useStale, type DeviceFacts, type Figure, type GpuFigures, type HiveRow } from "@/state";
 import { Badge, cn, format, Meter } from "@/ui";
 
-import { memoryPair, shortDevice } from "../groups";
+import { WARM_C } from "../../limits";
+import { memoryPair } from "../groups";
 import { Section } from "./Section";
 import { useSpan } from "./span";
-
-/** From here on a GPU slows itself down; makers differ by a few degrees. */
-const HOT_C = 83;
 
 export function Gpus({ hive }: { hive: HiveRow }) {
   const node = useRow("nodes", hive.hive_id);
@@ -61,7 +59,7 @@ function GpuCard({
     >
       <header className="flex items-baseline gap-2">
         <h4 className="min-w-0 flex-1 truncate text-sm font-medium" title={device.name}>
-          {shortDevice(device.name)}
+          {format.device(device.name)}
         </h4>
         <span className="font-mono text-2xs text-faint">{device.id}</span>
       </header>
@@ -94,7 +92,7 @@ function GpuCard({
           max={100}
           color={5}
           value={format.celsius(temp)}
-          warn={temp !== null && temp >= HOT_C}
+          warn={temp !== null && temp >= WARM_C}
         />
         <Reading figure="gpu.power_w" id={id} name="Power" color={4} value={format.watts(power)} />
       </div>

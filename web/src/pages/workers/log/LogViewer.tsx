@@ -3,7 +3,7 @@ import { ArrowDownToLine, Copy, Download } from "lucide-react";
 import { useDeferredValue, useMemo, useState } from "react";
 
 import { toast } from "@/app";
-import { copyText, format, IconButton, Loading, Notice, SearchInput, Select, StatusDot } from "@/ui";
+import { copyText, format, IconButton, Loading, Notice, saveAs, SearchInput, Select, StatusDot } from "@/ui";
 import { LogBody } from "./LogBody";
 import type { Level } from "./lines";
 import { useLog, workerLogPath } from "./useLog";
@@ -81,7 +81,7 @@ export function LogView({ path, name, from }: { path: string; name: string; from
             size="sm"
             label={`Save ${format.plural(total, "line")} as a file`}
             icon={<Download />}
-            onClick={() => save(`${name}.log`, lines.text(shown))}
+            onClick={() => saveAs(`${name}.log`, lines.text(shown))}
           />
         </span>
       </div>
@@ -109,14 +109,4 @@ export function LogView({ path, name, from }: { path: string; name: string; from
       </div>
     </div>
   );
-}
-
-/** Hand a text to the browser as a download. */
-function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
