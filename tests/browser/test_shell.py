@@ -28,7 +28,7 @@ def test_every_page_is_reached_by_keys_alone(page: Page, colony: Here) -> None:
     expect(page).to_have_url(re.compile("/workers$"))
 
     page.keyboard.press("Control+k")
-    page.get_by_placeholder("Go to a page").fill("setti")
+    page.get_by_placeholder("Find anything").fill("setti")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/settings$"))
 
@@ -46,7 +46,7 @@ def test_the_palette_finds_what_the_colony_holds(page: Page, colony: Here) -> No
     page.goto(colony.url)
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     page.keyboard.press("Control+k")
-    page.get_by_placeholder("Go to a page").fill(hive := "hive")
+    page.get_by_placeholder("Find anything").fill(hive := "hive")
     page.get_by_role("group", name="Hives").get_by_role("option").first.click()
     expect(page).to_have_url(re.compile(rf"/hives\?hive={hive}$"))
 
@@ -100,7 +100,7 @@ def test_the_frame_and_its_sheets_are_accessible(
     assert faults(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
-    expect(page.get_by_placeholder("Go to a page")).to_be_focused()
+    expect(page.get_by_placeholder("Find anything")).to_be_focused()
     assert faults(page) == []
 
 
