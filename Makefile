@@ -7,12 +7,13 @@ NODE    = $(shell command -v node || ls $(CURDIR)/.venv/lib/python3*/site-packag
 TOOL    = $(NODE) node_modules
 WEB_CHECKS = $(TOOL)/typescript/bin/tsc --noEmit && $(TOOL)/eslint/bin/eslint.js --max-warnings 0 . \
   && $(TOOL)/prettier/bin/prettier.cjs --log-level warn --check . && $(TOOL)/vitest/vitest.mjs run --reporter dot
+SEEDS  ?= 25
 PROMPT ?= What is a bee colony? Answer in two sentences.
 
 # Daemons start anew in many tests: without compiled files each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run console test check lint web format bench screenshots constraints clean api
+.PHONY: help run console test quick thorough check lint web format bench screenshots constraints clean api
 .DEFAULT_GOAL := help
 
 help: ## List these targets
@@ -29,6 +30,13 @@ console: .venv/.run ## Build the web console (with Node 20.19 or newer, or one f
 test: .venv/.dev ## Set up, then run all tests; those in a browser last
 	@status=0; $(BIN)/python -m pytest -q -n 3 --dist worksteal --ignore tests/browser || status=$$?; \
 	  $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser || status=$$?; exit $$status
+
+quick: .venv/.dev ## Set up, then the unit tests and the simulation alone
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/unit tests/simulation
+
+thorough: .venv/.dev ## More seeds, more random examples of every property, a longer simulation: minutes
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --thorough tests/unit tests/wire tests/simulation
+	@$(BIN)/python -m rbee.testing.simulation --seeds $(SEEDS) --kills 12 --requests 100
 
 check: lint web ## All checks but the tests: Python's and the console's; -j2 runs both at once
 

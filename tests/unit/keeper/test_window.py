@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rbee.keeper import window
 from rbee.keeper.webview_window import Place, is_reachable, kept_place
 from rbee.keeper.window import (
     FLAGS_VARIABLE,
@@ -104,6 +105,7 @@ async def test_what_does_not_start_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RBEE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(window, "STAYS_S", 0.4)
     broken = program(tmp_path, "broken")
     broken.write_text(f"#!/bin/sh\necho '{REASON}' >&2\nexit 1\n")
     lasting = program(tmp_path, "lasting")
