@@ -10,7 +10,7 @@ import pytest
 
 from rbee.errors import InvalidRequest, StartError
 from rbee.foundation.installs import INSTALLED_FILE, Installed
-from rbee.hive.engines import installed
+from rbee.hive.engines import catalog, installed
 from rbee.keeper.engine_install import ENGINES, install, make_plan
 from rbee.testing.package_index import StubIndex, wheel_with
 
@@ -54,6 +54,27 @@ async def test_a_small_engine_is_installed_from_an_index() -> None:
     assert (
         installed.packages_of("vulkan") / "xllamacpp" / "data.txt"
     ).read_bytes() == b"not really"
+
+
+@pytest.mark.parametrize(("device", "works"), [("CPU", False), ("GPU", True), ("IGPU", True)])
+async def test_a_build_for_gpus_that_sees_none_is_unusable(
+    device: str, works: bool, tmp_path: Path
+) -> None:
+    """What pip brings without an index: the build for CPUs, of the same name and version."""
+    packages = installed.packages_of("cuda")
+    packages.mkdir(parents=True)
+    (packages / "xllamacpp.py").write_text(
+        "from enum import Enum\n"
+        f"Kind = Enum('Kind', ['GGML_BACKEND_DEVICE_TYPE_{device}'])\n"
+        "def get_device_info(): return [{'type': kind} for kind in Kind]\n"
+    )
+    done = Installed(package="xllamacpp", version="1", python=installed.python_tag())
+    (installed.home_of("cuda") / INSTALLED_FILE).write_bytes(msgspec.json.encode(done))
+    engines = catalog.make_engines(scripted=False, script=None)
+    await engines.probe(tmp_path / "proven.json")
+    [found] = [one for one in engines.infos() if one.name == "xllamacpp-cuda"]
+    assert found.usable is works
+    assert works or "rbee engine install cuda --index" in (found.reason or "")
 
 
 async def test_a_step_that_fails_leaves_nothing_that_counts() -> None:

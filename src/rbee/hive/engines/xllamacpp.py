@@ -24,6 +24,14 @@ from rbee.hive.engines.engine import (
 
 GPU_BUILDS: tuple[DeviceType, ...] = ("cuda", "rocm", "vulkan")
 _PROBE = "import xllamacpp; xllamacpp.get_device_info()"
+# Without an index of its own `pip` finds the build for CPUs, under the same name and version: it
+# loads, and every model would run on the CPU while the operator believes in the GPU.
+_GPU_PROBE = """
+import sys, xllamacpp
+if not any("GPU" in device["type"].name for device in xllamacpp.get_device_info()):
+    sys.exit("this build sees no GPU: is it the one for CPUs? `rbee engine install {build} "
+             "--index URL` takes another (docs/engines.md)")
+"""
 _ENGINE = "xllamacpp"
 
 
@@ -58,8 +66,12 @@ class XLlamaCpp(Adapter):
             return None
 
     def trials(self) -> list[list[str]]:
-        """Load the extension and ask it for devices: a CPU that it was not built for dies here."""
-        return [[sys.executable, "-c", _PROBE]]
+        """Load the extension and ask it for devices: a CPU that it was not built for dies here.
+
+        A build for GPUs has to see one.
+        """
+        probe = _PROBE if self._build is None else _GPU_PROBE.format(build=self._build)
+        return [[sys.executable, "-c", probe]]
 
     def trial_env(self) -> dict[str, str]:
         """The packages of its own environment before ours."""
