@@ -20,6 +20,17 @@ def test_every_mismatch_has_its_words_and_a_way_out() -> None:
     assert "`rerank`" in said["generate", "rerank"].remedy
 
 
+def test_a_picture_for_a_model_of_text_is_the_askers_mistake() -> None:
+    error = refusal(
+        500,
+        b'{"error":{"code":500,"message":"image input is not supported - hint: if this is '
+        b'unexpected, you may need to provide the mmproj","type":"server_error"}}',
+    )
+    assert (error.status, error.code) == (400, "invalid_request")
+    assert error.message == "This model cannot take that: image input is not supported."
+    assert "choose a model" in error.remedy
+
+
 def test_an_engine_without_the_endpoint_is_named_as_the_cause() -> None:
     error = refusal(404, b'{"error":{"message":"File Not Found","type":"not_found_error"}}')
     assert (error.status, error.code) == (400, "invalid_request")

@@ -6,6 +6,7 @@ from rbee.errors import ContextExceeded, EngineError, InvalidRequest, RbeeError
 
 _NOT_SUPPORTED = 501  # llama.cpp's word for "started without that feature"
 _NO_SUCH_PATH = frozenset({404, 405})
+_NO_SUCH_INPUT = "input is not supported"  # a picture or sound for a model of text: 500 there
 _CONTEXT_EXCEEDED = "exceed_context_size_error"
 
 
@@ -35,6 +36,12 @@ def refusal(status: int, body: bytes) -> RbeeError:
         return InvalidRequest(
             f"The worker's engine does not know this: {message}.",
             remedy="It may lack this endpoint; llama.cpp's server has all that is passed on.",
+        )
+    if _NO_SUCH_INPUT in message:
+        # As a fault of the server clients would try it again, each time in vain.
+        return InvalidRequest(
+            f"This model cannot take that: {message.partition(' - hint')[0]}.",
+            remedy="Ask in text, or choose a model that takes it.",
         )
     if 400 <= status < 500 or status == _NOT_SUPPORTED:  # noqa: PLR2004  4xx
         return InvalidRequest(f"The engine refused the request: {message}.")
