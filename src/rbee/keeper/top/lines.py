@@ -7,14 +7,19 @@ the least telling first.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from rbee.keeper.units import UNKNOWN
 
 GAP: Final = 2  # blanks between two columns
+_MARK: Final = 2  # cells of the dot that `shown` sets before a text, with its blank
 BAR_MAX: Final = 12  # cells: more says no more
 _BAR_MIN: Final = 5  # shorter, a bar is a smudge
 _DIGITS: Final = re.compile(r"(\d+)")
+
+_NAMES_KEPT: Final = 8192  # of a large colony's rows: they are sorted anew each second
 
 SortKey: TypeAlias = float | str | None
 
@@ -81,12 +86,13 @@ def _words(cell: Cell) -> str:
 def ordered(lines: Sequence[Line], index: int, *, reverse: bool) -> list[Line]:
     """Sorted by a column, unknown last either way, equal ones by their ids."""
     by_id = sorted(lines, key=lambda line: natural(line.key))
-    known = [line for line in by_id if _value(line.cells[index]) is not None]
-    unknown = [line for line in by_id if _value(line.cells[index]) is None]
-    known.sort(key=lambda line: _comparable(_value(line.cells[index])), reverse=reverse)
-    return known + unknown
+    values = [(_value(line.cells[index]), line) for line in by_id]
+    known = [(_comparable(value), line) for value, line in values if value is not None]
+    known.sort(key=itemgetter(0), reverse=reverse)
+    return [line for _, line in known] + [line for value, line in values if value is None]
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def natural(text: str) -> tuple[tuple[int, float, str], ...]:
     """A key by which GPU-10 comes after GPU-9."""
     parts = _DIGITS.split(text.casefold())
@@ -125,7 +131,9 @@ def fitted(columns: Sequence[Column], lines: Sequence[Line], width: int) -> list
 
 
 def _text_width(column: Column, lines: Sequence[Line], index: int) -> int:
-    longest = max((len(shown(line.cells[index])) for line in lines), default=0)
+    cells = [line.cells[index] for line in lines]
+    marks = _MARK if any(cell.mark for cell in cells) else 0
+    longest = max((len(cell.text) for cell in cells), default=0) + marks
     return max(len(column.title) + 1, min(longest, column.width_max))  # +1: the sort's arrow
 
 
