@@ -25,6 +25,7 @@ export interface Prefill {
 }
 
 export interface Queue {
+  /** 0: it waits, but in no queue; `reason` says for what. */
   position: number;
   etaS: number | null;
   reason: string;

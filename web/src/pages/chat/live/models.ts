@@ -5,7 +5,6 @@
  * read the colony. The state stream adds what changes quickly: workers, loads, downloads.
  */
 import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
 
 import { asProblem, sessionFetch } from "@/api";
 import { type DownloadRow, type ModelRow, useTable, type WorkerRow } from "@/state";
@@ -70,15 +69,31 @@ export function useTalkers(): Talkers {
   const models = useTable("models");
   const workers = useTable("workers");
   const downloads = useTable("downloads");
-  const all = useMemo(
-    () => talkers(query.data ?? [], [...models.values()], [...workers.values()], [...downloads.values()]),
-    [query.data, models, workers, downloads],
-  );
+  const all = talkersOnce(query.data, models, workers, downloads);
   return {
     all,
     loaded: query.data !== undefined,
     problem: query.error ? asProblem(query.error).message : null,
   };
+}
+
+type Asked = [
+  objects: ModelObject[] | undefined,
+  models: ReadonlyMap<string, ModelRow>,
+  workers: ReadonlyMap<string, WorkerRow>,
+  downloads: ReadonlyMap<string, DownloadRow>,
+];
+
+let last: { asked: Asked; all: Talker[] } | null = null;
+
+/** Several parts of the page ask for the same list at the same time: it is made once. */
+function talkersOnce(...asked: Asked): Talker[] {
+  if (!last?.asked.every((each, index) => each === asked[index])) {
+    const [objects = [], models, workers, downloads] = asked;
+    const all = talkers(objects, [...models.values()], [...workers.values()], [...downloads.values()]);
+    last = { asked, all };
+  }
+  return last.all;
 }
 
 async function fetchModels(): Promise<ModelObject[]> {

@@ -98,7 +98,8 @@ export class Run {
         const whole = await this.leg();
         if (whole || this.aborting.signal.aborted) break;
         if (resumes === RESUMES_MAX || !(await this.queenIsBack())) {
-          this.fail({ ...BROKEN });
+          // Who stopped it meanwhile needs no excuse.
+          if (!this.aborting.signal.aborted) this.fail({ ...BROKEN });
           break;
         }
         this.facts.moves = [...this.facts.moves, { workerId: "", hiveId: "", reason: BROKEN.message }];
@@ -133,6 +134,11 @@ export class Run {
       throw error;
     }
     if (!response.ok || !response.body) throw await readProblem(response);
+    if (this.text === "") {
+      // It was asked from the beginning: a thought of before would stand there twice.
+      this.thought = "";
+      this.calls = [];
+    }
     this.facts.jobId = response.headers.get("x-rbee-job");
     this.facts.workerId = response.headers.get("x-rbee-worker") ?? this.facts.workerId;
     this.facts.hiveId = response.headers.get("x-rbee-hive") ?? this.facts.hiveId;
@@ -213,7 +219,7 @@ export class Run {
   /** Wait for the queen, told to whoever looks. */
   private async queenIsBack(): Promise<boolean> {
     const until = this.now() + AWAY_MS_MAX;
-    this.meter.queue = { position: 1, etaS: null, reason: AWAY, at: this.now() };
+    this.meter.queue = { position: 0, etaS: null, reason: AWAY, at: this.now() };
     this.tell();
     while (this.now() < until && !this.aborting.signal.aborted) {
       await new Promise((resolve) => setTimeout(resolve, AWAY_POLL_MS));

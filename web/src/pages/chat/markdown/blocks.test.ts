@@ -161,7 +161,8 @@ describe("an answer that goes on after its end, long", () => {
 });
 
 describe("a long text that is opened", () => {
-  const text = Array.from({ length: 3_000 }, (_, index) => `Words of paragraph ${index}.\n\n`).join("");
+  const paragraph = "Some words of a paragraph. ".repeat(10);
+  const text = Array.from({ length: 250 }, (_, index) => `${index}: ${paragraph}\n\n`).join("");
 
   it("is read in parts, and then known", async () => {
     let pauses = 0;
@@ -175,7 +176,7 @@ describe("a long text that is opened", () => {
   it("is left when another chat is opened meanwhile, and whole when it is shown after all", async () => {
     await readAhead("left", text, () => Promise.resolve(false));
     expect(blocksOf("left").knows(text)).toBe(false);
-    expect(blocksOf("left").feed(text, true)).toHaveLength(3_000);
+    expect(blocksOf("left").feed(text, true)).toHaveLength(250);
   });
 });
 

@@ -57,7 +57,7 @@ export class Blocks {
     this.text = text;
     this.ended = ended;
     const tail = this.tail(ended);
-    return tail.length === 0 ? this.done : [...this.done, ...tail];
+    return ended ? this.done : [...this.done, ...tail];
   }
 
   /** Whether it has read this very text to its end. */
@@ -107,7 +107,7 @@ export class Blocks {
   private keep(token: Token): void {
     this.searched = 0;
     if (token.type === "space") return;
-    this.done = [...this.done, { key: this.key, token, open: false }];
+    this.done.push({ key: this.key, token, open: false });
     this.key += 1;
   }
 

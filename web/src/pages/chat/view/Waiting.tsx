@@ -19,10 +19,7 @@ export function Waiting({ meter, model, hiveId }: { meter: Meter; model: string;
   if (meter.prefill && !meter.queue) return <Reading meter={meter} />;
   if (sinceMs < QUIET_MS && !meter.queue) return <Dots words="Thinking" />;
   return (
-    <div
-      className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm"
-      role="status"
-    >
+    <div className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm">
       <Steps model={model} hiveId={hiveId} queue={meter.queue} now={now} sinceMs={sinceMs} />
     </div>
   );
@@ -43,6 +40,13 @@ function Steps({ model, queue, now, sinceMs }: StepsProps) {
   const plan = usePlan(model, !ready);
   const starting = workers.find((row) => row.status === "starting");
   const fetching = downloads.find((row) => row.state === "running" || row.state === "queued") ?? downloads[0];
+  if (queue?.position === 0)
+    return (
+      <>
+        <Line words={queue.reason} timeS={(now - queue.at) / 1000} />
+        <Progress value={null} label="Waiting for the queen" />
+      </>
+    );
   if (fetching && !ready) return <Fetching row={fetching} />;
   if (starting && !ready)
     return <Loading row={starting} about={plan?.ready_in_s ?? null} fallbackS={sinceMs / 1000} />;
@@ -74,26 +78,31 @@ function Loading({ row, about, fallbackS }: { row: WorkerRow; about: number | nu
 }
 
 function Fetching({ row }: { row: DownloadRow }) {
-  const share = row.total ? row.bytes / row.total : null;
-  const figures = [
-    row.total ? `${format.bytes(row.bytes)} of ${format.bytes(row.total)}` : format.bytes(row.bytes),
-    row.rate_bytes_s ? format.rate(row.rate_bytes_s) : null,
-    row.eta_s === null ? null : `${format.duration(row.eta_s)} left`,
-    row.reason,
-  ];
-  const word =
-    row.state === "queued"
-      ? "Waits to download"
-      : row.state === "paused"
-        ? "Download paused:"
-        : "Downloading";
+  // What is checked or installed is here already: bytes and rates say nothing any more.
+  const coming = row.phase === "download" || row.state !== "running";
+  const share = coming && row.total ? row.bytes / row.total : null;
+  const figures = coming
+    ? [
+        row.total ? `${format.bytes(row.bytes)} of ${format.bytes(row.total)}` : format.bytes(row.bytes),
+        row.rate_bytes_s ? format.rate(row.rate_bytes_s) : null,
+        row.eta_s === null ? null : `${format.duration(row.eta_s)} left`,
+        row.reason,
+      ].filter(Boolean)
+    : [];
   return (
     <>
-      <Line words={`${word} ${row.model} to ${row.hive_id}`} timeS={null} />
-      <Progress value={share} label={`Downloading ${row.model}`} />
-      <p className="num text-xs text-muted">{figures.filter(Boolean).join(" · ")}</p>
+      <Line words={`${fetchWord(row)} ${row.model} ${coming ? "to" : "on"} ${row.hive_id}`} timeS={null} />
+      <Progress value={share} label={`${coming ? "Downloading" : fetchWord(row)} ${row.model}`} />
+      {figures.length > 0 ? <p className="num text-xs text-muted">{figures.join(" · ")}</p> : null}
     </>
   );
+}
+
+function fetchWord(row: DownloadRow): string {
+  if (row.state === "queued") return "Waits to download";
+  if (row.state === "paused") return "Download paused:";
+  if (row.phase === "verify") return "Checking";
+  return row.phase === "install" ? "Installing" : "Downloading";
 }
 
 function InQueue({ queue, now }: { queue: Queue; now: number }) {
@@ -123,10 +132,7 @@ function Reading({ meter }: { meter: Meter }) {
       : `about ${format.duration(Math.ceil(prefill.etaS))} left`,
   ];
   return (
-    <div
-      className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm"
-      role="status"
-    >
+    <div className="flex max-w-md flex-col gap-2 rounded-lg border bg-surface px-3.5 py-3 text-sm">
       <Line words="Reading the prompt" timeS={null} of={format.percent(prefill.share * 100)} />
       <Progress value={prefill.share} label="Reading the prompt" />
       <p className="num text-xs text-muted">{figures.filter(Boolean).join(" · ")}</p>
@@ -137,7 +143,8 @@ function Reading({ meter }: { meter: Meter }) {
 function Line({ words, timeS, of }: { words: string; timeS: number | null; of?: string | null }) {
   return (
     <p className="flex items-baseline gap-2">
-      <span className="min-w-0 flex-1">
+      {/* Only the words are read out when they change: the figures beside them always do. */}
+      <span className="min-w-0 flex-1" role="status">
         {words}
         {timeS === null && !of ? "" : " …"}
       </span>
