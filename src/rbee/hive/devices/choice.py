@@ -311,9 +311,9 @@ def _no_device(
     problems: Sequence[DeviceProblem],
 ) -> InvalidRequest:
     there = ", ".join(f"{index}: {_named(device)}" for index, device in enumerate(fitting))
-    has = f"For it there is {there}" if there else f"It has {_listed(devices)}"
+    has = f"There is {there}" if there else f"It has {_listed(devices)}"
     return InvalidRequest(
-        f"This machine has no device{what} for that engine at `$.device`.",
+        f"This machine has no device{what} that its engine can use.",
         remedy=f"{has}.{_doubts(problems)}",
         param="$.device",
     )
