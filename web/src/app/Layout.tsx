@@ -8,6 +8,7 @@ import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Search } from "lucide-react";
 import { useEffect, useRef } from "react";
 
+import { useSession } from "@/api";
 import { startStream, stopStream } from "@/state";
 import { IconButton, Keys, TooltipProvider, useMedia } from "@/ui";
 
@@ -15,6 +16,7 @@ import { openPalette, useCommandStore } from "./commands";
 import { ConnectionBanner, VersionBanner } from "./ConnectionBanner";
 import { openHelp } from "./help-store";
 import { Mark } from "./Mark";
+import { NeedsScope } from "./NeedsScope";
 import { NavList, TabBar } from "./Nav";
 import { useTitleProgress } from "./marks";
 import { NavFoot } from "./NavFoot";
@@ -100,6 +102,16 @@ function useStream(): void {
   }, []);
 }
 
+/** The page, unless this key may see nothing of it. */
+function Place() {
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const scopes = useSession((session) => session.scopes);
+  const place = PLACES.find((one) => one.path === path);
+  if (place?.needs && !scopes.includes(place.needs) && !scopes.includes("operator"))
+    return <NeedsScope title={place.label} scope={place.needs} />;
+  return <Outlet />;
+}
+
 export function Layout() {
   useStream();
   useTitleProgress();
@@ -146,7 +158,7 @@ export function Layout() {
             tabIndex={-1}
             className="relative min-h-0 flex-1 overflow-y-auto overflow-x-hidden focus:outline-none"
           >
-            <Outlet />
+            <Place />
           </main>
         </div>
         <TabBar />

@@ -31,6 +31,8 @@ export interface Place {
   group: "Colony" | "Use" | "Operate";
   /** In the tab bar of phones; the others are behind "More". */
   tab?: true;
+  /** The scope without which there is nothing to see on it. */
+  needs?: "read";
   keywords: string;
 }
 
@@ -38,6 +40,7 @@ export const PLACES: readonly Place[] = [
   {
     path: "/",
     label: "Overview",
+    needs: "read",
     icon: ChartNoAxesCombined,
     keys: "g o",
     group: "Colony",
@@ -47,6 +50,7 @@ export const PLACES: readonly Place[] = [
   {
     path: "/hives",
     label: "Hives",
+    needs: "read",
     icon: Hexagon,
     keys: "g h",
     group: "Colony",
@@ -56,6 +60,7 @@ export const PLACES: readonly Place[] = [
   {
     path: "/workers",
     label: "Workers",
+    needs: "read",
     icon: Boxes,
     keys: "g w",
     group: "Colony",
@@ -65,6 +70,7 @@ export const PLACES: readonly Place[] = [
   {
     path: "/models",
     label: "Models",
+    needs: "read",
     icon: Package,
     keys: "g m",
     group: "Colony",
@@ -82,6 +88,7 @@ export const PLACES: readonly Place[] = [
   {
     path: "/requests",
     label: "Requests",
+    needs: "read",
     icon: ListOrdered,
     keys: "g r",
     group: "Use",
@@ -90,6 +97,7 @@ export const PLACES: readonly Place[] = [
   {
     path: "/events",
     label: "Events & logs",
+    needs: "read",
     icon: ScrollText,
     keys: "g e",
     group: "Operate",
@@ -98,6 +106,7 @@ export const PLACES: readonly Place[] = [
   {
     path: "/side-by-side",
     label: "Side by side",
+    needs: "read",
     icon: Columns3,
     keys: "g b",
     group: "Operate",

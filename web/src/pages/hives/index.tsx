@@ -75,11 +75,15 @@ export function Page() {
         actions={
           <>
             {hives.size > 1 ? <SearchInput label="Filter hives" value={query} onChange={setQuery} /> : null}
-            {operator ? (
-              <Button variant="primary" icon={<Plus aria-hidden />} onClick={() => setAdd("token")}>
-                Add a hive
-              </Button>
-            ) : null}
+            <Button
+              variant="primary"
+              icon={<Plus aria-hidden />}
+              onClick={() => setAdd("token")}
+              disabled={!operator}
+              title={operator ? undefined : "Only operators add hives"}
+            >
+              Add a hive
+            </Button>
           </>
         }
       />

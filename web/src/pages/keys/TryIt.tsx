@@ -2,7 +2,7 @@
 import { Play, Square } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 
-import { asProblem, type Problem, readProblem, sessionFetch, sseMessages } from "@/api";
+import { asProblem, may, type Problem, readProblem, sessionFetch, sseMessages } from "@/api";
 import { Button, Card, Field, format, Notice, Textarea } from "@/ui";
 
 const PROMPT = "Say hello, and tell me in one sentence what a bee colony is.";
@@ -61,7 +61,10 @@ export function TryIt({ model }: { model: string }) {
             size="sm"
             variant="primary"
             icon={<Play />}
-            disabled={prompt.trim() === ""}
+            disabled={prompt.trim() === "" || !may("inference")}
+            title={
+              may("inference") ? undefined : "This key may look, not ask: it lacks the scope “inference”"
+            }
             onClick={() => void run()}
           >
             Send

@@ -1,9 +1,10 @@
 /** How programs use this colony, ready to copy, and a request to try at once. */
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Package } from "lucide-react";
 import { useMemo } from "react";
 
-import { useSession } from "@/api";
+import { api, call, may, useSession } from "@/api";
 import { useUrlState } from "@/app";
 import { useTable } from "@/state";
 import { buttonClass, Card, CodeBlock, Copyable, Empty, Field, Notice, Select, Tabs } from "@/ui";
@@ -11,17 +12,38 @@ import { buttonClass, Card, CodeBlock, Copyable, Empty, Field, Notice, Select, T
 import { secure, snippets, trustCommand } from "./snippets";
 import { TryIt } from "./TryIt";
 
+interface Usable {
+  id: string;
+  ready: boolean;
+}
+
+const ASK_AGAIN_MS = 10_000; // a download takes minutes
+
 /** The models that answer in words, those that are loaded first, each once however many hives have it. */
-function useModels(): { id: string; ready: boolean }[] {
+function useModels(): Usable[] {
   const models = useTable("models");
   const workers = useTable("workers");
+  const listed = useListed();
   return useMemo(() => {
     const ready = new Set([...workers.values()].filter((w) => w.serving).map((w) => w.model));
     const ids = new Set([...models.values()].filter((m) => !m.embedding && !m.rerank).map((m) => m.model_id));
-    return [...ids]
-      .map((id) => ({ id, ready: ready.has(id) }))
-      .sort((a, b) => Number(b.ready) - Number(a.ready) || a.id.localeCompare(b.id));
-  }, [models, workers]);
+    const found = listed ?? [...ids].map((id) => ({ id, ready: ready.has(id) }));
+    return found.toSorted((a, b) => Number(b.ready) - Number(a.ready) || a.id.localeCompare(b.id));
+  }, [models, workers, listed]);
+}
+
+/** For a key that may not look at the colony: what the API itself lists for it. */
+function useListed(): Usable[] | undefined {
+  const found = useQuery({
+    queryKey: ["keys", "models"],
+    queryFn: () => call(api.GET("/v1/models")),
+    enabled: !may("read"),
+    refetchInterval: ASK_AGAIN_MS,
+  });
+  return useMemo(
+    () => found.data?.data.map(({ id, rbee }) => ({ id, ready: rbee?.state === "ready" })),
+    [found.data],
+  );
 }
 
 export function UseIt() {
@@ -39,9 +61,11 @@ export function UseIt() {
           title="No model yet"
           text="The examples name one that this colony has: download one, or let a first request fetch it."
           action={
-            <Link to="/models" className={buttonClass()}>
-              Go to the models
-            </Link>
+            may("read") ? (
+              <Link to="/models" className={buttonClass()}>
+                Go to the models
+              </Link>
+            ) : undefined
           }
         />
       </Card>

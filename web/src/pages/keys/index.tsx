@@ -22,9 +22,21 @@ export function Page() {
   const operator = useSession((s) => s.operator);
   return (
     <PageBody>
-      {operator ? <Keys /> : <PageHeader title="API & keys" />}
+      {operator ? <Keys /> : <NoKeys />}
       <UseIt />
     </PageBody>
+  );
+}
+
+/** For everybody else: the examples below are theirs too, keys are not. */
+function NoKeys() {
+  return (
+    <>
+      <PageHeader title="API & keys" />
+      <Notice tone="info" title="Only operators see and make keys.">
+        Sign in with the colony&rsquo;s key, or with one that has the scope “operator”.
+      </Notice>
+    </>
   );
 }
 

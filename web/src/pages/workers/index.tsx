@@ -58,7 +58,10 @@ export function Page() {
   }, [setStart]);
   useShortcut("n", "Start a worker", onStart, { enabled: operator });
   useCommands(
-    useMemo(() => [{ id: "worker-start", title: "Start a worker", keys: "n", run: onStart }], [onStart]),
+    useMemo(
+      () => (operator ? [{ id: "worker-start", title: "Start a worker", keys: "n", run: onStart }] : []),
+      [operator, onStart],
+    ),
   );
 
   const columns = useMemo(
