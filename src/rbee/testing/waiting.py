@@ -7,7 +7,7 @@ import anyio
 import anyio.lowlevel
 
 WITHIN_S = 10.0  # far longer than anything takes; a test that fails here hangs for good
-_LOOK_EVERY_S = 0.005  # adds little to the fastest condition, costs little on two cores
+_LOOK_EVERY_S = 0.01  # adds little to the fastest condition, costs little on two cores
 # Most conditions are a few turns of the loop away, and some pass again soon after: these are
 # seen at once. Who waits longer waits for another process, and leaves the core to it.
 _TURNS_FIRST = 100
@@ -28,7 +28,7 @@ async def until(condition: Callable[[], object], *, within_s: float = WITHIN_S) 
 
 
 def until_now(condition: Callable[[], object], *, within_s: float = WITHIN_S) -> None:
-    """As ``until``, for tests without an event loop; looks every 5 ms.
+    """As ``until``, for tests without an event loop; looks every 10 ms.
 
     Raises:
         TimeoutError: it did not become true in time.
