@@ -14,7 +14,7 @@ export { Facts, Meter, Progress } from "./Measure";
 export { Menu, type MenuItem } from "./Menu";
 export { PageBody, PageHeader } from "./PageHeader";
 export { Table, type TableProps } from "./table/Table";
-export type { Column, Sort } from "./table/rows";
+export { withActive, type Column, type Sort } from "./table/rows";
 export { clockOf, dateOf, Time, useNow } from "./Time";
 export { setTitleProgress, usePageTitle } from "./title";
 export { saveAs } from "./save";

@@ -1,6 +1,6 @@
 /** What is on its way, waits, is paused or has failed: target, speed, time left, and what can be done about it. */
 import { Pause, Play, RotateCcw, X } from "lucide-react";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 
 import { useSession } from "@/api";
 import type { DownloadRow } from "@/state";
@@ -163,17 +163,26 @@ function Bar({ row }: { row: DownloadRow }) {
 }
 
 function Actions({ row, operator }: { row: DownloadRow; operator: boolean }) {
-  const why = operator ? null : "This key may look, not act";
-  const button = (label: string, icon: React.ReactNode, run: () => unknown) => (
-    <IconButton
-      size="sm"
-      className="max-sm:size-10"
-      label={why ? `${label}: ${why}` : label}
-      icon={icon}
-      aria-disabled={why !== null}
-      onClick={() => why === null && void run()}
-    />
-  );
+  // The row says what came of it a second later: until then the same is not asked for twice.
+  const [doing, setDoing] = useState<string | null>(null);
+  const act = async (label: string, run: () => Promise<unknown>) => {
+    setDoing(label);
+    await run();
+    setDoing((old) => (old === label ? null : old));
+  };
+  const button = (label: string, icon: React.ReactNode, run: () => Promise<unknown>) => {
+    const why = operator ? (doing === label ? "asked for" : null) : "This key may look, not act";
+    return (
+      <IconButton
+        size="sm"
+        className="max-sm:size-10"
+        label={why ? `${label}: ${why}` : label}
+        icon={icon}
+        aria-disabled={why !== null}
+        onClick={() => why === null && void act(label, run)}
+      />
+    );
+  };
   return (
     <span className="inline-flex">
       {row.state === "running" || row.state === "queued"

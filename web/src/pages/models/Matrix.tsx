@@ -9,7 +9,7 @@ import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useRef, useState, type KeyboardEvent } from "react";
 
 import type { HiveRow } from "@/state";
-import { Badge, cn, format, useNarrow } from "@/ui";
+import { Badge, cn, format, useNarrow, withActive } from "@/ui";
 import { CellMark } from "./CellMark";
 import { nameParts } from "./names";
 import { cellAt, shareOf, sizeOf, wordOf, type Cell, type ModelLine } from "./rows";
@@ -50,8 +50,7 @@ export function Matrix({ lines, hives, selected, onOpen, onBring }: MatrixProps)
     overscan: 10,
     paddingStart: head,
     scrollPaddingStart: head, // the head covers what lies under it
-    rangeExtractor: (range) =>
-      [...new Set([active[0], ...defaultRangeExtractor(range)])].sort((a, b) => a - b),
+    rangeExtractor: (range) => withActive(defaultRangeExtractor(range), active[0], range.count),
   });
 
   const move = useCallback(

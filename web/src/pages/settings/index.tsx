@@ -100,17 +100,24 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
   const [draft, setDraft] = useState<Draft>({});
   const [errors, setErrors] = useState<Record<string, string>>({});
   const [saving, setSaving] = useState(false);
+  // What the first change was made upon: an answer that comes later must not pass as looked at.
+  const [revision, setRevision] = useState<string | null>(null);
   const state = found.data;
+  const isDirty = Object.keys(draft).length > 0;
+  const forget = (): void => {
+    setDraft({});
+    setErrors({});
+    setRevision(null);
+  };
 
   const save = async (): Promise<void> => {
-    if (state === undefined || saving || Object.keys(draft).length === 0) return;
+    if (state === undefined || saving || !isDirty) return;
     setSaving(true);
     try {
-      const body = changeOf(draft, state.revision);
+      const body = changeOf(draft, revision ?? state.revision);
       const told = await call(api.PATCH("/v1/settings", { body }));
       queries.setQueryData(key, told.state);
-      setDraft({});
-      setErrors({});
+      forget();
       toast.ok(
         told.restart.length === 0
           ? "Saved: it counts from now on."
@@ -124,7 +131,7 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
       if (first !== undefined) goTo(`setting-${first}`);
       const again =
         problem.code === "conflict"
-          ? { label: "Look at them now", run: () => void found.refetch() }
+          ? { label: "Look at them now", run: () => void found.refetch().then(() => setRevision(null)) }
           : undefined;
       toast.problem(problem, again);
     } finally {
@@ -189,6 +196,7 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
                 error={errors[setting.name]}
                 readOnly={of !== QUEEN}
                 onEdit={(edit) => {
+                  setRevision((old) => (isDirty && old !== null ? old : state.revision));
                   setDraft((old) => edited(old, setting, edit));
                   setErrors(({ [setting.name]: _gone, ...rest }) => rest);
                 }}
@@ -206,15 +214,7 @@ function Settings({ of, filter, shown }: { of: string; filter: string; shown: Sh
         <code className="font-mono">{state.file}</code>. A flag of the command line comes before the
         environment, that before the file, that before the default.
       </p>
-      <SaveBar
-        draft={draft}
-        saving={saving}
-        onSave={save}
-        onDiscard={() => {
-          setDraft({});
-          setErrors({});
-        }}
-      />
+      <SaveBar draft={draft} saving={saving} onSave={save} onDiscard={forget} />
     </>
   );
 }

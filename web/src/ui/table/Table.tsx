@@ -5,7 +5,7 @@
  * sticks, and on a phone each row is a card. One row is in the tab order; arrows, Home, End, PageUp and
  * PageDown move, Enter opens. Sorting is its own unless the page holds it (in the URL).
  */
-import { defaultRangeExtractor, useVirtualizer, type Range } from "@tanstack/react-virtual";
+import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import {
   useCallback,
   useEffect,
@@ -20,7 +20,7 @@ import {
 import { cn } from "../cn";
 import { useMedia, useNarrow } from "../useNarrow";
 import { HeaderRow } from "./HeaderRow";
-import { filterRows, nextSort, sortRows, type Column, type Sort } from "./rows";
+import { filterRows, nextSort, sortRows, withActive, type Column, type Sort } from "./rows";
 import { TableRow } from "./TableRow";
 
 export interface TableProps<R> {
@@ -82,13 +82,6 @@ function useScroller() {
     return () => observer.disconnect();
   }, []);
   return { list, ...place };
-}
-
-/** The rows in sight, and the one in the tab order: scrolled away it could not be tabbed to, or lost the focus. */
-function withActive(range: Range, active: number): number[] {
-  const rows = defaultRangeExtractor(range);
-  if (active >= range.count || rows.includes(active)) return rows;
-  return active < (rows[0] ?? 0) ? [active, ...rows] : [...rows, active];
 }
 
 /** The keys that move the row that is in the tab order. */
@@ -177,7 +170,7 @@ export function Table<R>(props: TableProps<R>) {
     scrollPaddingStart: HEAD_PX + 8,
     scrollPaddingEnd: 8,
     overscan: 8,
-    rangeExtractor: (range) => withActive(range, active),
+    rangeExtractor: (range) => withActive(defaultRangeExtractor(range), active, range.count),
     getItemKey: (at) => {
       const row = shown[at];
       return row === undefined ? at : rowId(row);

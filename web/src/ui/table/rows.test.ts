@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { filterRows, nextSort, sortRows, type Column } from "./rows";
+import { filterRows, nextSort, sortRows, withActive, type Column } from "./rows";
 
 interface Row {
   name: string;
@@ -34,6 +34,16 @@ describe("filterRows", () => {
   it("wants every word, in any case", () => {
     expect(names(filterRows(ROWS, COLUMNS, "GPU 2"))).toEqual(["gpu2"]);
     expect(filterRows(ROWS, COLUMNS, "gpu none")).toEqual([]);
+  });
+});
+
+describe("withActive", () => {
+  it("keeps the row in the tab order among those that are made, in their order", () => {
+    expect(withActive([4, 5, 6], 5, 10)).toEqual([4, 5, 6]);
+    expect(withActive([4, 5, 6], 0, 10)).toEqual([0, 4, 5, 6]);
+    expect(withActive([4, 5, 6], 9, 10)).toEqual([4, 5, 6, 9]);
+    expect(withActive([0, 1], 2, 2)).toEqual([0, 1]);
+    expect(withActive([], 0, 0)).toEqual([]);
   });
 });
 

@@ -92,3 +92,9 @@ export function nextSort(current: Sort | null, id: string): Sort | null {
   if (current?.id !== id) return { id, desc: false };
   return current.desc ? null : { id, desc: true };
 }
+
+/** The rows in sight, and the one in the tab order: scrolled away it could not be tabbed to, or lost the focus. */
+export function withActive(inSight: readonly number[], active: number, count: number): number[] {
+  if (active >= count || inSight.includes(active)) return [...inSight];
+  return active < (inSight[0] ?? 0) ? [active, ...inSight] : [...inSight, active];
+}
