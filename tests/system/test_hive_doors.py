@@ -39,6 +39,7 @@ def test_a_hive_without_a_port_is_read_through_the_queen(tmp_path: Path) -> None
         hive.env["HF_ENDPOINT"] = hub.url
         hive.start(wait=False)
         until_now(lambda: "hive linked" in queen.said)
+        until_now(lambda: bool(httpx2.get(f"{queen.url}/v1/hives").json()["hives"]))
         doors = f"{queen.url}/v1/hives/{hive_of(queen)}"
         assert httpx2.get(f"{doors}/capabilities?refresh=1").json()["devices"][0]["id"] == "CPU-0"
         assert httpx2.post(f"{doors}/engines/probe", timeout=60).json()["engines"]

@@ -17,7 +17,6 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
-import anyio
 import anyio.to_thread
 import httpx2
 import msgspec
@@ -26,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rbee.errors import MethodNotAllowed, NotFound, RbeeError
 from rbee.foundation import logs
 from rbee.foundation.http.body import receive_body
+from rbee.foundation.http.passing import pass_body
 from rbee.foundation.http.problems import as_problem, send_problem
 
 DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -118,10 +118,9 @@ class OwnPages:
             ]
             start = {"type": "http.response.start", "status": answer.status_code, "headers": head}
             await send(start)
-            async with anyio.create_task_group() as passing:
-                passing.start_soon(_cancel_when_gone, receive, passing.cancel_scope)
-                await _stream(body, send, asked)
-                passing.cancel_scope.cancel()
+            cut = await pass_body(body, receive, send)
+        if cut is not None:  # the page sees a cut, as it would without us
+            _log.info("worker's page cut", worker_id=asked.worker_id, reason=type(cut).__name__)
 
     def _policy(self, scope: Scope, worker_id: str, hashes: list[str]) -> str:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -211,24 +210,7 @@ def _inline(document: bytes) -> Iterator[bytes]:
         at = end
 
 
-async def _stream(body: AsyncIterator[bytes], send: Send, asked: Asked) -> None:
-    try:
-        async for chunk in body:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    except httpx2.HTTPError as error:
-        # The answer stays unfinished: the page sees a cut, as it would without us.
-        _log.info("worker's page cut", worker_id=asked.worker_id, reason=type(error).__name__)
-        return
-    await send({"type": "http.response.body", "body": b""})
-
-
 async def _redirect(send: Send, target: str) -> None:
     head = [(b"location", target.encode()), (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 307, "headers": head})
     await send({"type": "http.response.body", "body": b""})
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

@@ -19,6 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from starlette.types import Receive, Send
 
 from rbee.errors import CapacityError, StorageError
+from rbee.foundation.http.passing import cancel_when_gone
 from rbee.foundation.pace import make_pace
 from rbee.hive.sharing.shelf import Shelf, Shelved
 
@@ -84,7 +85,7 @@ class Uploads:
             filled, chunks = anyio.create_memory_object_stream[bytes](AHEAD)
             with file, filled, chunks:
                 async with anyio.create_task_group() as reading:
-                    reading.start_soon(_cancel_when_gone, receive, reading.cancel_scope)
+                    reading.start_soon(cancel_when_gone, receive, reading.cancel_scope)
                     reading.start_soon(_read, file, span.end - span.start, filled)
                     await send(_start(found, span))
                     await self._send(chunks, send)
@@ -129,12 +130,6 @@ def _open_at(found: Shelved, start: int) -> IO[bytes]:
         raise StorageError(f"{found.path} cannot be read: {error.strerror or error}.") from None
     file.seek(start)
     return file
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
 
 
 def _start(found: Shelved, span: Span | None) -> dict[str, object]:

@@ -10,8 +10,6 @@ told it. For operators: ``access`` opens none of them to anybody else.
 from typing import Final
 from urllib.parse import quote
 
-import anyio
-import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from rbee.client.hive import HiveClient
 from rbee.errors import CapacityError, WorkerNotFound
 from rbee.foundation import logs
+from rbee.foundation.http.passing import pass_body
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
 
@@ -119,23 +118,6 @@ class _Passed(Response):
                 await send(
                     {"type": "http.response.start", "status": found.status_code, "headers": head}
                 )
-                async with anyio.create_task_group() as passing:
-                    passing.start_soon(_cancel_when_gone, receive, passing.cancel_scope)
-                    await self._pass_on(found, send)
-                    passing.cancel_scope.cancel()
-
-    async def _pass_on(self, found: httpx2.Response, send: Send) -> None:
-        try:
-            async for chunk in found.aiter_raw():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except httpx2.HTTPError as error:
-            # The answer stays unfinished: the browser sees a cut and asks again.
-            _log.info("hive's answer cut", path=self._target, reason=type(error).__name__)
-            return
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
+                cut = await pass_body(found.aiter_raw(), receive, send)
+        if cut is not None:  # the browser asks again
+            _log.info("hive's answer cut", path=self._target, reason=type(cut).__name__)

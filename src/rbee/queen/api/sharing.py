@@ -7,8 +7,6 @@ for hives, which may ask for themselves alone, and for operators.
 
 from typing import Final
 
-import anyio
-import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,10 +21,11 @@ from rbee.foundation import logs
 from rbee.foundation.http.answers import answer
 from rbee.foundation.http.body import read_body
 from rbee.foundation.http.gate import PRINCIPAL
+from rbee.foundation.http.passing import pass_body
 from rbee.queen.api.hive_doors import hive_door_routes
 from rbee.queen.lines import HiveLines
 from rbee.queen.registry.colony import Colony
-from rbee.queen.sharing.relay import Relay, Relayed
+from rbee.queen.sharing.relay import Relay
 from rbee.queen.sharing.seeking import Seeking
 
 SEEK_BYTES_MAX: Final = 128 * 1024  # 64 names of hives at their longest, and room
@@ -85,27 +84,9 @@ class _Passed(Response):
                 (name.encode(), value.encode("latin-1")) for name, value in found.headers.items()
             ]
             await send({"type": "http.response.start", "status": found.status, "headers": head})
-            async with anyio.create_task_group() as passing:
-                passing.start_soon(_cancel_when_gone, receive, passing.cancel_scope)
-                await self._pass_on(found, send)
-                passing.cancel_scope.cancel()
-
-    async def _pass_on(self, found: Relayed, send: Send) -> None:
-        try:
-            async for chunk in found.body:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await self._relay.pace(len(chunk))
-        except httpx2.HTTPError as error:
-            # The answer stays unfinished: the reader sees a cut and goes on elsewhere.
-            _log.info("relayed file cut", sha256=self._digest, reason=type(error).__name__)
-            return
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
+            cut = await pass_body(found.body, receive, send, pace=self._relay.pace)
+        if cut is not None:  # the reader goes on elsewhere
+            _log.info("relayed file cut", sha256=self._digest, reason=type(cut).__name__)
 
 
 def _asker(request: Request) -> Principal:
