@@ -19,10 +19,13 @@ from rbee.testing.starter import cached_starter
 
 # The edit loop plays the same few examples each time, so that a failure is of the change
 # at hand; ``--thorough`` looks for new ones. Counted, not timed: others share the cores.
-hypothesis.settings.register_profile(
-    "rbee", deadline=None, max_examples=10, derandomize=True, database=None
+_UNTIMED = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100, print_blob=True)
+hypothesis.settings.register_profile(
+    "rbee", _UNTIMED, max_examples=10, derandomize=True, database=None
+)
+hypothesis.settings.register_profile("thorough", _UNTIMED, max_examples=100, print_blob=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,9 +1,5 @@
-"""What a Tab offers: by the tree of commands, by the colony's names, and in a real bash."""
+"""What a Tab offers: by the tree of commands, by the colony's names, and the script that asks for it."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -84,30 +80,6 @@ def test_without_a_colony_it_offers_what_is_known_and_fails_never(
     for words in (["worker", "stop", ""], ["nonsense", ""], [], ["why", "--queen", "ftp://", ""]):
         assert run(["__complete", *words]) == 0
         assert capsys.readouterr().err == ""
-
-
-BASH = shutil.which("bash")
-
-
-@pytest.mark.skipif(BASH is None, reason="there is no bash")
-@pytest.mark.parametrize(
-    ("line", "offers"),
-    [
-        ("rbee wor", ["worker"]),
-        ("rbee completion ", ["bash", "fish", "zsh"]),
-        ("rbee model download --hive=x --js", ["--json"]),
-        ("rbee infer --model=start", ["starter"]),
-    ],
-)
-def test_in_a_real_bash(line: str, offers: list[str]) -> None:
-    script = f'{SCRIPTS["bash"]}\n_rbee; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    env = os.environ | {"COMP_LINE": line, "COMP_POINT": str(len(line))}
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    env["RBEE_QUEEN_PORT"] = str(free_port())
-    found = subprocess.run(
-        [str(BASH), "-c", script], env=env, capture_output=True, text=True, check=True
-    )
-    assert (found.stdout.splitlines(), found.stderr) == (offers, "")
 
 
 def test_it_is_installed_where_the_shell_looks(

@@ -332,7 +332,7 @@ class Model:
         ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(groups=STEPS)
 def test_it_holds_what_a_dictionary_would(
     place: Place, groups: list[list[tuple[str, str]]]
