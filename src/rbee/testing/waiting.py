@@ -11,7 +11,7 @@ _LOOK_EVERY_S = 0.01  # adds little to the fastest condition, costs little on tw
 # Most conditions are a few turns of the loop away, and some pass again soon after: these are
 # seen at once. Who waits longer waits for another process, and leaves the core to it.
 _TURNS_FIRST = 100
-_TURN_S = 0.001
+_TURN_S = 0.001  # a fraction of what starting or asking a process takes
 
 
 async def until(condition: Callable[[], object], *, within_s: float = WITHIN_S) -> None:
