@@ -98,9 +98,14 @@ def _cause(error: Exception) -> Exception:
 def _done(words: Sequence[str]) -> object:
     if words[:1] == [_COMPLETE]:
         return answer(words[1:], lambda: whole_app(("queen", "hive")))
-    return whole_app(words[:1])(
-        list(words), print_error=False, exit_on_error=False, result_action="return_value"
-    )
+    try:
+        return whole_app(words[:1])(
+            list(words), print_error=False, exit_on_error=False, result_action="return_value"
+        )
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):  # of a help text: Rich leaves with 1
+            raise left.__context__ from None
+        raise
 
 
 def run_queen(*, bind: BindFlag = None, port: PortFlag = None) -> None:

@@ -167,6 +167,16 @@ def test_a_reader_that_leaves_ends_the_answer_quietly(colony: Operator) -> None:
     until_now(lambda: infer_jobs(colony) == ["cancelled"])
 
 
+def test_a_reader_that_leaves_ends_the_help_too(colony: Operator) -> None:
+    asking = colony.begin("worker", "--help")
+    assert asking.stdout is not None
+    asking.stdout.close()
+    assert asking.wait(30) == 141
+    assert asking.stderr is not None
+    assert asking.stderr.read() == ""
+    asking.stderr.close()
+
+
 def test_an_answer_as_json_and_at_once(colony: Operator) -> None:
     words = ("infer", "-m", MODEL, "--max-tokens", "5", "Say hi")
     found = json.loads(done(colony.rbee(*words, "--json")).stdout)
