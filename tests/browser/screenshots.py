@@ -37,7 +37,7 @@ _CHROMIUM: Final = "/usr/bin/chromium"
 _SETTLED_S: Final = 2.0  # after a page's first words: a second beat has come, charts have a line
 _HISTORY_S: Final = 30.0  # before the first picture: graphs that begin say nothing
 _START_WITHIN_S: Final = 60.0  # a queen, and a hundred links to her, on two cores
-_STEP_WITHIN_S: Final = 15.0  # an answer of the talker takes three
+_STEP_WITHIN_S: Final = 30.0  # two answers beside each other take three, on a busy machine ten
 
 
 class State(NamedTuple):
