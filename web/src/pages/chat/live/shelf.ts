@@ -1,6 +1,8 @@
 /**
  * The list of chats: open, begin, rename, pin, delete, export, import.
  */
+import { saveAs } from "@/ui";
+
 import { withoutThought } from "../core/asking";
 import { EMPTY, pathOf } from "../core/tree";
 import { asJson, asMarkdown, fromJson, IMPORT_BYTES_MAX, type Whole } from "../core/transfer";
@@ -79,11 +81,11 @@ export async function exportJson(rows: readonly Chat[]): Promise<void> {
   const wholes = await Promise.all(rows.map(wholeOf));
   const [only] = rows;
   const name = rows.length === 1 && only ? fileName(only.title) : "rbee-chats";
-  download(`${name}.json`, "application/json", asJson(wholes, Date.now()));
+  saveAs(`${name}.json`, asJson(wholes, Date.now()), "application/json");
 }
 
 export async function exportMarkdown(chat: Chat): Promise<void> {
-  download(`${fileName(chat.title)}.md`, "text/markdown", asMarkdown(await wholeOf(chat)));
+  saveAs(`${fileName(chat.title)}.md`, asMarkdown(await wholeOf(chat)), "text/markdown");
 }
 
 /**
@@ -113,14 +115,4 @@ function fileName(title: string): string {
       .replace(/^-+|-+$/g, "")
       .slice(0, 60) || "chat"
   );
-}
-
-function download(name: string, type: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  // The click only begins the download.
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
