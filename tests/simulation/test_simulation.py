@@ -20,7 +20,7 @@ def test_nothing_is_lost_whatever_dies(seed: int) -> None:
     assert report.ok, report.told()
     assert report.counts["workers killed"] >= 8
     assert report.counts["continued"] > 0
-    assert report.verdicts["whole"] > 50
+    assert report.verdicts["whole"] > 30  # the queen dies once: up to half are cut by it, and told so
 
 
 @pytest.mark.parametrize("line", KEPT)
