@@ -20,7 +20,8 @@ def test_nothing_is_lost_whatever_dies(seed: int) -> None:
     assert report.ok, report.told()
     assert report.counts["workers killed"] >= 8
     assert report.counts["continued"] > 0
-    assert report.verdicts["whole"] > 30  # the queen dies once: up to half are cut by it, and told so
+    # The queen dies once: up to half are cut by that, and told so.
+    assert report.verdicts["whole"] > 30
 
 
 @pytest.mark.parametrize("line", KEPT)
