@@ -65,19 +65,7 @@ def show(url: str) -> None:
     webview.settings["ALLOW_DOWNLOADS"] = True  # a chat or a log as a file
     webview.settings["ALLOW_FILE_URLS"] = False
     place = kept_place()
-    window = webview.create_window(
-        TITLE,
-        url,
-        width=place.width,
-        height=place.height,
-        x=place.x,
-        y=place.y,
-        maximized=place.maximized,
-        min_size=MIN_SIZE,
-        text_select=True,
-        zoomable=True,
-    )
-
+    window = _window(webview, url, place)
     seen = place
 
     def resized(width: int, height: int) -> None:
@@ -119,6 +107,21 @@ def show(url: str) -> None:
         private_mode=False,
         storage_path=str(_folder()),
         icon=str(icon) if icon.is_file() else None,
+    )
+
+
+def _window(webview: webview_native.Untyped, url: str, place: Place) -> webview_native.Untyped:
+    return webview.create_window(
+        TITLE,
+        url,
+        width=place.width,
+        height=place.height,
+        x=place.x,
+        y=place.y,
+        maximized=place.maximized,
+        min_size=MIN_SIZE,
+        text_select=True,
+        zoomable=True,
     )
 
 
