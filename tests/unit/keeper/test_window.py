@@ -74,7 +74,7 @@ window.events = Window()
 for name in ("shown", "before_show", "closing", "resized", "moved"):
     setattr(window.events, name, Handlers())
 """
-"""pywebview as far as it is called; a real one is seen in tests/browser/test_webview_window.py."""
+"""pywebview as far as it is called; real ones were seen by hand: docs/console.md."""
 
 
 @pytest.mark.anyio
