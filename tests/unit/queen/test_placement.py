@@ -222,6 +222,38 @@ def test_each_device_is_judged_by_its_own_memory_and_named_where_there_is_a_choi
     assert (chosen.device, chosen.room_on) == ("GPU-1", "GPU-1")
 
 
+def test_an_engine_for_both_leaves_the_roomy_cpu_beside_a_gpu_alone() -> None:
+    both = with_devices({"GPU-0": "cuda", "CPU-0": "cpu"}, ["cpu", "cuda"])
+    hive = a_hive(
+        models=[a_model(size_bytes=8 * GIB)],
+        capabilities=both,
+        gpus=[a_gpu("GPU-0", 20_000.0)],
+        free_mb=60_000.0,
+    )
+    chosen = placed(place(Ask(model="m"), [hive], Policy()))
+    assert (chosen.device, chosen.room_on) == (None, "GPU-0")
+
+
+def test_a_gpu_that_holds_a_part_comes_before_an_idle_cpu_and_after_one_that_holds_all() -> None:
+    gpus = with_devices({"GPU-0": "cuda", "CPU-0": "cpu"}, ["cuda"])
+    server = a_hive("a-server", models=[a_model(size_bytes=8 * GIB)], free_mb=60_000.0)
+    gaming = a_hive(
+        "gaming",
+        models=[a_model(size_bytes=8 * GIB)],
+        capabilities=gpus,
+        gpus=[a_gpu("GPU-0", 6000.0)],
+        free_mb=12_000.0,
+        cpu_pct=60.0,
+        local=False,
+    )
+    roomy = msgspec.structs.replace(
+        a_hive("roomy", models=[a_model(size_bytes=8 * GIB)], capabilities=gpus, local=False),
+        node=msgspec.structs.replace(gaming.node, gpus=[a_gpu("GPU-0", 20_000.0)], cpu_pct=90.0),
+    )
+    assert placed(place(Ask(model="m"), [server, gaming], Policy())).hive_id == "gaming"
+    assert placed(place(Ask(model="m"), [server, gaming, roomy], Policy())).hive_id == "roomy"
+
+
 def test_memory_of_devices_that_no_engine_uses_is_no_room() -> None:
     cpu_only = with_devices({"GPU-0": "cuda", "CPU-0": "cpu"}, ["cpu"])
     hive = a_hive(

@@ -182,14 +182,18 @@ def _context(model: Model) -> int:
 
 
 def _devices(hive: HiveView) -> list[Device]:
-    """The usable devices of the kinds that the hive's own choice of engine runs on."""
+    """The usable devices of the kinds that the hive's own choice of engine runs on.
+
+    Beside a GPU the CPU is none: what the GPU cannot hold spills into the machine's memory.
+    """
     if hive.capabilities is None:
         gpus = [Device(id=gpu.id, name=gpu.id, device_type="cuda") for gpu in hive.node.gpus]
         return [*gpus, _bare_cpu()]
     usable = [device for device in hive.capabilities.devices if device.reason is None]
     kinds = _kinds(hive)
     fitting = [device for device in usable if not kinds or _is_of(device, kinds)]
-    return fitting or [_bare_cpu()]
+    gpus = [device for device in fitting if device.device_type != "cpu"]
+    return gpus or fitting or [_bare_cpu()]
 
 
 def _kinds(hive: HiveView) -> frozenset[DeviceType]:

@@ -69,6 +69,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     fit: Fit | None = None
     spills: bool = False
     """Part of it would lie in the machine's memory beside the GPU's."""
+    on_cpu: bool = False
     load: LoadTime | None = None
     passed_over: bool = False
 
@@ -146,7 +147,7 @@ def _of_hive(
 
 
 def _of_device(bare: Option, room: Room, facts: Model | None, ask: Ask) -> Option:
-    option = msgspec.structs.replace(bare, device=room.device, named=room.named)
+    option = msgspec.structs.replace(bare, device=room.device, named=room.named, on_cpu=room.on_cpu)
     if (str(bare.hive.id), room.device) in ask.taken:
         reason = f"{room.device} has a worker of {ask.model} already"
         return msgspec.structs.replace(option, blocked="device", reason=reason)

@@ -3,7 +3,7 @@
 A hive is a candidate when it beats, takes work, has an engine, has the model (or
 may fetch it) and has the memory for it on one of its devices. Among candidates: the
 one that was wished for, then one whose spawns do not fail, then one with the file on
-its disk, whole on one device, quickest to load by what was measured, idlest, the
+its disk, on a GPU and whole there, quickest to load by what was measured, idlest, the
 queen's own machine. Whatever the outcome, it says why, hive by hive. Nothing is
 evicted here (``eviction``); a refusal says what uses the memory.
 """
@@ -135,7 +135,7 @@ def rank(option: Option, wish: str | None, usual_s: float | None) -> tuple[objec
         not is_wished(hive, wish),
         option.passed_over,
         not option.on_disk,
-        option.spills,
+        _slowness(option),
         _load_class(option, usual_s),
         busy_slots(hive),
         int((hive.node.cpu_pct or 0.0) // _IDLE_STEP_PCT),
@@ -144,6 +144,11 @@ def rank(option: Option, wish: str | None, usual_s: float | None) -> tuple[objec
         -_free(option),
         option.device or "",
     )
+
+
+def _slowness(option: Option) -> int:
+    """Whole on a GPU, partly on one, on the CPU: each answers many times slower than the former."""
+    return 2 if option.on_cpu else int(option.spills)
 
 
 def _load_class(option: Option, usual_s: float | None) -> int:
@@ -162,8 +167,8 @@ def _preference(chosen: Option, candidates: int, wish: str | None) -> str:
     if is_wished(chosen.hive, wish):
         return "the hive that was asked for"
     return (
-        f"the best of {candidates}: on disk first, then the quickest to load, "
-        "then the idlest, then this machine"
+        f"the best of {candidates}: on disk first, then on a GPU, then the quickest "
+        "to load, then the idlest, then this machine"
     )
 
 
