@@ -33,6 +33,7 @@ from rbee.queen.sharing.holders import find_holders
 
 DIGEST_WITHIN_S: Final = 1800.0  # 400 GB from a disk of 250 MB/s
 BACK_WITHIN_S: Final = 60.0  # a restart, an update, or a reboot of a small machine
+TOLD_WITHIN_S: Final = 5.0  # a beat comes each second, a change at once
 LOOK_EVERY_S: Final = 0.25  # a hive that comes back is seen at once; a look is one request
 ASK_AGAIN_S: Final = 1.0  # a gigabyte is read in two or three
 
@@ -69,6 +70,7 @@ class Copying:
         operation = ModelDownload(model=model.id, hive_id=str(target.id), from_hive=str(source.id))
         last = await self._have_downloaded(operation, job)
         data = last.data if last is not None else None
+        await self._told(str(target.id), model.id)
         job.emit(
             "model_copy_complete", f"{model.id} is on {target.id} too.", type="data", data=data
         )
@@ -143,6 +145,16 @@ class Copying:
                     last = event
                 job.emit(event.action, event.message, type=event.type, data=event.data)
         return last
+
+    async def _told(self, hive_id: str, model_id: str) -> None:
+        """Wait for the beat that shows the model: whoever reads "complete" may use it at once."""
+        with anyio.move_on_after(TOLD_WITHIN_S):
+            while not self._has(hive_id, model_id):  # noqa: ASYNC110  beats set no event
+                await anyio.sleep(LOOK_EVERY_S)
+
+    def _has(self, hive_id: str, model_id: str) -> bool:
+        models = [row for hive in self._colony.hives() if hive.id == hive_id for row in hive.models]
+        return any(row.id == model_id and row.status == "available" for row in models)
 
     async def _is_back(self, hive_id: str) -> bool:
         """Wait for a hive that answers; false when it does not come."""
