@@ -126,7 +126,7 @@ def test_who_may_only_look_sees_everything_and_acts_on_nothing(
     go(page, "Models")
     expect(main.get_by_text("scripted").first).to_be_visible()
     go(page, "Events & logs")
-    expect(main.get_by_text("is ready after").first).to_be_visible()
+    expect(main.get_by_text("hive joined from").first).to_be_visible()
     main.get_by_role("radio", name="Logs").click()
     expect(main.get_by_text("may look at the colony, not into its logs")).to_be_visible()
     go(page, "API & keys")
