@@ -21,6 +21,7 @@ import anyio
 import msgspec
 from anyio.abc import ByteReceiveStream, Process
 
+from rbee.errors import InvalidRequest
 from rbee.foundation import paths
 from rbee.foundation.files import make_private_dir
 
@@ -128,6 +129,9 @@ def app_argv(
 
     A profile of its own makes it a process of its own: in the usual one a browser that runs
     already would take the page and end at once.
+
+    Raises:
+        InvalidRequest: a quote in ``RBEE_BROWSER_FLAGS`` is never closed.
     """
     return (
         browser,
@@ -136,8 +140,19 @@ def app_argv(
         "--class=rbee",
         "--no-first-run",
         "--no-default-browser-check",
-        *shlex.split(environment.get(FLAGS_VARIABLE, "")),
+        *_flags(environment),
     )
+
+
+def _flags(environment: Mapping[str, str]) -> list[str]:
+    given = environment.get(FLAGS_VARIABLE, "")
+    try:
+        return shlex.split(given)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{FLAGS_VARIABLE} cannot be read as flags: {given!r} ({str(error).casefold()}).",
+            remedy="Quote as in a shell: --no-sandbox '--lang=en US'.",
+        ) from error
 
 
 def has_display(environment: Mapping[str, str], *, platform: str = sys.platform) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rbee.errors import InvalidRequest
 from rbee.keeper import window
 from rbee.keeper.webview_window import Place, is_reachable, kept_place
 from rbee.keeper.window import (
@@ -179,6 +180,11 @@ def test_flags_of_the_operators_come_last_and_no_key_is_among_them(tmp_path: Pat
     argv = app_argv("chromium", URL, tmp_path, environment)
     assert argv[-2:] == ("--no-sandbox", "--lang=en US")
     assert not any("secret" in word for word in argv)
+
+
+def test_a_quote_that_is_never_closed_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"RBEE_BROWSER_FLAGS cannot be read.*no closing"):
+        app_argv("chromium", URL, tmp_path, {FLAGS_VARIABLE: "'--lang=en US"})
 
 
 @pytest.mark.parametrize(

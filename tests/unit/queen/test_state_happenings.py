@@ -1,6 +1,7 @@
 """What is told of two looks at the colony."""
 
 import msgspec
+import pytest
 
 from rbee.contracts.hives import Heartbeat
 from rbee.contracts.models import Download, Model
@@ -76,6 +77,17 @@ def test_a_workers_life() -> None:
     assert watched.beat(worker(status="draining", generation=2)) == ["worker_draining"]
     assert watched.beat(worker(status="stopping", generation=2)) == []
     assert watched.beat() == ["worker_stopped"]
+
+
+@pytest.mark.parametrize(
+    ("crashes", "words"), [(2, "second"), (4, "4th"), (12, "12th"), (21, "21st"), (111, "111th")]
+)
+def test_a_crash_is_counted_as_people_count(crashes: int, words: str) -> None:
+    watched = Watched()
+    watched.beat(worker(generation=crashes))
+    watched.beat(worker(status="starting", generation=crashes + 1))
+    [told] = [one for one in watched.told if one.kind == "worker_crashed"]
+    assert f"for the {words} time" in told.message
 
 
 def test_a_crash_names_the_worker_and_ends_its_sentence_once() -> None:

@@ -224,7 +224,9 @@ def _worker_is(
 
 
 def _nth(number: int) -> str:
-    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
+    last = 0 if number % 100 in {11, 12, 13} else number % 10
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(last, "th")
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}{ending}")
 
 
 def _counted(workers: int) -> str:
